@@ -1,0 +1,250 @@
+"""Many replicas of one model as one computation: variables stacked on a leading axis.
+
+The forward pass, the loss and the gradient of one replica are mapped over the stack with
+`tf.vectorized_map`, which turns, say, a matrix product into a batch of them; one Keras optimizer,
+whose step acts on each element by itself, then moves the stacked variables.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+EVALUATION_CHUNK = 1024  # examples at a time, so that activations of all replicas fit in memory
+
+
+class Stack:
+    """The variables of `replicas` models, stacked, and the computations on them.
+
+    Args:
+        models: The replicas, built alike; the first is the template whose graph is used.
+        optimizer: A Keras optimizer with an elementwise step; its configuration is copied.
+        loss: A Keras loss: an instance, or a function of (y, y_pred) that gives a value each.
+        metrics: Functions of (y, y_pred) that give a value for each example, by name.
+        learning_rates: Shape (replicas,): each replica's own constant rate, or None.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[keras.Model],
+        *,
+        optimizer: keras.Optimizer,
+        loss: Callable,
+        metrics: dict[str, Callable],
+        learning_rates: np.ndarray | None = None,
+    ):
+        self.template = models[0]
+        self.replicas = len(models)
+        self.loss = loss
+        self.metrics = metrics
+        self.trainable = _stack([model.trainable_variables for model in models])
+        self.others = _stack([model.non_trainable_variables for model in models])
+        self.clip = optimizer._clip_gradients  # Keras' own, mapped: norms are of one replica
+        self.optimizer = _stacked_optimizer(optimizer, learning_rates)
+        self.optimizer.build(self.trainable)
+        self.constraints = [variable.constraint for variable in self.template.trainable_variables]
+        self._compiled_epoch = tf.function(self._train_epoch)
+        self._compiled_evaluation = tf.function(self._evaluate_chunk, reduce_retracing=True)
+        self._compiled_prediction = tf.function(self._predict_chunk, reduce_retracing=True)
+
+    def weights(self) -> tuple[np.ndarray, ...]:
+        """Return the stacked weights in the order of the template's `get_weights()`."""
+        stacked = {}
+        for originals, stack in (
+            (self.template.trainable_variables, self.trainable),
+            (self.template.non_trainable_variables, self.others),
+        ):
+            stacked |= {id(one): whole for one, whole in zip(originals, stack, strict=True)}
+        return tuple(stacked[id(variable)].numpy() for variable in self.template.weights)
+
+    def assign(self, weights: Sequence[np.ndarray]) -> None:
+        """Set the stacked weights, given in the order of `weights()`."""
+        values = {id(one): new for one, new in zip(self.template.weights, weights, strict=True)}
+        for originals, stack in (
+            (self.template.trainable_variables, self.trainable),
+            (self.template.non_trainable_variables, self.others),
+        ):
+            for one, whole in zip(originals, stack, strict=True):
+                if id(one) in values:
+                    whole.assign(values[id(one)])
+
+    def train_epoch(
+        self, x: tf.Tensor, y: tf.Tensor, order: np.ndarray, *, batch_size: int
+    ) -> dict[str, np.ndarray]:
+        """Train on the examples in each replica's order, shape (replicas, n).
+
+        Returns the means over the epoch of loss and metrics, each of shape (replicas,).
+        """
+        with _vectorizing(self.template):
+            totals = self._compiled_epoch(x, y, tf.constant(order), batch_size).numpy()
+        return self._named(totals / order.shape[1])
+
+    def evaluate(self, x: tf.Tensor, y: tf.Tensor) -> dict[str, np.ndarray]:
+        """Return the loss and the metrics in inference mode, each of shape (replicas,)."""
+        totals = 0.0
+        with _vectorizing(self.template):
+            for start in range(0, len(x), EVALUATION_CHUNK):
+                part = slice(start, start + EVALUATION_CHUNK)
+                totals = totals + self._compiled_evaluation(x[part], y[part]).numpy()
+        return self._named(totals / len(x))
+
+    def predict(self, x: tf.Tensor) -> np.ndarray:
+        """Return the outputs in inference mode, of shape (replicas, n, ...)."""
+        starts = range(0, len(x), EVALUATION_CHUNK)
+        with _vectorizing(self.template):
+            parts = [
+                self._compiled_prediction(x[start : start + EVALUATION_CHUNK]) for start in starts
+            ]
+        return np.concatenate([part.numpy() for part in parts], axis=1)
+
+    def _named(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Return rows of (1 + metrics, replicas) under their names, the loss first."""
+        return dict(zip(["loss", *self.metrics], values, strict=True))
+
+    def _train_epoch(self, x, y, order, batch_size):
+        """Train one epoch; return sums over it of loss and metrics, (1 + metrics, replicas)."""
+        totals = tf.zeros((1 + len(self.metrics), self.replicas))
+        for start in tf.range(0, tf.shape(order)[1], batch_size):
+            # The last batch may be smaller, as in `fit`.
+            batch = order[:, start : start + batch_size]
+            seen = self._train_batch(tf.gather(x, batch), tf.gather(y, batch))
+            totals += seen * tf.cast(tf.shape(batch)[1], tf.float32)
+        return totals
+
+    def _train_batch(self, x, y):
+        trainable = [tf.convert_to_tensor(variable.value) for variable in self.trainable]
+        others = [tf.convert_to_tensor(variable.value) for variable in self.others]
+        gradients, others, seen = tf.vectorized_map(self._gradient, (trainable, others, x, y))
+        for variable, value in zip(self.others, others, strict=True):
+            variable.assign(value)
+        self.optimizer.apply(gradients, self.trainable)
+        for variable, constraint in zip(self.trainable, self.constraints, strict=True):
+            if constraint is not None:
+                variable.assign(tf.vectorized_map(constraint, variable.value))
+        return tf.transpose(seen)
+
+    def _gradient(self, arguments):
+        """One replica: gradients, new state of the layers, and (loss, *metrics)."""
+        trainable, others, x, y = arguments
+        with tf.GradientTape() as tape:
+            tape.watch(trainable)
+            y_pred, others, penalties = self.template.stateless_call(
+                trainable, others, x, training=True, return_losses=True
+            )
+            loss = self._mean_loss(y, y_pred, penalties)
+        gradients = tape.gradient(loss, trainable, unconnected_gradients="zero")
+        gradients = self.clip([tf.convert_to_tensor(gradient) for gradient in gradients])
+        return gradients, others, self._seen(loss, y, y_pred)
+
+    def _evaluate_chunk(self, x, y):
+        """Return sums over the chunk of loss and metrics, (1 + metrics, replicas)."""
+
+        def one(variables):
+            y_pred, _, penalties = self.template.stateless_call(
+                *variables, x, training=False, return_losses=True
+            )
+            return self._seen(self._mean_loss(y, y_pred, penalties), y, y_pred)
+
+        seen = tf.vectorized_map(one, self._variables())
+        return tf.transpose(seen) * tf.cast(tf.shape(x)[0], tf.float32)
+
+    def _predict_chunk(self, x):
+        def one(variables):
+            return self.template.stateless_call(*variables, x, training=False)[0]
+
+        return tf.vectorized_map(one, self._variables())
+
+    def _variables(self):
+        stacks = (self.trainable, self.others)
+        return tuple([tf.convert_to_tensor(v.value) for v in stack] for stack in stacks)
+
+    def _mean_loss(self, y, y_pred, penalties):
+        loss = tf.reduce_mean(self.loss(match_rank(y, y_pred), y_pred))
+        return loss + tf.add_n(penalties) if penalties else loss
+
+    def _seen(self, loss, y, y_pred):
+        y = match_rank(y, y_pred)
+        values = [tf.reduce_mean(metric(y, y_pred)) for metric in self.metrics.values()]
+        return tf.stack([loss, *values])
+
+
+def match_rank(y, y_pred):
+    """Give labels (n,) the axis of outputs (n, 1), as Keras does; else they would broadcast."""
+    if len(y.shape) == len(y_pred.shape) - 1 and y_pred.shape[-1] == 1:
+        return y[..., None]
+    return y
+
+
+@contextmanager
+def _vectorizing(model: keras.Model) -> Iterator[None]:
+    """Keep TensorFlow's notices about vectorization quiet, and name the model where it fails.
+
+    The notices say that an operation, as the drawing of a dropout mask, is looped over replicas:
+    slower, and right.
+    """
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    except (TypeError, ValueError, NotImplementedError) as error:
+        kinds = sorted({type(layer).__name__ for layer in model.layers})
+        raise ValueError(
+            "`fit_replicas` cannot train this model: TensorFlow could not compute its loss over "
+            f"stacked replicas. Received: layers {', '.join(kinds)}; cause: {error}"
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+def _stack(columns: Sequence[Sequence[keras.Variable]]) -> list[keras.Variable]:
+    """Return one variable of shape (replicas, ...) for each variable of the models."""
+    return [
+        keras.Variable(
+            np.stack([variable.numpy() for variable in same]),
+            dtype=same[0].dtype,
+            trainable=same[0].trainable,
+            name=same[0].name,
+        )
+        for same in zip(*columns, strict=True)
+    ]
+
+
+def _stacked_optimizer(
+    optimizer: keras.Optimizer, learning_rates: np.ndarray | None
+) -> keras.Optimizer:
+    """Return a fresh optimizer like the given one for stacked variables.
+
+    It does not clip (the norm of a stack is not the norm of a replica), and where each replica
+    has a rate of its own it multiplies by that.
+    """
+    config = optimizer.get_config()
+    config |= {"clipnorm": None, "global_clipnorm": None, "clipvalue": None}
+    schedule = optimizer._learning_rate
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        config["learning_rate"] = schedule  # as it is: a schedule need not be registered
+    kind = type(optimizer)
+    if learning_rates is None:
+        return kind(**config)
+
+    class OwnRates(kind):
+        """The optimizer with a learning rate for each replica."""
+
+        def update_step(self, gradient, variable, learning_rate):
+            super().update_step(gradient, variable, _along_replicas(learning_rates, variable))
+
+        def _apply_weight_decay(self, variables):
+            for variable in variables if self.weight_decay else ():
+                rates = _along_replicas(learning_rates, variable)
+                variable.assign_sub(variable.value * self.weight_decay * rates)
+
+    return OwnRates(**config)
+
+
+def _along_replicas(values: np.ndarray, variable) -> tf.Tensor:
+    """Return (replicas,) values shaped to multiply a stacked variable."""
+    shape = [-1] + [1] * (len(variable.shape) - 1)
+    return tf.reshape(tf.constant(values, variable.dtype), shape)
