@@ -13,6 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+# Stacked elements from which the optimizer's step is compiled with XLA. Its twenty or so
+# elementwise operations are then one pass through memory (a third faster in benchmarks/); below,
+# compiling takes longer than it saves.
+COMPILED_STEP_SIZE = 1_000_000
 EVALUATION_CHUNK = 1024  # examples at a time, so that activations of all replicas fit in memory
 
 
@@ -46,6 +50,8 @@ class Stack:
         self.optimizer = _stacked_optimizer(optimizer, learning_rates)
         self.optimizer.build(self.trainable)
         self.constraints = [variable.constraint for variable in self.template.trainable_variables]
+        size = sum(variable.value.shape.num_elements() for variable in self.trainable)
+        self._step = tf.function(self._move, jit_compile=size >= COMPILED_STEP_SIZE)
         self._compiled_epoch = tf.function(self._train_epoch)
         self._compiled_evaluation = tf.function(self._evaluate_chunk, reduce_retracing=True)
         self._compiled_prediction = tf.function(self._predict_chunk, reduce_retracing=True)
@@ -120,11 +126,14 @@ class Stack:
         gradients, others, seen = tf.vectorized_map(self._gradient, (trainable, others, x, y))
         for variable, value in zip(self.others, others, strict=True):
             variable.assign(value)
-        self.optimizer.apply(gradients, self.trainable)
+        self._step(gradients)
         for variable, constraint in zip(self.trainable, self.constraints, strict=True):
             if constraint is not None:
                 variable.assign(tf.vectorized_map(constraint, variable.value))
         return tf.transpose(seen)
+
+    def _move(self, gradients):
+        self.optimizer.apply(gradients, self.trainable)
 
     def _gradient(self, arguments):
         """One replica: gradients, new state of the layers, and (loss, *metrics)."""

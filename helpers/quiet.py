@@ -1,0 +1,45 @@
+"""Import this before Keras, and TensorFlow's start-up notices stay out of the notebook.
+
+TensorFlow's C++ part writes them while it is being imported, before its own logging listens to
+any environment variable, and they hold times and process ids, so that no two runs look alike.
+This module imports TensorFlow with the standard error stream set aside. An import that fails
+shows everything that was set aside.
+"""
+
+import importlib
+import os
+import sys
+import tempfile
+
+
+def import_quietly(module: str) -> None:
+    """Import a module while what it writes to file descriptor 2 is set aside.
+
+    Args:
+        module: Name of the module.
+
+    Raises:
+        ImportError: The import failed; what it wrote has then been written to standard error.
+
+    Example:
+        >>> import_quietly("json")
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as notices:
+        os.dup2(notices.fileno(), 2)
+        try:
+            importlib.import_module(module)
+        except BaseException:
+            os.dup2(kept, 2)
+            notices.seek(0)
+            sys.stderr.write(notices.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+# 3: TensorFlow's later notices, as of a missing GPU, are left out too; errors are raised anyway.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import_quietly("tensorflow")

@@ -1,0 +1,521 @@
+"""`fit_replicas` must compute what `model.fit` computes, for each replica by itself."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, optimizers
+
+from helpers.replicas import Replicas, batch_order, fit_arms, fit_replicas
+from helpers.replicas.checks import signature
+
+LOSS = "sparse_categorical_crossentropy"
+SEED, REPLICAS, EPOCHS, BATCH = 5, 2, 3, 16
+# Both sides compute in float32 and add up in different orders. Over ten steps the rounding of
+# 6e-8 grows to some 4e-7 where an optimizer divides by small second moments; mistakes are 1e-2.
+WEIGHTS_TOLERANCE = 2e-6
+HISTORY_TOLERANCE = 2e-6
+
+
+@dataclass
+class Arrays:
+    """The least that `fit_replicas` asks of its data."""
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_valid: np.ndarray | None = None
+    y_valid: np.ndarray | None = None
+
+
+def arrays(shape=(6,), *, classes=3, train=50, valid=20) -> Arrays:
+    """Random inputs and labels; 50 examples make three batches of 16 and one of 2."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(train + valid, *shape)).astype("float32")
+    y = rng.integers(0, classes, train + valid).astype("int32")
+    return Arrays(x[:train], y[:train], x[train:], y[train:])
+
+
+def dense(*middle, classes=3):
+    """Return a builder: six inputs, a tanh layer, the layers that `middle` makes, softmax."""
+    return lambda: keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(8, activation="tanh"),
+            *[make() for make in middle],
+            layers.Dense(classes, activation="softmax"),
+        ]
+    )
+
+
+def on_images(*middle):
+    """Return a builder of an 8 × 8 image classifier with the layers that `middle` makes."""
+    head = (layers.Flatten, lambda: layers.Dense(3, activation="softmax"))
+    return lambda: keras.Sequential(
+        [keras.Input((8, 8, 1)), *[make() for make in (*middle, *head)]]
+    )
+
+
+def on_sequences(recurrent):
+    """Return a builder of a classifier of sequences of three steps."""
+    return lambda: keras.Sequential(
+        [keras.Input((3, 4)), recurrent(), layers.Dense(3, activation="softmax")]
+    )
+
+
+def batches(data, seed, epochs, batch_size):
+    """Yield the batches of one replica, as documented."""
+    for epoch in range(epochs):
+        order = batch_order(seed, epoch, len(data.x_train))
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            yield data.x_train[batch], data.y_train[batch]
+
+
+@pytest.mark.filterwarnings("ignore:.shuffle=True. was passed")
+def plain_fit(build, data, seed, optimizer, *, epochs=EPOCHS, loss=LOSS, callbacks=()):
+    """The oracle: one ordinary `model.fit` with the replica's weights and batches."""
+    keras.utils.set_random_seed(seed)
+    model = build()
+    copied = optimizers.deserialize(optimizers.serialize(optimizer))
+    model.compile(copied, loss, metrics=["accuracy"])
+    fitted = model.fit(
+        batches(data, seed, epochs, BATCH),
+        steps_per_epoch=-(-len(data.x_train) // BATCH),
+        epochs=epochs,
+        shuffle=False,
+        validation_data=None if data.x_valid is None else (data.x_valid, data.y_valid),
+        callbacks=list(callbacks),
+        verbose=0,
+    )
+    return model, fitted.history
+
+
+def assert_equals_fit(
+    build, data, optimizer, *, tolerance=WEIGHTS_TOLERANCE, loss=LOSS, callbacks=list, **options
+):
+    """Train both ways and compare weights and histories of every replica."""
+    trained = fit_replicas(
+        build,
+        data,
+        optimizer=optimizer,
+        loss=loss,
+        epochs=EPOCHS,
+        batch_size=BATCH,
+        replicas=REPLICAS,
+        seed=SEED,
+        **options,
+    )
+    for replica in range(REPLICAS):
+        model, history = plain_fit(
+            build, data, SEED + replica, optimizer, loss=loss, callbacks=callbacks()
+        )
+        for ours, theirs in zip(trained.weights, model.get_weights(), strict=True):
+            np.testing.assert_allclose(ours[replica], theirs, rtol=0, atol=tolerance)
+        assert set(trained.history) == set(history)
+        for name, theirs in history.items():
+            ours = trained.history[name][replica, : len(theirs)]
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=HISTORY_TOLERANCE)
+            assert np.isnan(trained.history[name][replica, len(theirs) :]).all()
+    return trained
+
+
+OPTIMIZERS = {
+    "sgd": optimizers.SGD(0.1),
+    "nesterov": optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    "rmsprop": optimizers.RMSprop(0.01),
+    "rmsprop_centered": optimizers.RMSprop(0.01, momentum=0.9, centered=True),
+    "adam": optimizers.Adam(0.01),
+    "amsgrad": optimizers.Adam(0.01, amsgrad=True),
+    "nadam": optimizers.Nadam(0.01),
+    "adamw": optimizers.AdamW(0.01, weight_decay=0.1),
+    "adagrad": optimizers.Adagrad(0.1),
+    "adadelta": optimizers.Adadelta(1.0),
+    "adamax": optimizers.Adamax(0.01),
+    "ftrl": optimizers.Ftrl(0.1),
+    "lion": optimizers.Lion(0.01),
+    "clipnorm": optimizers.SGD(0.1, clipnorm=0.1),
+    "global_clipnorm": optimizers.SGD(0.1, global_clipnorm=0.1),
+    "clipvalue": optimizers.Adam(0.01, clipvalue=0.01),
+    "schedule": optimizers.SGD(optimizers.schedules.ExponentialDecay(0.5, 2, 0.9)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_equals_fit_for_each_optimizer(name):
+    assert_equals_fit(dense(), arrays(), OPTIMIZERS[name])
+
+
+@pytest.mark.parametrize("name", ["nesterov", "adamw", "nadam", "schedule"])
+def test_equals_fit_where_the_step_is_compiled(name, monkeypatch):
+    monkeypatch.setattr("helpers.replicas.engine.COMPILED_STEP_SIZE", 0)
+    assert_equals_fit(dense(), arrays(), OPTIMIZERS[name])
+
+
+LAYERS = {
+    "batch_normalization": lambda: layers.BatchNormalization(momentum=0.9),
+    "layer_normalization": layers.LayerNormalization,
+    "l2": lambda: layers.Dense(8, kernel_regularizer="l2", bias_regularizer="l1"),
+    "activity_penalty": lambda: layers.Dense(8, activity_regularizer="l2"),
+    "max_norm": lambda: layers.Dense(8, kernel_constraint=keras.constraints.MaxNorm(0.5)),
+    "prelu": layers.PReLU,
+    "frozen": lambda: layers.Dense(8, trainable=False),
+    # Masks are drawn from each replica's own seed: they too are those of `fit`.
+    "dropout": lambda: layers.Dropout(0.3),
+    "alpha_dropout": lambda: layers.AlphaDropout(0.3),
+    "gaussian_noise": lambda: layers.GaussianNoise(0.3),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_equals_fit_for_each_layer(name):
+    # A last batch of ten: batch normalization divides by the spread of the batch, which of two
+    # examples can be close to zero and would magnify rounding.
+    assert_equals_fit(dense(LAYERS[name]), arrays(train=58), optimizers.SGD(0.1))
+
+
+IMAGE_LAYERS = {
+    "convolution": (lambda: layers.Conv2D(4, 3, activation="relu"), layers.MaxPooling2D),
+    "separable": (lambda: layers.SeparableConv2D(4, 3), lambda: layers.SpatialDropout2D(0.2)),
+    "augmentation": (layers.RandomFlip, lambda: layers.RandomTranslation(0.1, 0.1)),
+}
+
+
+@pytest.mark.parametrize("name", IMAGE_LAYERS)
+def test_equals_fit_for_images(name):
+    assert_equals_fit(on_images(*IMAGE_LAYERS[name]), arrays((8, 8, 1)), optimizers.Adam(0.01))
+
+
+@pytest.mark.parametrize("recurrent", [layers.SimpleRNN, layers.LSTM])
+def test_equals_fit_for_sequences(recurrent):
+    build = on_sequences(lambda: recurrent(5))
+    assert_equals_fit(build, arrays((3, 4)), optimizers.Adam(0.01))
+
+
+def test_equals_fit_for_a_functional_model_with_a_shortcut():
+    def build():
+        inputs = keras.Input((6,))
+        hidden = layers.Dense(6, activation="relu")(inputs)
+        outputs = layers.Dense(3, activation="softmax")(layers.Add()([inputs, hidden]))
+        return keras.Model(inputs, outputs)
+
+    assert_equals_fit(build, arrays(), optimizers.Adam(0.01))
+
+
+def test_equals_fit_for_binary_labels():
+    # Labels (n,) against outputs (n, 1) must not broadcast to (n, n).
+    def build():
+        return keras.Sequential([keras.Input((6,)), layers.Dense(1, activation="sigmoid")])
+
+    data = arrays(classes=2)
+    assert_equals_fit(build, data, optimizers.SGD(0.1), loss="binary_crossentropy")
+    loss = keras.losses.BinaryCrossentropy(label_smoothing=0.1)
+    assert_equals_fit(build, data, optimizers.SGD(0.1), loss=loss)
+
+
+def test_equals_fit_for_one_hot_labels():
+    data = arrays()
+    data.y_train = keras.utils.to_categorical(data.y_train, 3)
+    data.y_valid = keras.utils.to_categorical(data.y_valid, 3)
+    assert_equals_fit(dense(), data, optimizers.SGD(0.1), loss="categorical_crossentropy")
+
+
+def test_equals_fit_without_validation():
+    data = arrays()
+    assert_equals_fit(dense(), Arrays(data.x_train, data.y_train), optimizers.SGD(0.1))
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_equals_fit_with_early_stopping(restore):
+    # A rate that is far too high makes the loss rise: replicas stop, not all at once.
+    def stopping():
+        return keras.callbacks.EarlyStopping(
+            monitor="val_loss", patience=1, restore_best_weights=restore
+        )
+
+    trained = assert_equals_fit(
+        dense(),
+        arrays(),
+        optimizers.SGD(3.0),
+        tolerance=2e-5,  # the high rate magnifies rounding as it does the steps
+        callbacks=lambda: [stopping()],
+        early_stopping=stopping(),
+    )
+    assert np.isfinite(trained.history["loss"][:, 0]).all()
+
+
+def test_early_stopping_ends_when_all_have_stopped():
+    stopping = keras.callbacks.EarlyStopping(monitor="val_accuracy", min_delta=2.0, patience=1)
+    trained = fit_small(epochs=20, early_stopping=stopping)
+    # Nothing can improve by 2: epoch 1 is the best, epoch 2 uses up the patience.
+    assert trained.history["loss"].shape == (REPLICAS, 2)
+
+
+def fit_small(build=None, data=None, **options):
+    """Train two replicas of the small net for an epoch, with what the test changes."""
+    defaults = {"optimizer": "sgd", "loss": LOSS, "epochs": 1, "replicas": REPLICAS, "seed": SEED}
+    return fit_replicas(build or dense(), data or arrays(), **{**defaults, **options})
+
+
+def test_own_rates_equal_separate_trainings():
+    rates = [0.01, 0.5]
+    for optimizer in (
+        optimizers.SGD(1.0, momentum=0.9),
+        optimizers.Adam(1.0),
+        optimizers.AdamW(1.0, weight_decay=0.1),
+    ):
+        together = fit_small(optimizer=optimizer, learning_rates=rates, epochs=2)
+        for replica, rate in enumerate(rates):
+            config = optimizer.get_config() | {"learning_rate": rate}
+            alone = fit_small(
+                optimizer=type(optimizer)(**config), replicas=1, seed=SEED + replica, epochs=2
+            )
+            for ours, theirs in zip(together.weights, alone.weights, strict=True):
+                np.testing.assert_allclose(ours[replica], theirs[0], atol=WEIGHTS_TOLERANCE)
+
+
+def test_replicas_do_not_depend_on_their_neighbours():
+    one, many = fit_small(replicas=1), fit_small(replicas=3)
+    for alone, together in zip(one.weights, many.weights, strict=True):
+        np.testing.assert_allclose(alone[0], together[0], atol=WEIGHTS_TOLERANCE)
+        assert not np.allclose(together[0], together[1])
+
+
+def test_dropout_masks_differ_between_replicas_and_keep_their_rate():
+    # y = dropout(1): all-zero biases and a kernel of ones make the training loss the kept share.
+    size, rate = 4000, 0.25
+    data = Arrays(np.ones((16, size), "float32"), np.zeros((16, 1), "float32"))
+
+    def build():
+        layer = layers.Dense(1, kernel_initializer="ones", trainable=False)
+        return keras.Sequential([keras.Input((size,)), layers.Dropout(rate), layer])
+
+    trained = fit_small(build, data, loss="mae", metrics=(), replicas=4, batch_size=16)
+    means = trained.history["loss"][:, 0] / size
+    # Inverted dropout: expectation 1, variance rate / (1 − rate) per unit, 16 × 4000 units.
+    deviation = np.sqrt(rate / (1 - rate) / (16 * size))
+    assert np.abs(means - 1).max() < 5 * deviation
+    assert len(set(means)) == 4
+
+
+def test_models_and_predictions_are_the_replicas():
+    data = arrays()
+    trained = fit_small(dense(lambda: layers.Dropout(0.5)), data, replicas=3)
+    predicted = trained.predict(data.x_valid)
+    evaluated = trained.evaluate(data.x_valid, data.y_valid)
+    assert predicted.shape == (3, 20, 3)
+    for replica in range(3):
+        model = trained.model(replica)
+        np.testing.assert_allclose(
+            predicted[replica], model.predict(data.x_valid, verbose=0), atol=1e-6
+        )
+        loss, accuracy = model.evaluate(data.x_valid, data.y_valid, verbose=0)
+        assert evaluated["loss"][replica] == pytest.approx(loss, abs=1e-6)
+        assert evaluated["accuracy"][replica] == pytest.approx(accuracy, abs=1e-6)
+        assert trained.history["val_loss"][replica, -1] == pytest.approx(loss, abs=1e-6)
+
+
+def test_evaluation_in_chunks_equals_evaluation_at_once(monkeypatch):
+    data = arrays()
+    trained = fit_small(data=data)
+    monkeypatch.setattr("helpers.replicas.engine.EVALUATION_CHUNK", 7)
+    evaluated = trained.evaluate(data.x_valid, data.y_valid)
+    np.testing.assert_allclose(evaluated["loss"], trained.history["val_loss"][:, -1], atol=1e-6)
+    assert trained.predict(data.x_valid).shape == (REPLICAS, 20, 3)
+
+
+def test_slices_keep_everything_together():
+    trained = fit_small(replicas=3)
+    part = trained[1:]
+    assert isinstance(part, Replicas)
+    assert len(part) == 2
+    assert part.seeds == (SEED + 1, SEED + 2)
+    np.testing.assert_array_equal(part.weights[0], trained.weights[0][1:])
+    np.testing.assert_array_equal(part.history["loss"], trained.history["loss"][1:])
+    with pytest.raises(TypeError, match=r"taken by a slice.*Received: 0"):
+        trained[0]
+
+
+def test_initial_weights_are_those_of_the_builder():
+    trained = fit_small()
+    keras.utils.set_random_seed(SEED + 1)
+    for stacked, built in zip(trained.initial_weights, dense()().get_weights(), strict=True):
+        np.testing.assert_array_equal(stacked[1], built)
+
+
+def test_the_callers_random_numbers_go_on_undisturbed():
+    np.random.seed(1)
+    expected = np.random.rand()
+    np.random.seed(1)
+    fit_small()
+    assert np.random.rand() == expected
+
+
+def with_initializer(name):
+    return lambda: keras.Sequential(
+        [keras.Input((6,)), layers.Dense(3, activation="softmax", kernel_initializer=name)]
+    )
+
+
+def test_arms_with_other_initializers_train_together_and_are_paired():
+    arms = {"he": with_initializer("he_normal"), "zeros": with_initializer("zeros")}
+    trained = fit_arms(arms, arrays(), optimizer="sgd", loss=LOSS, epochs=1, replicas=2, seed=3)
+    assert list(trained) == ["he", "zeros"]
+    assert trained["he"].seeds == trained["zeros"].seeds == (3, 4)
+    assert (trained["zeros"].initial_weights[0] == 0).all()
+    alone = fit_small(arms["he"], replicas=2, seed=3)
+    np.testing.assert_allclose(trained["he"].weights[0], alone.weights[0], atol=WEIGHTS_TOLERANCE)
+
+
+def test_arms_with_other_layers_train_one_after_another():
+    arms = {"plain": dense(), "dropout": dense(lambda: layers.Dropout(0.5))}
+    trained = fit_arms(arms, arrays(), optimizer="sgd", loss=LOSS, epochs=1, replicas=2)
+    np.testing.assert_array_equal(
+        trained["plain"].initial_weights[0], trained["dropout"].initial_weights[0]
+    )
+
+
+def test_arms_with_other_rates():
+    rates = {"low": 0.001, "high": 0.5}
+    trained = fit_arms(
+        dict.fromkeys(rates, dense()),
+        arrays(),
+        optimizer="sgd",
+        loss=LOSS,
+        epochs=1,
+        replicas=2,
+        learning_rates=rates,
+    )
+    moved = {
+        name: np.abs(arm.weights[0] - arm.initial_weights[0]).max() for name, arm in trained.items()
+    }
+    assert moved["high"] > 100 * moved["low"]
+
+
+def test_signature_sees_the_wiring_and_forgets_names():
+    def build(skip):
+        inputs = keras.Input((4,))
+        first = layers.Dense(4)(inputs)
+        second = layers.Dense(4)(first)
+        return keras.Model(inputs, layers.Add()([inputs if skip else first, second]))
+
+    assert signature(build(True)) == signature(build(True))
+    assert signature(build(True)) != signature(build(False))
+
+
+def test_batch_order_is_a_permutation_of_its_own():
+    orders = {tuple(batch_order(seed, epoch, 30)) for seed in range(3) for epoch in range(3)}
+    assert len(orders) == 9
+    assert all(sorted(order) == list(range(30)) for order in orders)
+
+
+class OwnStep(keras.Sequential):
+    """A model that trains in a way of its own."""
+
+    def train_step(self, data):
+        return {}
+
+
+def two_outputs():
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)])
+
+
+REFUSED = {
+    "replicas": ({"replicas": 0}, r"`replicas` must be a whole number.*replicas=0"),
+    "epochs": ({"epochs": 1.5}, r"`epochs` must be a whole number.*epochs=1.5"),
+    "batch_size": ({"batch_size": True}, r"`batch_size` must be .*batch_size=True"),
+    "seed": ({"seed": -1}, r"`seed` must be 0 or more.*seed=-1"),
+    "seeds": ({"seed": [1, 2, 3]}, r"hold 2 such seeds.*\[1, 2, 3\]"),
+    "optimizer": ({"optimizer": optimizers.Lamb()}, r"must be one of SGD.*optimizer=Lamb"),
+    "muon": ({"optimizer": optimizers.Adafactor()}, r"optimizer=Adafactor"),
+    "ema": ({"optimizer": optimizers.SGD(use_ema=True)}, r"`use_ema`"),
+    "accumulation": (
+        {"optimizer": optimizers.SGD(gradient_accumulation_steps=2)},
+        r"`gradient_accumulation_steps`.*=2",
+    ),
+    "rates": ({"learning_rates": [0.1]}, r"`learning_rates` must hold 2 positive"),
+    "rates_sign": ({"learning_rates": [0.1, -1]}, r"`learning_rates` must hold 2 positive"),
+    "rates_and_schedule": (
+        {"learning_rates": [0.1, 0.2], "optimizer": OPTIMIZERS["schedule"]},
+        r"constant rates.*schedule",
+    ),
+    "metrics": ({"metrics": ["auc"]}, r'`metrics` must hold "accuracy".*auc'),
+    "reduction": (
+        {"loss": keras.losses.SparseCategoricalCrossentropy(reduction="sum")},
+        r"`loss` must average.*sum",
+    ),
+    "monitor": (
+        {"early_stopping": keras.callbacks.EarlyStopping("val_auc")},
+        r"must monitor one of loss, accuracy, val_loss, val_accuracy.*val_auc",
+    ),
+    "builds": ({"build": [dense()] * 3}, r"hold 2 functions.*Received: 3"),
+    "no_model": ({"build": dict}, r"must return a keras.Model.*dict"),
+    "unbuilt": (
+        {"build": lambda: keras.Sequential([layers.Dense(3)])},
+        r"built model: start it with `keras.Input",
+    ),
+    "own_step": (
+        {"build": lambda: OwnStep([keras.Input((6,)), layers.Dense(3)])},
+        r"model's own `train_step`.*OwnStep",
+    ),
+    "two_outputs": ({"build": two_outputs}, r"one input and one output.*2 outputs"),
+    "stateful": (
+        {
+            "build": lambda: keras.Sequential(
+                [keras.Input((3, 4), batch_size=2), layers.SimpleRNN(2, stateful=True)]
+            )
+        },
+        r"keeps state between batches.*SimpleRNN",
+    ),
+    "embedding": (
+        {"build": lambda: keras.Sequential([keras.Input((6,)), layers.Embedding(5, 2)])},
+        r"sparse gradients.*Embedding",
+    ),
+    "mixed_precision": (
+        {"build": dense(lambda: layers.Dense(4, dtype="mixed_bfloat16"))},
+        r"mixed precision.*Dense",
+    ),
+    "unlike": (
+        {"build": [dense(), dense(lambda: layers.Dropout(0.1))]},
+        r"differ in their initializers and seeds alone.*replica 1 differs",
+    ),
+    "data": (
+        {"data": Arrays(np.ones((4, 6)), np.ones(3))},
+        r"as many x_train as y_train.*4 and 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refuses_by_name(name):
+    options, message = REFUSED[name]
+    with pytest.raises((ValueError, TypeError), match=f"(?s){message}"):
+        fit_small(**options)
+
+
+def test_excluded_weight_decay_is_refused():
+    optimizer = optimizers.AdamW(weight_decay=0.1)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    with pytest.raises(ValueError, match="excluded from weight decay"):
+        fit_small(optimizer=optimizer)
+
+
+class Unmappable(layers.Layer):
+    """A layer that in training reads its input in Python, which no graph can do."""
+
+    def call(self, x, training=None):
+        return x * float(x[0, 0]) if training else x
+
+
+def test_a_model_that_cannot_be_vectorized_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"cannot train this model.*layers Dense, Unmappable"):
+        fit_small(dense(Unmappable))
+
+
+@pytest.mark.parametrize(
+    ("arms", "rates"), [({}, None), ({"a": dense()}, {"b": 0.1})], ids=["none", "others"]
+)
+def test_arms_are_checked(arms, rates):
+    with pytest.raises(ValueError, match="`arms` must not be empty"):
+        fit_arms(arms, arrays(), learning_rates=rates, optimizer="sgd", loss=LOSS, epochs=1)
