@@ -14,8 +14,14 @@ LOOKS = {
     "contradicted": ("✗", "#b8344a"),
     "inconclusive": ("?", "#8a6100"),
 }
-BOX = "border:1px solid {c};border-left:6px solid {c};border-radius:4px;padding:.5em .9em;margin:.6em 0"
-BADGE = "background:{c};color:#fff;border-radius:3px;padding:.1em .5em;font-weight:600;white-space:nowrap"
+BOX = (
+    "border:1px solid {c};border-left:6px solid {c};border-radius:4px;"
+    "padding:.5em .9em;margin:.6em 0"
+)
+BADGE = (
+    "background:{c};color:#fff;border-radius:3px;"
+    "padding:.1em .5em;font-weight:600;white-space:nowrap"
+)
 QUIET = "font-size:.85em;opacity:.85"
 
 
@@ -57,6 +63,6 @@ def _evidence(claim: "Claim") -> str:
         return f"observed: {escape(claim.effect_text)}" if claim.effect_text else "exact"
     what = "ratio" if claim.scale == "ratio" else "difference"
     return (
-        f"{what} {escape(claim.effect_text)}, {claim.confidence:.0%} interval, "
+        f"{what} {escape(claim.effect_text)}, {100 * claim.confidence:g}% interval, "
         f"{claim.replicas} paired replicas"
     )

@@ -7,11 +7,11 @@ through which results leave a notebook. `summary` lists the claims of a chapter.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from helpers._claim_box import claim_box, claims_table
 
@@ -73,11 +73,10 @@ class Claim:
 
 
 class _Ledger:
-    """The claims and figures of the notebook that is running, by id."""
+    """The claims of the notebook that is running, by id."""
 
     def __init__(self):
         self.claims: dict[str, Claim] = {}
-        self.figures: set[str] = set()
 
     def add(self, claim: Claim) -> None:
         known = self.claims.get(claim.id)
@@ -131,8 +130,8 @@ def check(
 def compare(
     id: str,
     statement: str,
-    larger: Iterable[float],
-    smaller: Iterable[float],
+    larger: ArrayLike,
+    smaller: ArrayLike,
     *,
     scale: Scale = "difference",
     unit: str = "",
@@ -151,7 +150,8 @@ def compare(
     Args:
         id: Unique name, ``"<chapter>-<words>"``, lower case with hyphens.
         statement: The sentence that is judged; it says that `larger` exceeds `smaller`.
-        larger, smaller: Shape (replicas,); entry k of both comes from the same seed.
+        larger: Shape (replicas,), at least 2.
+        smaller: Shape (replicas,); entry k of both comes from the same seed.
         scale: ``"difference"``, or ``"ratio"`` for positive quantities over orders of magnitude.
         unit: Unit of the difference, as text.
         confidence: Coverage of the interval, in (0, 1).
@@ -160,8 +160,9 @@ def compare(
         The `Claim`, which has displayed itself.
 
     Raises:
-        ValueError: The id is malformed or taken, a sample is empty, single or not finite, the
-            lengths differ, or a ratio is asked of values that are not positive.
+        ValueError: The id is malformed or taken, the statement is empty, a sample is empty, single
+            or not finite, the lengths differ, a ratio is asked of values that are not positive, or
+            `scale` or `confidence` is out of range.
 
     Example:
         >>> claim = compare("gradients-order", "b exceeds a.", [3.0, 4.0, 5.0], [1.0, 2.0, 2.0])
@@ -171,12 +172,11 @@ def compare(
     """
     _check_names(id, statement)
     differences = _paired_differences(larger, smaller, scale)
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must be in (0, 1). Received: confidence={confidence}")
     effect, low, high = mean_interval(differences, confidence=confidence)
     verdict = HOLDS if low > 0 else CONTRADICTED if high < 0 else INCONCLUSIVE
     if scale == "ratio":
-        effect, low, high = np.exp([effect, low, high])
+        with np.errstate(over="ignore"):  # beyond 1e308 a factor is infinite, and says so
+            effect, low, high = np.exp([effect, low, high])
     claim = Claim(
         id=id,
         statement=statement,
@@ -193,9 +193,7 @@ def compare(
     return _publish_claim(claim)
 
 
-def record(
-    name: str, value: float | int | str | Iterable[float], *, tolerance: float = 0.1
-) -> None:
+def record(name: str, value: int | str | ArrayLike, *, tolerance: float = 0.1) -> None:
     """Keep a figure: for the prose under its name, for a batch, and for nbval.
 
     Args:
@@ -205,7 +203,8 @@ def record(
         tolerance: How far another machine's value may be, relative to this one; 0 for exact.
 
     Raises:
-        ValueError: The name is malformed, the value empty or NaN, or the tolerance negative.
+        ValueError: The name is malformed, the value missing, empty or NaN, or the tolerance
+            negative.
 
     Example:
         >>> record("final-loss", [0.21, 0.23, 0.22])
@@ -214,18 +213,19 @@ def record(
     if not (isinstance(tolerance, int | float) and 0 <= tolerance < math.inf):
         raise ValueError(f"`tolerance` must be 0 or more. Received: tolerance={tolerance!r}")
     figure = {"low": None, "high": None, "replicas": 0}
+    if value is None:
+        raise ValueError("`value` must be a number, a text, or numbers. Received: value=None")
     if isinstance(value, str) or np.ndim(value) == 0:
         figure["value"] = _plain(value, "value")
     else:
         values = _sample(value, "value")
         figure["replicas"] = len(values)
-        figure["value"] = float(values.mean())
+        figure["value"] = float(values[0])
         if len(values) > 1:
-            _, figure["low"], figure["high"] = mean_interval(values)
-    _ledger.figures.add(name)
-    figure = {key: _finite_or_none(item) for key, item in figure.items()}
+            figure["value"], figure["low"], figure["high"] = mean_interval(values)
     body = {"schema": SCHEMA, "kind": "figure", "name": name, "unit": "", "tolerance": tolerance}
-    _publish_glue(name, repr(figure["value"]), body | figure)
+    body |= {key: _finite_or_none(item) for key, item in figure.items()}
+    _publish_glue(name, repr(figure["value"]), body)  # the prose may say "inf", JSON may not
 
 
 def summary(chapter: str) -> None:
@@ -254,7 +254,7 @@ def summary(chapter: str) -> None:
     _display({"text/plain": line, "text/html": claims_table(claims), MIME: body})
 
 
-def mean_interval(values: Iterable[float], *, confidence: float = 0.95) -> tuple[float, ...]:
+def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> tuple[float, ...]:
     """Return the mean of a sample and Student's interval for it.
 
     Args:
@@ -265,7 +265,7 @@ def mean_interval(values: Iterable[float], *, confidence: float = 0.95) -> tuple
         ``(mean, low, high)``. A sample without spread has an interval of width 0.
 
     Raises:
-        ValueError: The sample is shorter than 2 or not finite.
+        ValueError: The sample is shorter than 2 or not finite, or `confidence` is out of range.
 
     Example:
         >>> mean, low, high = mean_interval([1.0, 2.0, 3.0])
@@ -279,11 +279,18 @@ def mean_interval(values: Iterable[float], *, confidence: float = 0.95) -> tuple
         raise ValueError(
             f"`values` must hold at least 2 replicas: one has no spread. Received: {len(values)}"
         )
-    mean, spread = float(values.mean()), float(stats.sem(values))
-    if spread == 0:
-        return mean, mean, mean
-    low, high = stats.t.interval(confidence, len(values) - 1, loc=mean, scale=spread)
-    return mean, float(low), float(high)
+    if not 0 < confidence < 1:
+        raise ValueError(f"`confidence` must be in (0, 1). Received: confidence={confidence}")
+    if values.min() == values.max():  # the rounding of a mean would show as spread
+        return (float(values[0]),) * 3
+    # Squares of numbers below 1e-162 vanish and above 1e154 overflow: reckon with numbers near 1.
+    _, exponent = np.frexp(np.abs(values).max())
+    values = np.ldexp(values, -exponent)
+    mean, reach = values.mean(), stats.t.isf((1 - confidence) / 2, len(values) - 1)
+    reach *= stats.sem(values)
+    with np.errstate(over="ignore"):
+        ends = np.ldexp([mean, mean - reach, mean + reach], exponent)
+    return tuple(ends.tolist())
 
 
 def _paired_differences(larger, smaller, scale: Scale) -> np.ndarray:
@@ -310,7 +317,7 @@ def _paired_differences(larger, smaller, scale: Scale) -> np.ndarray:
     return np.log(larger) - np.log(smaller)
 
 
-def _sample(values: Iterable[float], name: str) -> np.ndarray:
+def _sample(values: ArrayLike, name: str) -> np.ndarray:
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or sample.size == 0:
         raise ValueError(f"`{name}` must have shape (replicas,). Received: shape={sample.shape}")
@@ -321,6 +328,10 @@ def _sample(values: Iterable[float], name: str) -> np.ndarray:
 
 def _check_names(id: str, statement: str) -> None:
     _check_id(id, "id")
+    if "-" not in id:
+        raise ValueError(
+            f"`id` must begin with its chapter's name and a hyphen. Received: id={id!r}"
+        )
     if not isinstance(statement, str) or not statement.strip():
         raise ValueError(f"`statement` must be a sentence. Received: statement={statement!r}")
 
@@ -335,7 +346,7 @@ def _check_id(id: str, argument: str) -> None:
 
 def _plain(value, argument: str) -> int | float | str | None:
     """Return a scalar as Python's own type; NaN is refused."""
-    if value is None or isinstance(value, str):
+    if value is None or isinstance(value, str | int):
         return value
     value = np.asarray(value)
     if value.ndim or value.dtype.kind not in "biuf":

@@ -38,10 +38,12 @@ CIFAR10_CLASSES = (
 )
 FILE_KEYS = ("x_train", "y_train", "x_test", "y_test")
 VALIDATION_SIZE = 5000  # the notes split off as many, and their counts follow from it
+VALIDATION_SHARE = 5  # of a small file a fifth is split off
 DIGITS_HELD_OUT = 300  # examples of the digits for validation, and as many for the test
+LEAST_SPREAD = 1e-7  # one grey level in one pixel of 60,000 images is more
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single equality
 class Dataset:
     """A classification data set in three splits.
 
@@ -73,17 +75,23 @@ class Dataset:
         training standard deviation of what remains, so that pixels that hardly ever change (the
         corners of a digit) are not blown up.
 
+        Raises:
+            ValueError: The training images are all alike, so that nothing can be scaled.
+
         Example:
             >>> data = load("digits").standardized()
             >>> bool(abs(data.x_train.mean()) < 1e-6), bool(abs(data.x_train.std() - 1) < 1e-5)
             (True, True)
         """
-        mean = self.x_train.mean(axis=0, dtype=np.float64)
-        scale = (self.x_train - mean).std()
+        # Sums in float64, arrays in float32: in float64 CIFAR-10 would take gigabytes.
+        mean = self.x_train.mean(axis=0, dtype=np.float64).astype(np.float32)
+        scale = np.sqrt(np.square(self.x_train - mean).mean(dtype=np.float64)).astype(np.float32)
+        if scale < LEAST_SPREAD:
+            raise ValueError(f"the training images of {self.name!r} must not all be alike.")
         return replace(
             self,
             **{
-                field: ((getattr(self, field) - mean) / scale).astype(np.float32)
+                field: (getattr(self, field) - mean) / scale
                 for field in ("x_train", "x_valid", "x_test")
             },
         )
@@ -104,7 +112,8 @@ def load(name: str, *, train_size: int | None = None, seed: int = 0) -> Dataset:
 
     Raises:
         ValueError: The name is unknown, `train_size` is out of range, or the file is damaged.
-        FileNotFoundError: The file is neither in ``DNNBOOK_DATA`` nor can it be downloaded.
+        FileNotFoundError: ``DNNBOOK_DATA`` is set and its folder lacks the file, or it is not set
+            and Keras cannot download it.
 
     Example:
         >>> data = load("digits")
@@ -175,7 +184,7 @@ def _load_digits() -> Dataset:
 def _load_file(name: str, image_shape: tuple[int, ...], class_names: tuple[str, ...]) -> Dataset:
     x, y, x_test, y_test = _read_arrays(name, image_shape, len(class_names))
     scale = np.float32(255.0)
-    cut = min(VALIDATION_SIZE, len(x) // 5)
+    cut = min(VALIDATION_SIZE, len(x) // VALIDATION_SHARE)
     return Dataset(
         name,
         x[cut:] / scale,
@@ -193,17 +202,18 @@ def _read_arrays(name: str, image_shape: tuple[int, ...], classes: int) -> list[
     folder = os.environ.get("DNNBOOK_DATA")
     if folder:
         path = Path(folder) / f"{name}.npz"
-        source, arrays = f"{path}", _read_npz(path)
+        source, arrays = str(path), _read_npz(path)
     else:
         source, arrays = f"Keras' copy of {name}", _download(name)
     for key, array in arrays.items():
         expected = image_shape if key.startswith("x") else ()
         if key.startswith("y") and array.ndim == 2 and array.shape[1] == 1:
             arrays[key] = array = array[:, 0]  # Keras' CIFAR-10 keeps labels in a column
-        if array.shape[1:] != expected or len(array) == 0:
-            shown = ("n", *expected)
+        least = VALIDATION_SHARE if key == "x_train" else 1
+        if array.ndim != 1 + len(expected) or array.shape[1:] != expected or len(array) < least:
+            shown = ", ".join(map(str, ("n", *expected)))
             raise ValueError(
-                f"{source}: `{key}` must have shape ({', '.join(map(str, shown))}). "
+                f"{source}: `{key}` must have shape ({shown}) with n of at least {least}. "
                 f"Received: shape={array.shape}"
             )
     for split in ("train", "test"):
@@ -219,10 +229,12 @@ def _check_split(source: str, split: str, x: np.ndarray, y: np.ndarray, classes:
             f"{source}: `x_{split}` and `y_{split}` must be equally long. "
             f"Received: {len(x)} images and {len(y)} labels"
         )
-    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() >= classes:
+    if not np.issubdtype(y.dtype, np.integer):
+        raise ValueError(f"{source}: `y_{split}` must be integers. Received: dtype={y.dtype}")
+    if y.min() < 0 or y.max() >= classes:
         raise ValueError(
-            f"{source}: `y_{split}` must hold whole numbers from 0 to {classes - 1}. "
-            f"Received: dtype={y.dtype}, from {y.min()} to {y.max()}"
+            f"{source}: `y_{split}` must be from 0 to {classes - 1}. "
+            f"Received: from {y.min()} to {y.max()}"
         )
 
 
@@ -233,25 +245,31 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
             f"{path} does not exist. Put it there, or unset DNNBOOK_DATA to let Keras download it."
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [key for key in FILE_KEYS if key not in archive.files]
-            if missing:
-                raise ValueError(
-                    f"{path} must hold the arrays {', '.join(FILE_KEYS)}. "
-                    f"Received: {', '.join(archive.files) or 'none'}"
-                )
-            return {key: archive[key] for key in FILE_KEYS}
-    except (zipfile.BadZipFile, EOFError, OSError, AttributeError) as error:
+        with zipfile.ZipFile(path) as archive:
+            found = [name.removesuffix(".npy") for name in archive.namelist()]
+            if set(FILE_KEYS) <= set(found):
+                return {key: _read_member(archive, f"{key}.npy") for key in FILE_KEYS}
+    except Exception as error:  # damage shows as anything: zipfile, zlib, NumPy's header parser
+        if "Object arrays" in str(error):
+            raise ValueError(
+                f"{path} holds a pickled object, which is never loaded: it could run code. Write "
+                "plain arrays with `numpy.savez`."
+            ) from error
         raise ValueError(
-            f"{path} is damaged or not an .npz file; fetch it again. Received: {error}"
+            f"{path} is damaged or not an .npz file; fetch it again. Received: {error!r}"
         ) from error
-    except ValueError as error:
-        if "allow_pickle" not in str(error):
-            raise
-        raise ValueError(
-            f"{path} holds a pickled object, which is never loaded: it could run code. Write "
-            "plain arrays with `numpy.savez`."
-        ) from error
+    raise ValueError(
+        f"{path} must hold the arrays {', '.join(FILE_KEYS)}. "
+        f"Received: {', '.join(found) or 'none'}"
+    )
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    with archive.open(name) as member:
+        array = np.lib.format.read_array(member, allow_pickle=False)
+        if member.read(1):  # only at its very end does zipfile compare the checksum
+            raise ValueError(f"{name} is longer than its array")
+        return array
 
 
 def _download(name: str) -> dict[str, np.ndarray]:
@@ -263,7 +281,7 @@ def _download(name: str) -> dict[str, np.ndarray]:
         raise FileNotFoundError(
             f"{name!r} is not on this machine and Keras could not download it. Two ways out: set "
             f"DNNBOOK_DATA to a folder that holds {name}.npz (arrays {', '.join(FILE_KEYS)}), or "
-            "run once with a network."
+            f"run once with a network. Received: {error}"
         ) from error
     return dict(zip(FILE_KEYS, (x, y, x_test, y_test), strict=True))
 

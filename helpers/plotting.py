@@ -55,7 +55,9 @@ def plot_replicas(
     ax = _axes(ax)
     seen = np.isfinite(values).any(axis=0)  # a column of NaN alone has no mean to draw
     x, values = x[seen], values[:, seen]
-    (drawn,) = ax.plot(x, np.nanmean(values, axis=0), label=label, **line)
+    with np.errstate(invalid="ignore"):  # the mean of ∞ and -∞ is undefined, and a gap
+        mean = np.nanmean(values, axis=0)
+    (drawn,) = ax.plot(x, mean, label=label, **line)
     low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
     ax.fill_between(x, low, high, color=drawn.get_color(), alpha=BAND_OPACITY, linewidth=0)
     return ax
@@ -74,8 +76,9 @@ def plot_heatmap(
     """Draw a matrix as colours with each value written in its cell.
 
     Args:
-        matrix: Shape (rows, columns); NaN cells stay empty.
-        rows, columns: Names along the two axes.
+        matrix: Shape (rows, columns); a cell that is not finite stays empty.
+        rows: Names of the rows, top to bottom.
+        columns: Names of the columns, left to right.
         ax: Where to draw; a new figure by default.
         label: What the colours mean, beside the colour bar.
         fmt: Format of the written values.
@@ -131,12 +134,12 @@ def plot_intervals(groups: Mapping[str, Sequence[float]], *, ax: Axes | None = N
     """
     if not groups:
         raise ValueError("`groups` must hold at least one group. Received: none")
+    intervals = [_interval_of(name, values) for name, values in groups.items()]
     ax = _axes(ax)
-    for row, values in enumerate(groups.values()):
-        mean, low, high = mean_interval(values)
+    for row, (values, (mean, low, high)) in enumerate(zip(groups.values(), intervals, strict=True)):
         reach = [[mean - low], [high - mean]]
         ax.plot(values, np.full(len(values), row), "o", color="0.35", alpha=POINT_OPACITY)
-        ax.errorbar(mean, row, xerr=reach, fmt="D", color=f"C{row % 7}", capsize=5, markersize=7)
+        ax.errorbar(mean, row, xerr=reach, fmt="D", color=f"C{row}", capsize=5, markersize=7)
     ax.set_yticks(range(len(groups)), list(groups))
     ax.set_ylim(len(groups) - 0.5, -0.5)
     return ax
@@ -146,7 +149,21 @@ def _axes(ax: Axes | None) -> Axes:
     return plt.subplots()[1] if ax is None else ax
 
 
+def _interval_of(name: str, values: Sequence[float]) -> tuple[float, ...]:
+    try:
+        return mean_interval(values)
+    except ValueError as error:
+        raise ValueError(f"`groups`, {name!r}: {error}") from error
+
+
 def _readable_on(colour: Sequence[float]) -> str:
-    """Return black or white, whichever reads better on an RGBA colour (ITU-R BT.709 luma)."""
-    red, green, blue = colour[:3]
-    return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5 else "white"
+    """Return black or white, whichever contrasts more with an RGBA colour on a white page.
+
+    The contrast is that of the Web Content Accessibility Guidelines, (a + 0.05) / (b + 0.05) of
+    relative luminances a ≥ b; black and white are equally far from √(1.05 · 0.05) - 0.05 = 0.179,
+    so that the better of them always reaches 4.58.
+    """
+    *rgb, opacity = colour
+    seen = 1 - opacity * (1 - np.array(rgb))
+    linear = np.where(seen <= 0.04045, seen / 12.92, ((seen + 0.055) / 1.055) ** 2.4)
+    return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"

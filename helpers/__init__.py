@@ -1,0 +1,20 @@
+"""What the chapters of the book import.
+
+Topics, one for each chapter and under its name, import nothing of this package:
+
+- `gradients`: numerical and backpropagated gradients, their norms layer by layer.
+- `initialization`: variances of initial weights, and the signals they carry.
+- `activations`: nonlinearities, their derivatives and their censuses.
+
+Services, which every chapter uses:
+
+- `data`: a named data set, split and scaled.
+- `models`: the few networks that several chapters share.
+- `replicas`: many independent trainings at the price of one.
+- `claims`: measured statements and their verdicts.
+- `plotting`: arrays and axes in, axes out; the book's style sheet.
+
+`batch` runs and renders notebooks from outside; no chapter imports it.
+
+This module imports nothing, so that `import helpers` costs nothing.
+"""

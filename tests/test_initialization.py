@@ -1,0 +1,397 @@
+"""Initialization: fans and variances against Keras, signals against GradientTape."""
+
+import math
+from functools import partial
+from itertools import pairwise
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+from helpers import initialization as init
+
+KERNEL_SHAPES = st.lists(st.integers(1, 6), min_size=2, max_size=4)
+KERAS = {
+    "glorot": (init.glorot, keras.initializers.GlorotNormal, keras.initializers.GlorotUniform),
+    "he": (init.he, keras.initializers.HeNormal, keras.initializers.HeUniform),
+    "lecun": (init.lecun, keras.initializers.LecunNormal, keras.initializers.LecunUniform),
+}
+KERAS_NAMES = {"logistic": "sigmoid"}
+# A kernel of 60,000 weights: the sample variance of a normal has a relative standard error of
+# sqrt(2 / 60,000) = 0.6%, of a uniform less; 3% is five of them.
+SHAPE, TOLERANCE = (3, 2, 100, 100), 0.03
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+# Fans and variance
+
+
+def test_fans_by_hand():
+    # A 3 × 3 window over 32 channels: each output sums 9 · 32 = 288 numbers, and each input is
+    # met at 9 places by 64 filters.
+    assert init.fans((3, 3, 32, 64)) == (288, 576)
+    assert init.fans((7, 5)) == (7, 5)
+    assert init.fans((5, 2, 3)) == (10, 15)
+
+
+@given(KERNEL_SHAPES)
+def test_fans_equal_keras(shape):
+    from keras.src.initializers.random_initializers import compute_fans
+
+    assert init.fans(shape) == compute_fans(shape)
+
+
+@given(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4)))
+@settings(max_examples=10, deadline=None)
+def test_fans_count_what_a_convolution_sums_and_feeds(shape):
+    # With ones everywhere, an inner output is the number of terms it sums, and the gradient of
+    # the sum of all outputs at an inner input is the number of outputs it feeds.
+    images = tf.ones((1, 9, 9, shape[2]))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = tf.nn.conv2d(images, tf.ones(shape), strides=1, padding="SAME")
+    gradient = tape.gradient(outputs, images)
+    assert init.fans(shape) == (outputs[0, 4, 4, 0], gradient[0, 4, 4, 0])
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (0, 3), (3, 3, -1, 2)])
+def test_fans_refuse_what_is_no_kernel(shape):
+    with pytest.raises(ValueError, match=r"`shape` must have at least 2 axes, each at least 1. R"):
+        init.fans(shape)
+
+
+def test_weight_variance_by_hand():
+    # fan_in 4, fan_out 8, fan_avg 6, scale 3.
+    shape = (4, 8)
+    assert init.weight_variance(shape, scale=3.0, mode="fan_in") == 0.75
+    assert init.weight_variance(shape, scale=3.0, mode="fan_out") == 0.375
+    assert init.weight_variance(shape, scale=3.0, mode="fan_avg") == 0.5
+
+
+def test_weight_variance_refuses_bad_arguments():
+    with pytest.raises(ValueError, match=r"`scale` must be above 0. Received: scale=0"):
+        init.weight_variance((4, 8), scale=0)
+    with pytest.raises(ValueError, match=r"`scale` must be above 0. Received: scale=nan"):
+        init.weight_variance((4, 8), scale=math.nan)
+    with pytest.raises(ValueError, match=r"`mode` must be one of .* Received: mode='fan'"):
+        init.weight_variance((4, 8), mode="fan")
+
+
+# Distributions
+
+
+@pytest.mark.parametrize("bound", [0.5, 1.0, 2.0, 3.0, 8.0])
+def test_truncated_normal_std_equals_scipy(bound):
+    assert init.truncated_normal_std(bound) == pytest.approx(stats.truncnorm.std(-bound, bound))
+
+
+def test_truncated_normal_std_is_the_constant_in_keras():
+    assert init.truncated_normal_std() == pytest.approx(0.87962566103423978, abs=1e-15)
+
+
+def test_truncated_normal_std_refuses_no_bound():
+    with pytest.raises(ValueError, match=r"`bound` must be above 0. Received: bound=0"):
+        init.truncated_normal_std(0)
+
+
+@pytest.mark.parametrize("distribution", init.DISTRIBUTIONS)
+@pytest.mark.parametrize("mode", init.MODES)
+def test_variance_scaling_equals_keras_in_distribution(mode, distribution, rng):
+    ours = init.variance_scaling(
+        SHAPE, rng=rng, scale=1.7, mode=mode, distribution=distribution
+    ).ravel()
+    keras_draw = keras.initializers.VarianceScaling(1.7, mode, distribution, seed=1)
+    theirs = np.asarray(keras_draw(SHAPE)).ravel()
+    # Two samples of one distribution: the Kolmogorov-Smirnov p-value is uniform, so a p below
+    # 1e-4 comes once in 10,000 seeds, and this seed is fixed.
+    assert stats.ks_2samp(ours, theirs).pvalue > 1e-4
+    assert ours.var() == pytest.approx(theirs.var(), rel=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_named_schemes_equal_keras(name, rng):
+    ours, normal, uniform = KERAS[name]
+    for distribution, theirs in (("truncated_normal", normal), ("uniform", uniform)):
+        kernel = ours((200, 300), rng=rng, distribution=distribution)
+        keras_kernel = np.asarray(theirs(seed=1)((200, 300)))
+        assert kernel.var() == pytest.approx(keras_kernel.var(), rel=TOLERANCE)
+        # Both fill the same bounded support: of 60,000 draws the largest is close to the end.
+        assert abs(kernel).max() == pytest.approx(abs(keras_kernel).max(), rel=0.01)
+
+
+def test_variances_of_the_named_schemes(rng):
+    # fan_in 200, fan_out 300, fan_avg 250.
+    for scheme, variance in ((init.glorot, 1 / 250), (init.he, 2 / 200), (init.lecun, 1 / 200)):
+        assert scheme((200, 300), rng=rng).var() == pytest.approx(variance, rel=TOLERANCE)
+
+
+@given(KERNEL_SHAPES, st.floats(0.1, 10), st.integers(0, 2**32 - 1))
+def test_draws_stay_within_their_bounds(shape, scale, seed):
+    sigma = math.sqrt(init.weight_variance(shape, scale=scale))
+    limits = {
+        "uniform": math.sqrt(3) * sigma,
+        "truncated_normal": 2 * sigma / init.truncated_normal_std(),
+    }
+    for distribution, limit in limits.items():
+        rng = np.random.default_rng(seed)
+        kernel = init.variance_scaling(shape, rng=rng, scale=scale, distribution=distribution)
+        assert kernel.shape == tuple(shape)
+        assert abs(kernel).max() <= limit * (1 + 1e-12)
+
+
+def test_the_same_generator_state_gives_the_same_kernel():
+    first, second = (init.he((4, 5), rng=np.random.default_rng(7)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_variance_scaling_refuses_an_unknown_distribution(rng):
+    with pytest.raises(ValueError, match=r"`distribution` must be one of .*distribution='normal'"):
+        init.variance_scaling((4, 5), rng=rng, distribution="normal")
+
+
+# Orthogonal
+
+
+@given(
+    st.lists(st.integers(1, 6), min_size=2, max_size=4),
+    st.floats(0.1, 10),
+    st.integers(0, 2**32 - 1),
+)
+def test_orthogonal_is_orthogonal(shape, gain, seed):
+    kernel = init.orthogonal(shape, rng=np.random.default_rng(seed), gain=gain)
+    matrix = kernel.reshape(-1, shape[-1])
+    if matrix.shape[0] < matrix.shape[1]:
+        matrix = matrix.T
+    expected = gain**2 * np.eye(matrix.shape[1])
+    assert kernel.shape == tuple(shape)
+    np.testing.assert_allclose(matrix.T @ matrix, expected, atol=1e-12 * gain**2)
+
+
+def test_orthogonal_and_keras_have_the_same_singular_values(rng):
+    ours = init.orthogonal((3, 2, 4, 5), rng=rng, gain=1.5).reshape(-1, 5)
+    theirs = np.asarray(keras.initializers.Orthogonal(1.5, seed=1)((3, 2, 4, 5))).reshape(-1, 5)
+    np.testing.assert_allclose(np.linalg.svd(ours)[1], 1.5)
+    np.testing.assert_allclose(np.linalg.svd(theirs)[1], 1.5, rtol=1e-5)  # float32
+
+
+def test_orthogonal_signs_are_not_fixed(rng):
+    # QR alone would give a diagonal of one sign; half of 400 is 200 ± 10.
+    diagonal = [init.orthogonal((1, 1), rng=rng).item() for _ in range(400)]
+    assert 150 < sum(value > 0 for value in diagonal) < 250
+
+
+def test_orthogonal_refuses_bad_arguments(rng):
+    with pytest.raises(ValueError, match=r"`gain` must be above 0. Received: gain=0"):
+        init.orthogonal((3, 3), rng=rng, gain=0)
+    with pytest.raises(ValueError, match=r"`shape` must have at least 2 axes"):
+        init.orthogonal((3,), rng=rng)
+
+
+# Activations and their matched scales
+
+
+@pytest.mark.parametrize("name", init.ACTIVATIONS)
+def test_activations_and_slopes_equal_keras(name):
+    z = np.linspace(-4, 4, 41) + 0.05  # misses the kink at 0
+    theirs = keras.activations.get(KERAS_NAMES.get(name, name))
+    inputs = tf.constant(z, "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = theirs(inputs)
+    slopes = tape.gradient(outputs, inputs)
+    ours = init.ACTIVATIONS[name]
+    np.testing.assert_allclose(ours.value(z), outputs, atol=1e-6)  # float32
+    np.testing.assert_allclose(ours.derivative(z), slopes, atol=1e-6)
+
+
+def test_matched_scales_by_hand():
+    # ReLU passes half of a symmetric signal, and half of the gradient; SELU is built to be 1.
+    assert init.matched_scale("linear") == pytest.approx((1, 1))
+    assert init.matched_scale("relu") == pytest.approx((2, 2))
+    assert init.matched_scale("selu").forward == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["logistic", "tanh", "elu", "selu"])
+def test_matched_scales_equal_scipy_quadrature(name):
+    def mean_square(function):
+        def integrand(z):
+            return float(function(np.array(z)) ** 2) * stats.norm.pdf(z)
+
+        return sum(integrate.quad(integrand, *half)[0] for half in ((-12, 0), (0, 12)))
+
+    for function, scale in zip(init.ACTIVATIONS[name], init.matched_scale(name), strict=True):
+        assert scale == pytest.approx(1 / mean_square(function), rel=1e-6)
+
+
+def test_matched_scale_refuses_an_unknown_activation():
+    with pytest.raises(ValueError, match=r"`activation` must be one of .* activation='sine'"):
+        init.matched_scale("sine")
+
+
+# Signals
+
+
+def test_draw_kernels_is_lazy_and_pairs_replicas():
+    kernels = init.draw_kernels([4, 3, 2], init.he, seeds=[3, 3])
+    first = next(kernels)
+    assert first.shape == (2, 4, 3)
+    np.testing.assert_array_equal(first[0], first[1])  # equal seeds, equal weights
+    np.testing.assert_array_equal(first[0], init.he((4, 3), rng=np.random.default_rng(3)))
+
+
+@pytest.mark.parametrize("activation", init.ACTIVATIONS)
+def test_propagate_equals_gradient_tape(activation, rng):
+    widths, gain = [5, 4, 6], 1.3
+    kernels = [rng.standard_normal(shape) for shape in pairwise(widths)]
+    x, gradient = rng.standard_normal((7, 5)), rng.standard_normal((7, 6))
+    signal = init.propagate(x, kernels, activation=activation, gradient=gradient, gain=gain)
+
+    function = keras.activations.get(KERAS_NAMES.get(activation, activation))
+    outputs = [tf.constant(x)]
+    with tf.GradientTape() as tape:
+        tape.watch(outputs[0])
+        for kernel in kernels:
+            outputs.append(function(gain * tf.matmul(outputs[-1], kernel)))
+        target = tf.reduce_sum(outputs[-1] * gradient)
+    expected = tape.gradient(target, outputs)
+    np.testing.assert_allclose(signal.second_moment, [np.mean(np.square(o)) for o in outputs])
+    np.testing.assert_allclose(signal.gradient, [np.mean(np.square(g)) for g in expected])
+    np.testing.assert_allclose(signal.variance, [np.var(o, axis=0).mean() for o in outputs])
+
+
+def test_propagate_treats_replicas_one_by_one(rng):
+    kernels = [rng.standard_normal((3, 4, 4)) for _ in range(2)]
+    x, gradient = rng.standard_normal((2, 6, 4))
+    together = init.propagate(x, kernels, activation="relu", gradient=gradient)
+    for replica in range(3):
+        own = [kernel[replica] for kernel in kernels]
+        alone = init.propagate(x, own, activation="relu", gradient=gradient)
+        for both, one in zip(together, alone, strict=True):
+            assert both.shape == (3, 3)
+            np.testing.assert_allclose(both[replica], one)
+
+
+def test_forward_moments_equal_propagate_and_take_an_iterator(rng):
+    kernels = [rng.standard_normal((2, 4, 4)) for _ in range(3)]
+    x = rng.standard_normal((5, 4))
+    signal = init.propagate(x, kernels, activation="tanh", gradient=x)
+    moments = init.forward_moments(x, iter(kernels), activation="tanh")
+    np.testing.assert_allclose(moments, signal.second_moment[:, 1:])
+
+
+def test_forward_moments_add_each_replicas_bias():
+    # 1 · 2 + 1 = 3 in one replica, 1 · 2 + 3 = 5 in the other.
+    moments = init.forward_moments(
+        np.ones((4, 1)),
+        [np.full((2, 1, 1), 2.0)],
+        activation="linear",
+        biases=[np.array([[1.0], [3.0]])],
+    )
+    np.testing.assert_array_equal(moments, [[9.0], [25.0]])
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_the_matched_scale_keeps_the_signal_on_average(activation, rng):
+    # 400 nets of 5 layers: the layers' factors vary by sqrt(5 · 5 / 64) = 0.6, their mean by 0.03.
+    draw = partial(init.variance_scaling, scale=init.matched_scale(activation).forward)
+    x = rng.standard_normal((4, 64))
+    kernels = init.draw_kernels([64] * 6, draw, seeds=range(400))
+    moments = init.forward_moments(x, kernels, activation=activation)
+    assert moments[:, -1].mean() == pytest.approx((x**2).mean(), rel=0.15)
+
+
+def test_signals_refuse_an_unknown_activation():
+    x = np.ones((1, 2))
+    with pytest.raises(ValueError, match=r"`activation` must be one of"):
+        init.forward_moments(x, [np.eye(2)], activation="sine")
+    with pytest.raises(ValueError, match=r"`activation` must be one of"):
+        init.propagate(x, [np.eye(2)], activation="sine", gradient=x)
+
+
+# Epochs to a target
+
+
+def test_epochs_to_target_by_hand():
+    losses = [[3.0, 1.0, 0.5], [0.9, 2.0, 2.0], [3.0, 2.0, 1.1], [math.nan] * 3]
+    np.testing.assert_array_equal(init.epochs_to_target(losses, 1.0), [2, 1, 4, 4])
+
+
+@given(st.lists(st.floats(0, 5), min_size=1, max_size=8))
+def test_a_harder_target_never_takes_fewer_epochs(losses):
+    counts = [init.epochs_to_target([losses], target).item() for target in (4.0, 2.0, 1.0)]
+    assert counts == sorted(counts)
+    assert counts[-1] <= len(losses) + 1
+
+
+def test_epochs_to_target_refuses_a_single_history():
+    with pytest.raises(ValueError, match=r"`losses` must have shape \(replicas, epochs\)"):
+        init.epochs_to_target([1.0, 2.0], 1.0)
+
+
+# Residual nets
+
+
+def test_fixup_starts_every_block_as_the_identity():
+    model = init.residual_mlp((4, 2), 3, blocks=5, width=16, fixup=True)
+    x = np.random.default_rng(0).standard_normal((6, 4, 2)).astype("float32")
+    first_block, last_block = (
+        keras.Model(model.input, layer.output) for layer in (model.layers[2], model.layers[-2])
+    )
+    np.testing.assert_array_equal(first_block(x), last_block(x))
+    np.testing.assert_allclose(model(x), np.full((6, 3), 1 / 3), rtol=1e-6)
+
+
+def test_full_branches_double_the_second_moment_in_each_block():
+    # Wide, so that the factor 2 per block is met: 4 blocks give 16.
+    keras.utils.set_random_seed(0)
+    model = init.residual_mlp((8, 8), 10, blocks=4, width=1024)
+    x = np.random.default_rng(0).standard_normal((16, 8, 8)).astype("float32")
+    blocks = [layer.output for layer in model.layers if isinstance(layer, keras.layers.Add)]
+    first, *_, last = keras.Model(model.input, blocks)(x)
+    assert np.square(last).mean() / np.square(first).mean() == pytest.approx(8, rel=0.2)
+
+
+def test_fixup_scales_the_branch_by_the_number_of_blocks():
+    # Variance 1 / 64 / 8 blocks; 8 kernels of 4096 weights: 0.8% standard error.
+    model = init.residual_mlp((8, 8), 10, blocks=8, width=64, fixup=True)
+    kernels = [weight for weight in model.get_weights() if weight.shape == (64, 64)][1:]
+    firsts, lasts = kernels[0::2], kernels[1::2]
+    assert np.var(firsts) == pytest.approx(1 / 64 / 8, rel=0.05)
+    assert not np.any(lasts)
+
+
+@pytest.mark.parametrize("fixup", [False, True])
+def test_residual_moments_equal_keras(fixup):
+    keras.utils.set_random_seed(0)
+    model = init.residual_mlp((4, 2), 3, blocks=3, width=8, fixup=fixup)
+    rng = np.random.default_rng(0)
+    weights = [rng.standard_normal(weight.shape) for weight in model.get_weights()]
+    model.set_weights(weights)
+    x = rng.standard_normal((6, 4, 2))
+    outputs = [
+        model.layers[2].output,
+        *(layer.output for layer in model.layers if isinstance(layer, keras.layers.Add)),
+    ]
+    expected = [np.square(output).mean() for output in keras.Model(model.input, outputs)(x)]
+    np.testing.assert_allclose(init.residual_moments(x, weights), expected, rtol=1e-4)  # float32
+    stacked = [np.stack([weight, weight]) for weight in weights]
+    np.testing.assert_allclose(init.residual_moments(x, stacked), [expected] * 2, rtol=1e-4)
+
+
+def test_residual_kernels_differ():
+    kernels = [w for w in init.residual_mlp((3,), 2, blocks=2, width=4).get_weights() if w.ndim > 1]
+    square = [kernel for kernel in kernels if kernel.shape == (4, 4)]
+    assert len({kernel.tobytes() for kernel in square}) == len(square) == 4
+
+
+def test_residual_mlp_refuses_no_blocks():
+    with pytest.raises(ValueError, match=r"must be at least 1. Received: blocks=0, width=4"):
+        init.residual_mlp((3,), 2, blocks=0, width=4)

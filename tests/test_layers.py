@@ -1,0 +1,114 @@
+"""The house stands: who may import whom, and what costs nothing to import."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HELPERS = sorted((ROOT / "helpers").glob("*.py"))
+BATCH = sorted((ROOT / "helpers" / "batch").glob("*.py"))
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+TOPICS = {chapter.stem.split("_", 1)[1] for chapter in CHAPTERS} | {
+    "gradients",
+    "initialization",
+    "activations",
+}
+HEAVY = {"keras", "matplotlib", "nbformat", "numpy", "papermill", "scipy", "sphinx", "tensorflow"}
+
+
+def imports(code):
+    """Return the dotted names of all modules that the code imports, wherever it does."""
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute, so that this test can read them"
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def own(code):
+    """Return the modules of `helpers` that the code imports, by their first two names."""
+    parts = [name.split(".") for name in imports(code)]
+    found = {".".join(part[:2]) for part in parts if part[0] == "helpers" and len(part) > 1}
+    return {name for name in found if is_module(name)}
+
+
+def is_module(name):
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def test_imports_are_found_wherever_they_stand():
+    code = "import a.b\nfrom helpers import data\ndef f():\n    from helpers.batch.x import y\n"
+    assert imports(code) >= {"a.b", "helpers.data", "helpers.batch.x"}
+    assert own(code) == {"helpers.data", "helpers.batch"}
+
+
+@pytest.mark.parametrize("module", HELPERS, ids=lambda path: path.stem)
+def test_no_helper_imports_batch_and_no_topic_any_helper(module):
+    # A private module is a part of the one whose name it begins with: _replica_engine, replicas.
+    found = own(module.read_text("utf-8"))
+    assert "helpers.batch" not in found
+    if module.stem in TOPICS:
+        assert found <= {f"helpers._{module.stem}"}
+
+
+def test_the_package_itself_imports_nothing():
+    assert imports((ROOT / "helpers" / "__init__.py").read_text("utf-8")) == set()
+
+
+@pytest.mark.parametrize("module", BATCH, ids=lambda path: path.stem)
+def test_batch_imports_claims_and_nothing_else_of_the_helpers(module):
+    assert own(module.read_text("utf-8")) <= {"helpers.batch", "helpers.claims"}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_no_chapter_imports_batch(chapter):
+    cells = json.loads(chapter.read_text("utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    for cell in code:
+        assert "helpers.batch" not in own("".join(cell["source"]))
+
+
+@pytest.mark.parametrize("topic", sorted(TOPICS))
+def test_a_chapter_its_topic_and_its_tests_have_one_name(topic):
+    if topic != "measurement":  # it teaches what claims and replicas do
+        assert (ROOT / "helpers" / f"{topic}.py").is_file()
+        assert (ROOT / "tests" / f"test_{topic}.py").is_file()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import helpers",
+        "from click.testing import CliRunner; from helpers.batch.cli import main; "
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0",
+        "from click.testing import CliRunner; from helpers.batch.cli import main; "
+        "assert CliRunner().invoke(main, ['build', '--help']).exit_code == 0",
+    ],
+)
+def test_what_costs_nothing_loads_nothing(code):
+    code = f"import sys; {code}; print({HEAVY} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("arguments", [["-c", "import helpers"], ["-m", "helpers.batch.cli", "-h"]])
+def test_what_costs_nothing_takes_under_half_a_second(arguments):
+    def seconds():
+        started = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], capture_output=True, cwd=ROOT, check=True)
+        return time.perf_counter() - started
+
+    # The best of five: other processes on the machine only ever add to it.
+    assert min(seconds() for _ in range(5)) < 0.5, os.getloadavg()
