@@ -86,8 +86,8 @@ def defines_nothing(notebook: dict, chapter: str) -> list[str]:
         for node in ast.walk(ast.parse(source(cell))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 complaints.append(f"{cell['id']} defines {node.name}")
-            if isinstance(node, ast.Lambda) and node.end_lineno - node.lineno > 3:
-                complaints.append(f"{cell['id']} has a lambda of many lines")
+            if isinstance(node, ast.Lambda) and not isinstance(node.body, ast.Call):
+                complaints.append(f"{cell['id']} has a lambda that is no call")
     return complaints
 
 

@@ -148,7 +148,7 @@ TYPED = "The mean is 0.86 here."
         (rules.short_cells, "_ = ax.plot(x)", LONG, "has 26 lines"),
         (rules.defines_nothing, "_ = ax.plot(x)", "def f():\n    pass", "defines f"),
         (rules.defines_nothing, "_ = ax.plot(x)", "class A:\n    pass", "defines A"),
-        (rules.defines_nothing, "_ = ax.plot(x)", "f = lambda: (\n\n\n\n1)", "lambda of many"),
+        (rules.defines_nothing, "_ = ax.plot(x)", "f = lambda x: x + 1", "lambda that is no call"),
         (rules.plain_code, "_ = ax.plot(x)", "_ = ax.set_title('x')", "a title"),
         (rules.plain_code, "_ = ax.plot(x)", "plt.show()", "calls show"),
         (rules.plain_code, "_ = ax.plot(x)", "ax.plot(x);", "semicolon"),
