@@ -1,6 +1,7 @@
 """Tests of helpers.claims and its boxes: SciPy as the oracle, HTML and JSON read back."""
 
 import ast
+import builtins
 import json
 import math
 import re
@@ -55,6 +56,8 @@ def notebook(tmp_path, monkeypatch):
     yield run_cell
     shell.restore_sys_module_state()
     InteractiveShell.clear_instance()
+    for name in ("display", "__IPYTHON__"):  # a shell leaves them behind
+        vars(builtins).pop(name, None)
 
 
 def refused(message, error=ValueError):

@@ -131,6 +131,14 @@ class TestLoad:
         counts = np.bincount(data.load("digits").y_test)
         assert np.abs(counts - 30).max() < 4 * 5.2
 
+    def test_splits_are_a_promise(self):
+        # Every committed result rests on them: no other seed, no other order of the splits
+        order = np.random.default_rng(0).permutation(1797)
+        digits, raw = data.load("digits"), load_digits().target
+        np.testing.assert_array_equal(digits.y_test, raw[order[:300]])
+        np.testing.assert_array_equal(digits.y_valid, raw[order[300:600]])
+        np.testing.assert_array_equal(digits.y_train, raw[order[600:]])
+
     def test_seed_never_moves_the_splits(self):
         whole = data.load("digits")
         assert_equal_datasets(whole, data.load("digits", seed=1))
