@@ -320,8 +320,14 @@ def test_signals_refuse_an_unknown_activation():
 
 
 def test_epochs_to_target_by_hand():
-    losses = [[3.0, 1.0, 0.5], [0.9, 2.0, 2.0], [3.0, 2.0, 1.1], [math.nan] * 3]
-    np.testing.assert_array_equal(init.epochs_to_target(losses, 1.0), [2, 1, 4, 4])
+    # Exactly at epoch 2; before epoch 1 ends; never; never; from 2 to 0 the line is at 1 halfway.
+    losses = [[3.0, 1.0, 0.5], [0.9, 2.0, 2.0], [3.0, 2.0, 1.1], [math.nan] * 3, [4.0, 2.0, 0.0]]
+    np.testing.assert_array_equal(init.epochs_to_target(losses, 1.0), [2, 1, 4, 4, 2.5])
+
+
+def test_epochs_to_target_from_a_loss_that_overflowed():
+    # From infinity no straight line leads down: the whole epoch counts.
+    assert init.epochs_to_target([[math.inf, 0.5]], 1.0).item() == 2.0
 
 
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=8))

@@ -106,11 +106,14 @@ def _execute_all(
 ) -> None:
     """Execute each chapter's copy; let the others finish when one fails, then raise."""
     failures = []
+    # Kernels that each use all processors wait for each other more than they compute.
+    threads = max(1, (os.cpu_count() or 1) // jobs)
     with ThreadPoolExecutor(jobs) as pool:
         futures = {}
         for notebook, parameters in assigned.items():
             copied = staging / notebook.relative_to(root)
-            futures[pool.submit(execute, copied, copied, parameters=parameters)] = notebook
+            future = pool.submit(execute, copied, copied, parameters=parameters, threads=threads)
+            futures[future] = notebook
         try:
             for done, future in enumerate(as_completed(futures), start=1):
                 notebook, outcome = futures[future], future.result()

@@ -48,6 +48,7 @@ def execute(
     parameters: Mapping[str, Value],
     folder: Path | None = None,
     cell_timeout: float = CELL_TIMEOUT,
+    threads: int | None = None,
 ) -> Outcome:
     """Execute a notebook and write the executed one.
 
@@ -58,6 +59,8 @@ def execute(
         parameters: validated values by name.
         folder: where the kernel works; the notebook's own folder if not given.
         cell_timeout: seconds that a single cell may take.
+        threads: threads of one TensorFlow operation; TensorFlow's own choice if not given.
+            ``TF_NUM_INTRAOP_THREADS`` in the environment counts more.
 
     Returns:
         The outcome. A failing cell is an outcome, not an exception.
@@ -70,7 +73,7 @@ def execute(
         "cell_timeout": cell_timeout,
     }
     started = time.monotonic()
-    process = _start()
+    process = _start(threads)
     try:
         reply, complaints = process.communicate(json.dumps(request))
     except BaseException:
@@ -82,8 +85,9 @@ def execute(
     return _read_reply(reply, complaints, process.returncode, time.monotonic() - started)
 
 
-def _start() -> subprocess.Popen:
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "PYTHONUNBUFFERED": "1"}
+def _start(threads: int | None) -> subprocess.Popen:
+    limits = {} if threads is None else {"TF_NUM_INTRAOP_THREADS": str(threads)}
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **limits, **os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [sys.executable, "-m", "helpers.batch.execution"],
         stdin=subprocess.PIPE,

@@ -148,14 +148,16 @@ def fit_arms(
 
 def _built(builds: Sequence[Build], seeds: Sequence[int]) -> list[keras.Model]:
     """Return the replicas, each built under its own seed; refuse what cannot be stacked."""
-    models = []
+    models: dict[tuple[Build, int], keras.Model] = {}
     with _kept_random_state():
-        for build, seed in zip(builds, seeds, strict=True):
-            keras.utils.set_random_seed(seed)
-            models.append(build())
-            check_model(models[-1])
-    check_alike(models)
-    return models
+        for pair in zip(builds, seeds, strict=True):
+            if pair in models:  # as where arms differ in their learning rate alone
+                continue
+            keras.utils.set_random_seed(pair[1])
+            models[pair] = pair[0]()
+            check_model(models[pair])
+    check_alike(list(models.values()))
+    return [models[pair] for pair in zip(builds, seeds, strict=True)]
 
 
 @contextmanager
