@@ -17,9 +17,9 @@ from IPython.utils.capture import capture_output
 from scipy import stats
 from traitlets.config import Config
 
-from helpers import _claim_box as box
 from helpers import claims
-from helpers.claims import check, compare, mean_interval, record, summary
+from helpers.claims import box, check, compare, mean_interval, publishing, record, summary
+from helpers.claims.claim import number_text
 
 T_ONE = math.tan(0.475 * math.pi)  # the 97.5% point of Student's t with 1 degree of freedom: 12.7
 T_TWO = 0.95 * math.sqrt(2 / (1 - 0.95**2))  # and with 2: q √(2 / (1 - q²)) for coverage q, 4.30
@@ -35,7 +35,7 @@ OPPOSITE = {"holds": "contradicted", "contradicted": "holds", "inconclusive": "i
 @pytest.fixture(autouse=True)
 def ledger(monkeypatch):
     """Give each test a ledger of its own: the module's is that of the running notebook."""
-    monkeypatch.setattr(claims, "_ledger", claims._Ledger())
+    monkeypatch.setattr(publishing, "ledger", publishing.Ledger())
 
 
 @pytest.fixture
@@ -338,7 +338,7 @@ class TestCompare:
     def test_nothing_is_kept_or_shown_of_a_refused_claim(self, capsys):
         with pytest.raises(ValueError, match="at least 2"):
             compared([2.0], [1.0])
-        assert not claims._ledger.claims
+        assert not publishing.ledger.claims
         assert capsys.readouterr().out == ""
 
 
@@ -431,7 +431,7 @@ class TestNames:
     def test_same_statement_again_replaces(self):
         check("a-b", "One.", True)
         check("a-b", "One.", False)
-        assert [claim.verdict for claim in claims._ledger.claims.values()] == ["contradicted"]
+        assert [claim.verdict for claim in publishing.ledger.claims.values()] == ["contradicted"]
 
 
 class TestRecord:
@@ -519,7 +519,7 @@ class TestNotebook:
         assert set(shown.data) == {"text/plain", "text/html", claims.MIME}
         assert shown.data["text/plain"] == "a-b: holds (3 replicas)"
         assert shown.data["text/html"].startswith('<div class="dnnbook-claim" id="claim-a-b"')
-        assert shown.data[claims.MIME] == claims._ledger.claims["a-b"].to_record()
+        assert shown.data[claims.MIME] == publishing.ledger.claims["a-b"].to_record()
         assert "scrapbook" not in shown.metadata
         for part, output in (("verdict", verdict), ("effect", effect)):
             assert set(output.data) == {
@@ -719,3 +719,31 @@ class TestBox:
             assert statement in Page(html).text
             assert observed in Page(html).text
         assert f"[0.5, 1.5] {unit}".rstrip() in Page(box.claim_box(measured)).text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (6.81e-13, 2, "6.8 × 10⁻¹³"),
+        (-2.0e7, 1, "-2 × 10⁷"),
+        (14561.2, 3, "14,600"),
+        (0.0306, 3, "0.0306"),
+        (9.999, 3, "10.0"),  # rounded up into the next decade
+        (0.0, 3, "0.00"),
+        (float("inf"), 3, "inf"),
+        (7, 3, "7"),
+        ("none", 3, "none"),
+    ],
+)
+def test_number_text(value, digits, text):
+    assert number_text(value, digits) == text
+
+
+def test_a_recorded_figure_can_reach_the_prose_ready_to_read(notebook):
+    (output,) = notebook(record, "tiny-figure", 6.81e-13, digits=2)
+    assert output.data["application/papermill.record/text/plain"] == "'6.8 × 10⁻¹³'"
+
+
+def test_record_refuses_no_digits():
+    with pytest.raises(ValueError, match=r"`digits` must be None or at least 1\..*digits=0"):
+        record("some-figure", 1.0, digits=0)

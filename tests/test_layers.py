@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HELPERS = sorted((ROOT / "helpers").glob("*.py"))
 BATCH = sorted((ROOT / "helpers" / "batch").glob("*.py"))
+HELPERS = sorted(set((ROOT / "helpers").rglob("*.py")) - set(BATCH))
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 TOPICS = {chapter.stem.split("_", 1)[1] for chapter in CHAPTERS} | {
     "gradients",
@@ -41,6 +41,12 @@ def own(code):
     return {name for name in found if is_module(name)}
 
 
+def dotted(module):
+    """Return the name by which a module is imported; of a package, that of its `__init__`."""
+    parts = module.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def is_module(name):
     path = ROOT.joinpath(*name.split("."))
     return path.is_dir() or path.with_suffix(".py").is_file()
@@ -52,13 +58,20 @@ def test_imports_are_found_wherever_they_stand():
     assert own(code) == {"helpers.data", "helpers.batch"}
 
 
-@pytest.mark.parametrize("module", HELPERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("module", HELPERS, ids=dotted)
 def test_no_helper_imports_batch_and_no_topic_any_helper(module):
-    # A private module is a part of the one whose name it begins with: _replica_engine, replicas.
     found = own(module.read_text("utf-8"))
     assert "helpers.batch" not in found
-    if module.stem in TOPICS:
-        assert found <= {f"helpers._{module.stem}"}
+    topic = dotted(module).split(".")[1:2]
+    if TOPICS & set(topic):
+        assert found <= {f"helpers.{topic[0]}"}  # itself: a package's modules import each other
+
+
+def test_every_module_of_a_topic_is_looked_at():
+    names = {dotted(module) for module in HELPERS}
+    assert names >= {f"helpers.{topic}" for topic in TOPICS - {"measurement"}}
+    assert names >= {"helpers", "helpers.models", "helpers.gradients.monitor"}
+    assert not any(name.startswith("helpers.batch") for name in names)
 
 
 def test_the_package_itself_imports_nothing():
@@ -81,7 +94,7 @@ def test_no_chapter_imports_batch(chapter):
 @pytest.mark.parametrize("topic", sorted(TOPICS))
 def test_a_chapter_its_topic_and_its_tests_have_one_name(topic):
     if topic != "measurement":  # it teaches what claims and replicas do
-        assert (ROOT / "helpers" / f"{topic}.py").is_file()
+        assert is_module(f"helpers.{topic}")
         assert (ROOT / "tests" / f"test_{topic}.py").is_file()
 
 

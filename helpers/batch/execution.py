@@ -143,14 +143,12 @@ def _serve(request: dict) -> Outcome:
 
     started = time.monotonic()
     output = Path(request["output"])
-    # papermill fills {name} in paths; braces in a folder's name are meant as they stand.
-    path = request["notebook"].replace("{", "{{").replace("}", "}}")
     error = traceback = ""
     draft = output.with_name(f".{os.getpid()}-{output.name}")
     try:
         papermill.execute_notebook(
-            path,
-            str(draft).replace("{", "{{").replace("}", "}}"),
+            _literal(request["notebook"]),
+            _literal(str(draft)),
             parameters=request["parameters"],
             kernel_name="python3",
             progress_bar=False,
@@ -167,6 +165,11 @@ def _serve(request: dict) -> Outcome:
         if draft.exists():
             draft.replace(output)
     return Outcome(time.monotonic() - started, error, traceback)
+
+
+def _literal(path: str) -> str:
+    # papermill fills {name} in paths; braces in a folder's name are meant as they stand.
+    return path.replace("{", "{{").replace("}", "}}")
 
 
 def _describe(failure, notebook) -> tuple[str, str]:

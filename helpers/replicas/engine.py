@@ -1,11 +1,13 @@
 """Many replicas of one model as one computation: variables stacked on a leading axis.
 
-The forward pass, the loss and the gradient of one replica are mapped over the stack with
-`tf.vectorized_map`, which turns, say, a matrix product into a batch of them; one Keras optimizer,
-whose step acts on each element by itself, then moves the stacked variables.
+The trainable variables of a replica are one row of a single variable, so that the optimizer's
+step, which acts on each element by itself, costs a few operations whatever the number of layers.
+The forward pass, the loss and the gradient of one row are mapped over the rows with
+`tf.vectorized_map`, which turns, say, a matrix product into a batch of them.
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -44,38 +46,39 @@ class Stack:
         self.replicas = len(models)
         self.loss = loss
         self.metrics = metrics
-        self.trainable = _stack([model.trainable_variables for model in models])
+        self.shapes = [tuple(variable.shape) for variable in self.template.trainable_variables]
+        self.rows = keras.Variable(np.stack([_row(model.trainable_variables) for model in models]))
         self.others = _stack([model.non_trainable_variables for model in models])
-        self.clip = optimizer._clip_gradients  # Keras' own, mapped: norms are of one replica
+        # Keras' own clipping, mapped over replicas: the norms are those of one replica.
+        clips = optimizer.clipnorm, optimizer.global_clipnorm, optimizer.clipvalue
+        self.clip = optimizer._clip_gradients if any(clips) else None
         self.optimizer = _stacked_optimizer(optimizer, learning_rates)
-        self.optimizer.build(self.trainable)
+        self.optimizer.build([self.rows])
         self.constraints = [variable.constraint for variable in self.template.trainable_variables]
-        size = sum(variable.value.shape.num_elements() for variable in self.trainable)
-        self._step = tf.function(self._move, jit_compile=size >= COMPILED_STEP_SIZE)
+        large = self.rows.value.shape.num_elements() >= COMPILED_STEP_SIZE
+        self._step = tf.function(self._move, jit_compile=large)
         self._compiled_epoch = tf.function(self._train_epoch)
         self._compiled_evaluation = tf.function(self._evaluate_chunk, reduce_retracing=True)
         self._compiled_prediction = tf.function(self._predict_chunk, reduce_retracing=True)
 
     def weights(self) -> tuple[np.ndarray, ...]:
         """Return the stacked weights in the order of the template's `get_weights()`."""
-        stacked = {}
-        for originals, stack in (
-            (self.template.trainable_variables, self.trainable),
-            (self.template.non_trainable_variables, self.others),
-        ):
-            stacked |= {id(one): whole for one, whole in zip(originals, stack, strict=True)}
-        return tuple(stacked[id(variable)].numpy() for variable in self.template.weights)
+        trainable = zip(
+            self.template.trainable_variables, self._split(self.rows.value), strict=True
+        )
+        others = zip(self.template.non_trainable_variables, self.others, strict=True)
+        stacked = {id(one): whole.numpy() for one, whole in (*trainable, *others)}
+        return tuple(stacked[id(variable)] for variable in self.template.weights)
 
     def assign(self, weights: Sequence[np.ndarray]) -> None:
         """Set the stacked weights, given in the order of `weights()`."""
         values = {id(one): new for one, new in zip(self.template.weights, weights, strict=True)}
-        for originals, stack in (
-            (self.template.trainable_variables, self.trainable),
-            (self.template.non_trainable_variables, self.others),
-        ):
-            for one, whole in zip(originals, stack, strict=True):
-                if id(one) in values:
-                    whole.assign(values[id(one)])
+        parts = [values[id(one)] for one in self.template.trainable_variables]
+        flat = [part.reshape(self.replicas, -1) for part in parts]
+        self.rows.assign(np.concatenate(flat, axis=1) if flat else self.rows)
+        for one, whole in zip(self.template.non_trainable_variables, self.others, strict=True):
+            if id(one) in values:  # seeds of random layers are variables, yet no weights
+                whole.assign(values[id(one)])
 
     def train_epoch(
         self, x: tf.Tensor, y: tf.Tensor, order: np.ndarray, *, batch_size: int
@@ -121,39 +124,54 @@ class Stack:
         return totals
 
     def _train_batch(self, x, y):
-        trainable = [tf.convert_to_tensor(variable.value) for variable in self.trainable]
-        others = [tf.convert_to_tensor(variable.value) for variable in self.others]
-        gradients, others, seen = tf.vectorized_map(self._gradient, (trainable, others, x, y))
+        rows, others = self._variables()
+        gradients, others, seen = tf.vectorized_map(self._gradient, (rows, others, x, y))
         for variable, value in zip(self.others, others, strict=True):
             variable.assign(value)
         self._step(gradients)
-        for variable, constraint in zip(self.trainable, self.constraints, strict=True):
-            if constraint is not None:
-                variable.assign(tf.vectorized_map(constraint, variable.value))
+        if any(self.constraints):
+            self.rows.assign(tf.vectorized_map(self._constrain, self.rows.value))
         return tf.transpose(seen)
 
     def _move(self, gradients):
-        self.optimizer.apply(gradients, self.trainable)
+        self.optimizer.apply([gradients], [self.rows])
 
     def _gradient(self, arguments):
-        """One replica: gradients, new state of the layers, and (loss, *metrics)."""
-        trainable, others, x, y = arguments
+        """One replica: gradient of its row, new state of the layers, and (loss, *metrics)."""
+        row, others, x, y = arguments
         with tf.GradientTape() as tape:
-            tape.watch(trainable)
+            tape.watch(row)
             y_pred, others, penalties = self.template.stateless_call(
-                trainable, others, x, training=True, return_losses=True
+                self._split(row), others, x, training=True, return_losses=True
             )
             loss = self._mean_loss(y, y_pred, penalties)
-        gradients = tape.gradient(loss, trainable, unconnected_gradients="zero")
-        gradients = self.clip([tf.convert_to_tensor(gradient) for gradient in gradients])
-        return gradients, others, self._seen(loss, y, y_pred)
+        gradient = tape.gradient(loss, row, unconnected_gradients="zero")
+        if self.clip is not None:
+            gradient = _row(self.clip(self._split(gradient)))
+        return gradient, others, self._seen(loss, y, y_pred)
+
+    def _constrain(self, row):
+        parts = zip(self._split(row), self.constraints, strict=True)
+        return _row([part if keep is None else keep(part) for part, keep in parts])
+
+    def _split(self, rows: tf.Tensor) -> list[tf.Tensor]:
+        """Return the variables that a row holds, or that many rows hold, stacked."""
+        if not self.shapes:
+            return []
+        leading = rows.shape[:-1]
+        parts = tf.split(rows, [math.prod(shape) for shape in self.shapes], axis=-1)
+        return [
+            tf.reshape(part, (*leading, *shape))
+            for part, shape in zip(parts, self.shapes, strict=True)
+        ]
 
     def _evaluate_chunk(self, x, y):
         """Return sums over the chunk of loss and metrics, (1 + metrics, replicas)."""
 
         def one(variables):
+            row, others = variables
             y_pred, _, penalties = self.template.stateless_call(
-                *variables, x, training=False, return_losses=True
+                self._split(row), others, x, training=False, return_losses=True
             )
             return self._seen(self._mean_loss(y, y_pred, penalties), y, y_pred)
 
@@ -162,13 +180,14 @@ class Stack:
 
     def _predict_chunk(self, x):
         def one(variables):
-            return self.template.stateless_call(*variables, x, training=False)[0]
+            row, others = variables
+            return self.template.stateless_call(self._split(row), others, x, training=False)[0]
 
         return tf.vectorized_map(one, self._variables())
 
     def _variables(self):
-        stacks = (self.trainable, self.others)
-        return tuple([tf.convert_to_tensor(v.value) for v in stack] for stack in stacks)
+        others = [tf.convert_to_tensor(variable.value) for variable in self.others]
+        return tf.convert_to_tensor(self.rows.value), others
 
     def _mean_loss(self, y, y_pred, penalties):
         loss = tf.reduce_mean(self.loss(match_rank(y, y_pred), y_pred))
@@ -207,6 +226,12 @@ def _vectorizing(model: keras.Model) -> Iterator[None]:
         ) from error
     finally:
         logger.setLevel(level)
+
+
+def _row(variables: Sequence) -> tf.Tensor:
+    """Return the elements of all variables one after the other; none of a frozen model."""
+    parts = [tf.reshape(variable, (-1,)) for variable in variables]
+    return tf.concat(parts, axis=0) if parts else tf.zeros((0,))
 
 
 def _stack(columns: Sequence[Sequence[keras.Variable]]) -> list[keras.Variable]:

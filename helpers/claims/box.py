@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from helpers.claims import Claim
+from helpers.claims.claim import Claim
 
 # Symbol and colour differ, so that a verdict is read without colour too. The colours have a
 # contrast of at least 4.5 with the badge's white; all other text takes the page's own colour.
@@ -25,7 +23,7 @@ BADGE = (
 QUIET = "font-size:.85em;opacity:.85"
 
 
-def claim_box(claim: "Claim") -> str:
+def claim_box(claim: Claim) -> str:
     """Return the claim as a box in HTML: statement, verdict, effect with interval, replicas."""
     _, colour = LOOKS[claim.verdict]
     return (
@@ -37,7 +35,7 @@ def claim_box(claim: "Claim") -> str:
     )
 
 
-def claims_table(claims: Sequence["Claim"]) -> str:
+def claims_table(claims: Sequence[Claim]) -> str:
     """Return the claims as a table in HTML, each linked to its box."""
     rows = "".join(
         f"<tr><td style='text-align:left'><a href='#claim-{claim.id}'>{escape(claim.statement)}"
@@ -58,7 +56,7 @@ def _badge(verdict: str) -> str:
     return f'<span style="{BADGE.format(c=colour)}">{symbol} {verdict}</span>'
 
 
-def _evidence(claim: "Claim") -> str:
+def _evidence(claim: Claim) -> str:
     if claim.method == "exact":
         return f"observed: {escape(claim.effect_text)}" if claim.effect_text else "exact"
     what = "ratio" if claim.scale == "ratio" else "difference"

@@ -1,0 +1,91 @@
+"""What a chapter keeps besides its verdicts: plain figures, and the table of its claims."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from helpers.claims.box import claims_table
+from helpers.claims.checks import check_id, checked_sample, plain_scalar
+from helpers.claims.claim import (
+    CONTRADICTED,
+    HOLDS,
+    INCONCLUSIVE,
+    SCHEMA,
+    finite_or_none,
+    number_text,
+)
+from helpers.claims.intervals import mean_interval
+from helpers.claims.publishing import MIME, display_bundle, publish_glue, published
+
+
+def record(
+    name: str,
+    value: int | str | ArrayLike,
+    *,
+    tolerance: float = 0.1,
+    digits: int | None = None,
+) -> None:
+    """Keep a figure: for the prose under its name, for a batch, and for nbval.
+
+    Args:
+        name: What the prose calls it: lower case with hyphens, unique in the notebook.
+        value: A number, a short text, or numbers over replicas, whose mean and 95% interval are
+            kept.
+        tolerance: How far another machine's value may be, relative to this one; 0 for exact.
+        digits: Significant digits in which the prose gets the value ready to read, as
+            6.8 × 10⁻¹³; by default the prose formats it.
+
+    Raises:
+        ValueError: The name is malformed, the value missing, empty or NaN, the tolerance
+            negative, or `digits` below 1.
+
+    Example:
+        >>> record("final-loss", [0.21, 0.23, 0.22])
+    """
+    check_id(name, "name")
+    if not (isinstance(tolerance, int | float) and 0 <= tolerance < math.inf):
+        raise ValueError(f"`tolerance` must be 0 or more. Received: tolerance={tolerance!r}")
+    if digits is not None and digits < 1:
+        raise ValueError(f"`digits` must be None or at least 1. Received: digits={digits!r}")
+    figure = {"low": None, "high": None, "replicas": 0}
+    if value is None:
+        raise ValueError("`value` must be a number, a text, or numbers. Received: value=None")
+    if isinstance(value, str) or np.ndim(value) == 0:
+        figure["value"] = plain_scalar(value, "value")
+    else:
+        values = checked_sample(value, "value")
+        figure["replicas"] = len(values)
+        figure["value"] = float(values[0])
+        if len(values) > 1:
+            figure["value"], figure["low"], figure["high"] = mean_interval(values)
+    body = {"schema": SCHEMA, "kind": "figure", "name": name, "unit": "", "tolerance": tolerance}
+    body |= {key: finite_or_none(item) for key, item in figure.items()}
+    text = figure["value"] if digits is None else number_text(figure["value"], digits)
+    publish_glue(name, repr(text), body)  # the prose may say "inf", JSON may not
+
+
+def summary(chapter: str) -> None:
+    """Display the table of a chapter's claims, in the order they were measured.
+
+    Args:
+        chapter: The chapter's name, with which its ids begin.
+
+    Raises:
+        ValueError: The chapter has no claims yet.
+    """
+    claims = published(chapter)
+    if not claims:
+        raise ValueError(f"No claim of this chapter was measured. Received: chapter={chapter!r}")
+    counts = {
+        verdict: sum(claim.verdict == verdict for claim in claims)
+        for verdict in (HOLDS, CONTRADICTED, INCONCLUSIVE)
+    }
+    line = f"{chapter}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    body = {
+        "schema": SCHEMA,
+        "kind": "summary",
+        "chapter": chapter,
+        "claims": [claim.id for claim in claims],
+    }
+    display_bundle({"text/plain": line, "text/html": claims_table(claims), MIME: body})

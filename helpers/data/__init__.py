@@ -1,0 +1,33 @@
+"""Named data sets, split and scaled in one way for the whole book.
+
+``digits`` ships inside scikit-learn; ``fashion_mnist`` and ``cifar10`` are read from the folder
+that the environment variable ``DNNBOOK_DATA`` names, or else downloaded by Keras.
+
+`loading` holds `load`, `dataset` what it returns, and `files` what it reads.
+"""
+
+from helpers.data.dataset import LEAST_SPREAD, Dataset
+from helpers.data.files import FILE_KEYS, VALIDATION_SHARE
+from helpers.data.loading import (
+    CIFAR10_CLASSES,
+    DIGITS_CLASSES,
+    DIGITS_HELD_OUT,
+    FASHION_CLASSES,
+    VALIDATION_SIZE,
+    load,
+    names,
+)
+
+__all__ = [
+    "DIGITS_CLASSES",
+    "FASHION_CLASSES",
+    "CIFAR10_CLASSES",
+    "FILE_KEYS",
+    "VALIDATION_SIZE",
+    "VALIDATION_SHARE",
+    "DIGITS_HELD_OUT",
+    "LEAST_SPREAD",
+    "Dataset",
+    "load",
+    "names",
+]
