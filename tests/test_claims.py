@@ -664,7 +664,7 @@ class TestBox:
     def test_ratio_by_hand(self):
         claim = compared([4, 4], [1, 1], scale="ratio", confidence=0.999)
         assert Page(box.claim_box(claim)).text == (
-            "✓ holds\u2002x exceeds y.ratio × 4 [4, 4], 99.9% interval, 2 paired replicas · a-b"
+            "✓ holds\u2002x exceeds y.ratio × 4.00 [4.00, 4.00], 99.9% interval, 2 paired replicas · a-b"
         )
 
     def test_exact_facts_by_hand(self):
@@ -677,7 +677,9 @@ class TestBox:
         first = check("a-b", "Six.", True, observed=6)
         second = compare("a-c", "More.", [2, 3], [1, 2])
         page = Page(box.claims_table([first, second]))
-        assert page.text == ("ClaimVerdictMeasuredReplicasSix.✓ holds6exactMore.✓ holds1 [1, 1]2")
+        assert page.text == (
+            "ClaimVerdictMeasuredReplicasSix.✓ holds6exactMore.✓ holds1.00 [1.00, 1.00]2"
+        )
         links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
         boxes = [Page(box.claim_box(claim)).tags[0][1]["id"] for claim in (first, second)]
         assert links == [f"#{name}" for name in boxes]
@@ -718,7 +720,7 @@ class TestBox:
         for html in (box.claim_box(exact), box.claims_table([exact])):
             assert statement in Page(html).text
             assert observed in Page(html).text
-        assert f"[0.5, 1.5] {unit}".rstrip() in Page(box.claim_box(measured)).text
+        assert f"[0.500, 1.50] {unit}".rstrip() in Page(box.claim_box(measured)).text
 
 
 @pytest.mark.parametrize(

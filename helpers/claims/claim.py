@@ -48,7 +48,7 @@ class Claim:
         """The effect with its interval, or what was observed, in words."""
         if self.method == "exact":
             if isinstance(self.observed, float):
-                return f"{self.observed:g}"
+                return f"{self.observed:.3g}"
             return "" if self.observed is None else f"{self.observed}"
         interval = f"{number_text(self.effect)} [{number_text(self.low)}, {number_text(self.high)}]"
         return f"× {interval}" if self.scale == "ratio" else f"{interval} {self.unit}".rstrip()
