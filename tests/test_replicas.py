@@ -146,10 +146,12 @@ def test_equals_fit_for_each_optimizer(name):
     assert_equals_fit(dense(), arrays(), OPTIMIZERS[name])
 
 
-@pytest.mark.parametrize("name", ["nesterov", "adamw", "nadam", "schedule"])
-def test_equals_fit_where_the_step_is_compiled(name, monkeypatch):
-    monkeypatch.setattr("helpers.replicas.engine.COMPILED_STEP_SIZE", 0)
-    assert_equals_fit(dense(), arrays(), OPTIMIZERS[name])
+@pytest.mark.parametrize("name", ["nesterov", "adamw", "global_clipnorm", "schedule"])
+def test_equals_fit_as_a_large_model(name, monkeypatch):
+    # Then each variable is stacked by itself and the step is compiled.
+    monkeypatch.setattr("helpers.replicas.engine.LARGE", 0)
+    constrained = dense(LAYERS["max_norm"])
+    assert_equals_fit(constrained, arrays(), OPTIMIZERS[name])
 
 
 LAYERS = {

@@ -1,7 +1,8 @@
 """Many replicas of one model as one computation: variables stacked on a leading axis.
 
-The trainable variables of a replica are one row of a single variable, so that the optimizer's
-step, which acts on each element by itself, costs a few operations whatever the number of layers.
+The trainable variables of a small model are one row a replica of a single variable, so that the
+optimizer's step, which acts on each element by itself, costs a few operations whatever the number
+of layers. Those of a large model stay apart: there, copying them to and fro would cost more.
 The forward pass, the loss and the gradient of one row are mapped over the rows with
 `tf.vectorized_map`, which turns, say, a matrix product into a batch of them.
 """
@@ -15,10 +16,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Stacked elements from which the optimizer's step is compiled with XLA. Its twenty or so
-# elementwise operations are then one pass through memory (a third faster in benchmarks/); below,
-# compiling takes longer than it saves.
-COMPILED_STEP_SIZE = 1_000_000
+# Stacked elements from which a model counts as large. Then the optimizer's step is compiled with
+# XLA, too: its twenty or so elementwise operations become one pass through memory (a third faster
+# in benchmarks/); below, compiling takes longer than it saves.
+LARGE = 1_000_000
 EVALUATION_CHUNK = 1024  # examples at a time, so that activations of all replicas fit in memory
 
 
@@ -46,16 +47,20 @@ class Stack:
         self.replicas = len(models)
         self.loss = loss
         self.metrics = metrics
-        self.shapes = [tuple(variable.shape) for variable in self.template.trainable_variables]
-        self.rows = keras.Variable(np.stack([_row(model.trainable_variables) for model in models]))
+        variables = self.template.trainable_variables
+        shapes = [tuple(variable.shape) for variable in variables]
+        large = self.replicas * sum(math.prod(shape) for shape in shapes) >= LARGE
+        # The shapes that share a row: each its own in a large model, all of them in a small one.
+        self.groups = [[shape] for shape in shapes] if large else [shapes] if shapes else []
+        rows = [self._join([v.value for v in model.trainable_variables]) for model in models]
+        self.rows = [keras.Variable(np.stack(same)) for same in zip(*rows, strict=True)]
         self.others = _stack([model.non_trainable_variables for model in models])
         # Keras' own clipping, mapped over replicas: the norms are those of one replica.
         clips = optimizer.clipnorm, optimizer.global_clipnorm, optimizer.clipvalue
         self.clip = optimizer._clip_gradients if any(clips) else None
         self.optimizer = _stacked_optimizer(optimizer, learning_rates)
-        self.optimizer.build([self.rows])
+        self.optimizer.build(self.rows)
         self.constraints = [variable.constraint for variable in self.template.trainable_variables]
-        large = self.rows.value.shape.num_elements() >= COMPILED_STEP_SIZE
         self._step = tf.function(self._move, jit_compile=large)
         self._compiled_epoch = tf.function(self._train_epoch)
         self._compiled_evaluation = tf.function(self._evaluate_chunk, reduce_retracing=True)
@@ -63,19 +68,17 @@ class Stack:
 
     def weights(self) -> tuple[np.ndarray, ...]:
         """Return the stacked weights in the order of the template's `get_weights()`."""
-        trainable = zip(
-            self.template.trainable_variables, self._split(self.rows.value), strict=True
-        )
-        others = zip(self.template.non_trainable_variables, self.others, strict=True)
-        stacked = {id(one): whole.numpy() for one, whole in (*trainable, *others)}
+        originals = (*self.template.trainable_variables, *self.template.non_trainable_variables)
+        stacks = (*self._split(self._variables()[0]), *self.others)
+        stacked = {id(one): whole.numpy() for one, whole in zip(originals, stacks, strict=True)}
         return tuple(stacked[id(variable)] for variable in self.template.weights)
 
     def assign(self, weights: Sequence[np.ndarray]) -> None:
         """Set the stacked weights, given in the order of `weights()`."""
         values = {id(one): new for one, new in zip(self.template.weights, weights, strict=True)}
-        parts = [values[id(one)] for one in self.template.trainable_variables]
-        flat = [part.reshape(self.replicas, -1) for part in parts]
-        self.rows.assign(np.concatenate(flat, axis=1) if flat else self.rows)
+        parts = [tf.constant(values[id(one)]) for one in self.template.trainable_variables]
+        for variable, value in zip(self.rows, self._join(parts, leading=1), strict=True):
+            variable.assign(value)
         for one, whole in zip(self.template.non_trainable_variables, self.others, strict=True):
             if id(one) in values:  # seeds of random layers are variables, yet no weights
                 whole.assign(values[id(one)])
@@ -130,48 +133,56 @@ class Stack:
             variable.assign(value)
         self._step(gradients)
         if any(self.constraints):
-            self.rows.assign(tf.vectorized_map(self._constrain, self.rows.value))
+            kept = tf.vectorized_map(self._constrain, self._variables()[0])
+            for variable, value in zip(self.rows, kept, strict=True):
+                variable.assign(value)
         return tf.transpose(seen)
 
     def _move(self, gradients):
-        self.optimizer.apply([gradients], [self.rows])
+        self.optimizer.apply(gradients, self.rows)
 
     def _gradient(self, arguments):
-        """One replica: gradient of its row, new state of the layers, and (loss, *metrics)."""
-        row, others, x, y = arguments
+        """One replica: gradients of its rows, new state of the layers, and (loss, *metrics)."""
+        rows, others, x, y = arguments
         with tf.GradientTape() as tape:
-            tape.watch(row)
+            tape.watch(rows)
             y_pred, others, penalties = self.template.stateless_call(
-                self._split(row), others, x, training=True, return_losses=True
+                self._split(rows), others, x, training=True, return_losses=True
             )
             loss = self._mean_loss(y, y_pred, penalties)
-        gradient = tape.gradient(loss, row, unconnected_gradients="zero")
+        gradients = tape.gradient(loss, rows, unconnected_gradients="zero")
         if self.clip is not None:
-            gradient = _row(self.clip(self._split(gradient)))
-        return gradient, others, self._seen(loss, y, y_pred)
+            gradients = self._join(self.clip(self._split(gradients)))
+        return gradients, others, self._seen(loss, y, y_pred)
 
-    def _constrain(self, row):
-        parts = zip(self._split(row), self.constraints, strict=True)
-        return _row([part if keep is None else keep(part) for part, keep in parts])
+    def _constrain(self, rows):
+        parts = zip(self._split(rows), self.constraints, strict=True)
+        return self._join([part if keep is None else keep(part) for part, keep in parts])
 
-    def _split(self, rows: tf.Tensor) -> list[tf.Tensor]:
-        """Return the variables that a row holds, or that many rows hold, stacked."""
-        if not self.shapes:
-            return []
-        leading = rows.shape[:-1]
-        parts = tf.split(rows, [math.prod(shape) for shape in self.shapes], axis=-1)
-        return [
-            tf.reshape(part, (*leading, *shape))
-            for part, shape in zip(parts, self.shapes, strict=True)
-        ]
+    def _split(self, rows: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Return the variables that rows (size,) hold, or stacks of rows (replicas, size)."""
+        variables = []
+        for row, shapes in zip(rows, self.groups, strict=True):
+            parts = tf.split(row, [math.prod(shape) for shape in shapes], axis=-1)
+            leading = row.shape[:-1]
+            variables += [
+                tf.reshape(part, (*leading, *shape))
+                for part, shape in zip(parts, shapes, strict=True)
+            ]
+        return variables
+
+    def _join(self, variables: Sequence[tf.Tensor], *, leading: int = 0) -> list[tf.Tensor]:
+        """Return the rows that hold the variables: the inverse of `_split`."""
+        flat = iter(tf.reshape(one, (*one.shape[:leading], -1)) for one in variables)
+        return [tf.concat([next(flat) for _ in shapes], axis=-1) for shapes in self.groups]
 
     def _evaluate_chunk(self, x, y):
         """Return sums over the chunk of loss and metrics, (1 + metrics, replicas)."""
 
         def one(variables):
-            row, others = variables
+            rows, others = variables
             y_pred, _, penalties = self.template.stateless_call(
-                self._split(row), others, x, training=False, return_losses=True
+                self._split(rows), others, x, training=False, return_losses=True
             )
             return self._seen(self._mean_loss(y, y_pred, penalties), y, y_pred)
 
@@ -180,14 +191,14 @@ class Stack:
 
     def _predict_chunk(self, x):
         def one(variables):
-            row, others = variables
-            return self.template.stateless_call(self._split(row), others, x, training=False)[0]
+            rows, others = variables
+            return self.template.stateless_call(self._split(rows), others, x, training=False)[0]
 
         return tf.vectorized_map(one, self._variables())
 
     def _variables(self):
         others = [tf.convert_to_tensor(variable.value) for variable in self.others]
-        return tf.convert_to_tensor(self.rows.value), others
+        return [tf.convert_to_tensor(rows.value) for rows in self.rows], others
 
     def _mean_loss(self, y, y_pred, penalties):
         loss = tf.reduce_mean(self.loss(match_rank(y, y_pred), y_pred))
@@ -226,12 +237,6 @@ def _vectorizing(model: keras.Model) -> Iterator[None]:
         ) from error
     finally:
         logger.setLevel(level)
-
-
-def _row(variables: Sequence) -> tf.Tensor:
-    """Return the elements of all variables one after the other; none of a frozen model."""
-    parts = [tf.reshape(variable, (-1,)) for variable in variables]
-    return tf.concat(parts, axis=0) if parts else tf.zeros((0,))
 
 
 def _stack(columns: Sequence[Sequence[keras.Variable]]) -> list[keras.Variable]:
