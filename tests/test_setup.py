@@ -92,7 +92,9 @@ def test_a_lock_without_uv_is_refused():
 
 
 def test_make_names_its_targets():
-    done = subprocess.run(["make", "help"], capture_output=True, text=True, cwd=ROOT, check=True)
+    # Below `make test` a make would announce the folder that it enters.
+    command = ["make", "--no-print-directory", "help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     names = [line.split()[0] for line in done.stdout.splitlines()]
     wanted = "help book test test-portable browser lint lock refresh bench clean"
     assert sorted(names) == sorted(wanted.split())
