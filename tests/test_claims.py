@@ -664,7 +664,8 @@ class TestBox:
     def test_ratio_by_hand(self):
         claim = compared([4, 4], [1, 1], scale="ratio", confidence=0.999)
         assert Page(box.claim_box(claim)).text == (
-            "✓ holds\u2002x exceeds y.ratio × 4.00 [4.00, 4.00], 99.9% interval, 2 paired replicas · a-b"
+            "✓ holds\u2002x exceeds y."
+            "ratio × 4.00 [4.00, 4.00], 99.9% interval, 2 paired replicas · a-b"
         )
 
     def test_exact_facts_by_hand(self):
