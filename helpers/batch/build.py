@@ -1,9 +1,12 @@
-"""Executes every chapter into a staging copy and puts the rendered site in place.
+"""Executes what has changed, and puts the rendered site in place.
 
-Nothing in the book's own folders is written. The site of an earlier build stays as it is until the
-new one is complete; then a rename puts the new one in its place.
+Nothing in the book's own folders is written. Executed chapters are kept by their identity beside
+the site, so that only those run again whose code, parameters, helpers or data have changed. The
+site of an earlier build stays as it is until the new one is complete; then a rename puts the new
+one in its place.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,13 +14,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from helpers.batch.chapters import chapters, read_toc
+from helpers.batch.batch import BatchOptions, run_batch
+from helpers.batch.chapters import chapters, read_notebook
+from helpers.batch.datasets import check_data
 from helpers.batch.errors import (
     BatchError,
     ConfigurationError,
@@ -27,25 +31,35 @@ from helpers.batch.errors import (
     UsageError,
     nearest,
 )
-from helpers.batch.execution import execute, require, stop_all
+from helpers.batch.pages import copy_sources, merge, site_identity
 from helpers.batch.parameters import Value, read_parameters, validate
-from helpers.batch.run import check_data
+from helpers.batch.progress import Lines, Watcher
+from helpers.batch.runs import Run, make_run, notebook_path
+from helpers.batch.store import Folder
 
-JOBS = 2  # chapters at a time
+KEPT = 100  # executed notebooks beside a site; the oldest go first
+IDENTITY = ".identity"  # in a site: what it was made from
 Say = Callable[[str], None]
 
 
 def build(
-    root: Path, *, site: Path, parameters: Mapping[str, Value], say: Say = print, jobs: int = JOBS
+    root: Path,
+    *,
+    site: Path,
+    parameters: Mapping[str, Value],
+    options: BatchOptions | None = None,
+    say: Say = print,
+    watcher: Watcher | None = None,
 ) -> Path:
-    """Execute all chapters and render the book.
+    """Execute the chapters that have changed, and render the book if anything has.
 
     Args:
         root: the book's folder, with `_config.yml` and `_toc.yml`.
         site: the folder of the finished site; replaced as a whole.
         parameters: values by name, each for every chapter that declares the name.
+        options: how the chapters are executed.
         say: takes one line of progress at a time.
-        jobs: how many chapters run at a time.
+        watcher: is told how the executions go; says lines if not given.
 
     Returns:
         The site's first page.
@@ -55,16 +69,27 @@ def build(
         ExecutionError: A chapter failed; the earlier site is as it was.
         RenderError: A page has a warning; the earlier site is as it was.
     """
-    assigned = assign(root, parameters)
-    check_data(parameters)
-    _check_site(site)
-    _check_configuration(root)
     started = time.monotonic()
+    assigned = assign(root, parameters)
+    _check_site(site)
+    runs = [make_run(notebook, given) for notebook, given in assigned.items()]
+    identity = site_identity(root, runs)
+    if _is_made_from(site, identity):
+        say(f"nothing has changed: {site / 'index.html'}")
+        return site / "index.html"
+    _check_configuration(root)
+    check_data(assigned.values())
     with _staging(site) as staging:
+        executed = _executed(runs, site, options or BatchOptions(), watcher or Lines(say))
         copy_sources(root, staging)
-        _execute_all(assigned, staging, root=root, say=say, jobs=jobs)
+        for run in runs:
+            copied = staging / run.notebook.relative_to(root)
+            merged = merge(read_notebook(run.notebook), executed[run.id])
+            copied.write_text(json.dumps(merged, ensure_ascii=False), encoding="utf-8")
         _render(staging, say)
-        _replace(staging / "_out" / "html", site)
+        new = staging / "_out" / "html"
+        (new / IDENTITY).write_text(identity)
+        _replace(new, site)
     say(f"the book is ready after {time.monotonic() - started:.0f} s: {site / 'index.html'}")
     return site / "index.html"
 
@@ -90,45 +115,39 @@ def assign(root: Path, parameters: Mapping[str, Value]) -> dict[Path, dict[str, 
     return assigned
 
 
-def copy_sources(root: Path, staging: Path) -> None:
-    """Copy what the book is made of: its configuration and every folder that holds a page."""
-    folders = {page.relative_to(root).parts[0] for page in read_toc(root)}
-    ignore = shutil.ignore_patterns(".*", "__pycache__", "_build")
-    for name in sorted({"_config.yml", "_toc.yml"} | folders):
-        if (root / name).is_dir():
-            shutil.copytree(root / name, staging / name, ignore=ignore)
-        else:
-            shutil.copy2(root / name, staging / name)
-
-
-def _execute_all(
-    assigned: Mapping[Path, dict[str, Value]], staging: Path, *, root: Path, say: Say, jobs: int
-) -> None:
-    """Execute each chapter's copy; let the others finish when one fails, then raise."""
-    failures = []
-    # Kernels that each use all processors wait for each other more than they compute.
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = {}
-        for notebook, parameters in assigned.items():
-            copied = staging / notebook.relative_to(root)
-            future = pool.submit(execute, copied, copied, parameters=parameters, threads=threads)
-            futures[future] = notebook
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                notebook, outcome = futures[future], future.result()
-                verb = "failed" if outcome.error else "executed"
-                say(f"[{done}/{len(futures)}] {verb} {notebook.stem} in {outcome.seconds:.1f} s")
-                try:
-                    require(outcome, notebook)
-                except ExecutionError as error:
-                    failures.append(str(error))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            stop_all()
-            raise
+def _executed(
+    runs: list[Run], site: Path, options: BatchOptions, watcher: Watcher
+) -> dict[str, dict]:
+    """Return each chapter's executed notebook; execute those that are not kept beside the site."""
+    store = Folder(site.with_name(f".{site.name}-runs"))
+    # The longest first, as far as one can tell, so that no processor waits for it at the end.
+    order = sorted(runs, key=lambda run: -run.notebook.stat().st_size)
+    results = run_batch(order, store=store, name="book", options=options, watcher=watcher)
+    failures = [
+        f"{result['chapter']} failed: {result['error']}\n{result['traceback']}".strip()
+        for result in results
+        if result["status"] != "done"
+    ]
     if failures:
         raise ExecutionError("\n\n".join(failures))
+    executed = {run.id: read_notebook(store.path / notebook_path(run)) for run in runs}
+    _forget(store, {run.id for run in runs})
+    return executed
+
+
+def _forget(store: Folder, needed: set[str]) -> None:
+    """Remove the oldest of the executed notebooks that no longer belong to the book."""
+    folders = [path for path in (store.path / "runs").iterdir() if path.name not in needed]
+    folders.sort(key=lambda path: -path.stat().st_mtime)
+    for folder in folders[KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_made_from(site: Path, identity: str) -> bool:
+    try:
+        return (site / IDENTITY).read_text() == identity and (site / "index.html").is_file()
+    except OSError:
+        return False
 
 
 def _render(staging: Path, say: Say) -> None:

@@ -64,10 +64,27 @@ def main() -> None:
     """Run and render the book on training deep networks."""
 
 
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+timeout = click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that one run may take."
+)
+kernel = click.option(
+    "--kernel",
+    type=click.Choice(["auto", "warm", "spawn"]),
+    default="auto",
+    show_default=True,
+    help="Kernels forked from a warm server, or ordinary ones.",
+)
+workers = click.option(
+    "--workers", type=click.IntRange(min=1), help="Runs at a time here; one a processor if none."
+)
+
+
 @main.command(epilog="Example: dnnbook params gradients")
 @click.argument("chapter")
+@as_json
 @_reports_errors
-def params(chapter: str) -> None:
+def params(chapter: str, as_json: bool) -> None:
     """Show the parameters that CHAPTER declares: name, type, default, meaning.
 
     CHAPTER is a chapter's name or number, or the path of any notebook.
@@ -76,6 +93,10 @@ def params(chapter: str) -> None:
     from helpers.batch.parameters import read_parameters
 
     declared = read_parameters(find_chapter(chapter, root=find_root(Path.cwd())))
+    if as_json:
+        names = ("name", "type_name", "default", "comment")
+        _print_json([{name: getattr(item, name) for name in names} for item in declared])
+        return
     rows = [("NAME", "TYPE", "DEFAULT", "MEANING")]
     rows += [(item.name, item.type_name, _json(item.default), item.comment) for item in declared]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -88,49 +109,192 @@ def params(chapter: str) -> None:
 @click.argument("chapter")
 @given
 @click.option("folder", "-o", "--output", type=Path, help="Folder of the executed notebook.")
+@timeout
+@as_json
 @_reports_errors
-def run(chapter: str, parameters: tuple, folder: Path | None) -> None:
+def run(
+    chapter: str, parameters: tuple, folder: Path | None, timeout: float | None, as_json: bool
+) -> None:
     """Execute CHAPTER once and print its claims.
 
     CHAPTER is a chapter's name or number, or the path of any notebook that has a cell tagged
     `parameters`. The notebook itself stays as it is.
     """
     from helpers.batch.chapters import find_chapter, find_root
-    from helpers.batch.records import claim_lines, read_records
+    from helpers.batch.execution import TIMEOUT
+    from helpers.batch.records import claim_lines
     from helpers.batch.run import run_once
 
     root = find_root(Path.cwd())
     notebook = find_chapter(chapter, root=root)
-    values = _values(parameters)
-    executed = run_once(notebook, values, folder=folder or root / "_build" / "runs", say=click.echo)
-    for line in claim_lines(read_records(executed)):
+    result, executed = run_once(
+        notebook,
+        _values(parameters),
+        folder=folder or root / "_build" / "runs",
+        timeout=timeout or TIMEOUT,
+    )
+    if as_json:
+        _print_json({**result, "notebook": str(executed)})
+    elif result["status"] == "done":
+        click.echo(f"executed {notebook.stem} in {result['seconds']:.1f} s")
+        for line in claim_lines(result["records"]):
+            click.echo(line)
+        click.echo(f"executed notebook: {executed}")
+    else:
+        click.echo(f"Error: {notebook.stem} failed: {result['error']}", err=True)
+        click.echo(result["traceback"] or "", err=True, nl=bool(result["traceback"]))
+        click.echo(f"executed up to there: {executed}", err=True)
+    sys.exit(result["status"] != "done")
+
+
+@main.command(epilog="Example: dnnbook batch examples/learning_rate_search.yml --workers 2")
+@click.argument("grid", type=Path)
+@click.option("output", "-o", "--output", help="Folder or address of the results.")
+@workers
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, as tls://host:8786.")
+@timeout
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="Further tries of a run that was lost with its worker. A failing cell is not tried again.",
+)
+@click.option("--fresh", is_flag=True, help="Run again what is there already.")
+@kernel
+@click.option("--tls-ca", type=Path, help="Certificate of the cluster's authority.")
+@click.option("--tls-cert", type=Path, help="This driver's certificate.")
+@click.option("--tls-key", type=Path, help="The key of that certificate.")
+@click.option("--allow-plain-tcp", is_flag=True, help="Reach another host without TLS.")
+@as_json
+@_reports_errors
+def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> None:
+    """Execute every run of GRID, keep what comes of each, and go on where an earlier call ended.
+
+    GRID is a YAML file: `chapters`, `parameters` (a list is swept, a scalar is fixed), `include`,
+    `exclude`, and `replicates`. The folder `examples` has some. Results are kept as they come; what
+    ended well is not run again unless the code, `helpers`, the versions or the data have changed.
+    """
+    from helpers.batch.batch import run_batch
+    from helpers.batch.chapters import find_root
+    from helpers.batch.grid import plan
+    from helpers.batch.progress import watcher_for
+    from helpers.batch.runs import make_run
+    from helpers.batch.store import open_store
+
+    if options["scheduler"] and options["workers"]:
+        raise click.UsageError("--workers is for this machine; a scheduler knows its own")
+    root = find_root(Path.cwd())
+    wanted = plan(grid, root=root)
+    if wanted.merged:
+        click.echo(f"{wanted.merged} points are equal to another and run once", err=True)
+    address = output or str(root / "_build" / "batch" / wanted.name)
+    results = run_batch(
+        [make_run(point.notebook, point.given) for point in wanted.points],
+        store=open_store(address),
+        name=wanted.name,
+        options=_batch_options(**options),
+        watcher=watcher_for(sys.stderr),
+    )
+    _say_batch(results, address, as_json)
+    sys.exit(any(result["status"] != "done" for result in results))
+
+
+def _batch_options(
+    *, timeout: float | None, kernel: str, fresh: bool, **cluster: object
+) -> object:
+    from helpers.batch.batch import BatchOptions
+    from helpers.batch.cluster import ClusterOptions
+    from helpers.batch.execution import TIMEOUT
+
+    return BatchOptions(ClusterOptions(**cluster), timeout or TIMEOUT, kernel, fresh)
+
+
+def _say_batch(results: list[dict], address: str, as_json: bool) -> None:
+    from collections import Counter
+
+    counts = Counter(result["status"] for result in results)
+    if as_json:
+        names = ("id", "chapter", "given", "status", "error", "seconds", "records")
+        runs = [{name: result[name] for name in names} for result in results]
+        _print_json({"output": address, "counts": counts, "runs": runs})
+        return
+    click.echo(", ".join(f"{number} {status}" for status, number in counts.items()))
+    click.echo(f"results: {address}")
+    click.echo(f"what they say: dnnbook report {address}")
+
+
+@main.command(epilog="Example: dnnbook report _build/batch/learning_rate_search --by dataset")
+@click.argument("output", metavar="DIR")
+@click.option("--by", default="dataset", show_default=True, help="Parameter across the matrix.")
+@as_json
+@_reports_errors
+def report(output: str, by: str, as_json: bool) -> None:
+    """Make tables and a page of the results in DIR, and show which claims hold where.
+
+    DIR is the folder or the address that `dnnbook batch` wrote to. The tables (Parquet and CSV)
+    and the page `index.html`, which needs nothing else, go into its folder `report`.
+    """
+    from helpers.batch.report import collect, summary_lines, write_report
+    from helpers.batch.store import open_store
+
+    store = open_store(output)
+    collection = collect(store)
+    names = write_report(store, by=by)
+    if as_json:
+        _print_json({"runs": collection.runs, "files": [f"{output}/{name}" for name in names]})
+        return
+    for line in summary_lines(collection, by):
         click.echo(line)
-    click.echo(f"executed notebook: {executed}")
+    for name in names:
+        click.echo(f"{output}/{name}")
 
 
 @main.command(epilog="Example: dnnbook build -p dataset fashion_mnist")
 @given
 @click.option("site", "-o", "--output", type=Path, help="Folder of the site; _build/html if none.")
+@workers
+@timeout
+@kernel
+@click.option("--fresh", is_flag=True, help="Execute again what has not changed.")
+@as_json
 @_reports_errors
-def build(parameters: tuple, site: Path | None) -> None:
-    """Execute every chapter and render the book.
+def build(parameters: tuple, site: Path | None, as_json: bool, **options: object) -> None:
+    """Execute the chapters that have changed, in parallel, and render the book.
 
     A parameter reaches every chapter that declares it. The site of an earlier build is replaced
     when the new one is complete, and stays if anything fails.
     """
     from helpers.batch.build import build as build_book
     from helpers.batch.chapters import find_root
+    from helpers.batch.progress import watcher_for
 
     root = find_root(Path.cwd())
     values = _values(parameters)
     site = (site or root / "_build" / "html").absolute()
-    build_book(root, site=site, parameters=values, say=click.echo)
+    cluster = {"workers": options.pop("workers")}
+    page = build_book(
+        root,
+        site=site,
+        parameters=values,
+        options=_batch_options(**options, **cluster),
+        say=lambda line: click.echo(line, err=as_json),
+        watcher=watcher_for(sys.stderr),
+    )
+    if as_json:
+        _print_json({"page": str(page)})
 
 
 def _json(value: object) -> str:
     import json
 
     return json.dumps(value)
+
+
+def _print_json(value: object) -> None:
+    import json
+
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 if __name__ == "__main__":

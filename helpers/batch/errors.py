@@ -36,6 +36,10 @@ class ExecutionError(BatchError):
     """A notebook stopped: a cell failed, or the kernel died or timed out."""
 
 
+class InfrastructureError(BatchError):
+    """A run was lost for a reason that is not the notebook's: it may well succeed next time."""
+
+
 class RenderError(BatchError):
     """The book could not be rendered without a warning."""
 

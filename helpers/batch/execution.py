@@ -1,29 +1,53 @@
-"""One notebook, executed by papermill in a process of its own.
+"""One notebook, executed by papermill in this process, on a kernel that ends with it.
 
-papermill changes the directory of its whole process, and after a dead kernel or a timeout its
-output says that every cell completed. Hence the process of its own, and the report on its standard
-output: a run has succeeded when that report says so, whatever the notebook says.
+papermill's `cwd` argument would change the directory of the whole process, and after a dead kernel
+or a timeout its output says that every cell completed. Hence the kernel gets its folder from its
+manager, a watchdog limits the whole notebook, and what counts is the outcome returned here.
 """
 
-import ctypes
 import json
+import math
 import os
 import re
 import signal
-import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.batch.errors import ExecutionError
+from helpers.batch.errors import ExecutionError, InfrastructureError
 from helpers.batch.parameters import Value
 
-CELL_TIMEOUT = 3600.0  # seconds; a cell of a chapter takes under one minute on the largest data
-_running: set[subprocess.Popen] = set()
-_running_lock = threading.Lock()
+TIMEOUT = 14_400.0  # seconds for one notebook; a chapter on the largest data set needs minutes
+_import_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be executed, and how: all that a worker on another machine needs.
+
+    Attributes:
+        name: what the run is called in messages.
+        notebook: the notebook as JSON text.
+        parameters: validated values by name.
+        folder: where the kernel works; where there is no such folder, in a new, empty one.
+        timeout: seconds that the whole notebook may take.
+        kernel: "warm", "spawn", or "auto" for the better of those that the machine allows.
+        threads: threads of one TensorFlow operation; TensorFlow's own choice if not given.
+            `TF_NUM_INTRAOP_THREADS` in the environment counts more.
+    """
+
+    name: str
+    notebook: str = field(repr=False)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    folder: str | None = None
+    timeout: float = TIMEOUT
+    kernel: str = "auto"
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -31,152 +55,247 @@ class Outcome:
     """What came of one execution.
 
     Attributes:
+        status: "done", "failed" or "timeout".
+        notebook: the executed notebook as JSON text, up to the failing cell; strict JSON.
         seconds: wall-clock time.
+        cell_seconds: what the cells took of it.
         error: what went wrong, in one or two lines; empty if nothing did.
         traceback: of the failing cell, without colours.
     """
 
+    status: str
+    notebook: str = field(repr=False)
     seconds: float
+    cell_seconds: float = 0.0
     error: str = ""
-    traceback: str = ""
+    traceback: str = field(default="", repr=False)
 
 
-def execute(
-    notebook: Path,
-    output: Path,
-    *,
-    parameters: Mapping[str, Value],
-    folder: Path | None = None,
-    cell_timeout: float = CELL_TIMEOUT,
-    threads: int | None = None,
-) -> Outcome:
-    """Execute a notebook and write the executed one.
+def read_request(notebook: Path, **options: object) -> Request:
+    """Return the request to execute a notebook's file where it lies, without its outputs."""
+    content = json.loads(notebook.read_text("utf-8"))
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(outputs=[], execution_count=None)
+    options.setdefault("folder", str(notebook.resolve().parent))
+    return Request(notebook.stem, json.dumps(content), **options)
+
+
+def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> Outcome:
+    """Execute a notebook.
 
     Args:
-        notebook: what to execute; it is only read.
-        output: where the executed notebook goes; written beside it first, then renamed. After a
-            failure it holds the cells up to the failing one.
-        parameters: validated values by name.
-        folder: where the kernel works; the notebook's own folder if not given.
-        cell_timeout: seconds that a single cell may take.
-        threads: threads of one TensorFlow operation; TensorFlow's own choice if not given.
-            ``TF_NUM_INTRAOP_THREADS`` in the environment counts more.
+        request: what is to be executed.
+        wanted: asked twice a second; when it says no, the kernel is killed.
 
     Returns:
-        The outcome. A failing cell is an outcome, not an exception.
+        The outcome. A failing cell, a dead kernel and a timeout are outcomes, not exceptions.
+
+    Raises:
+        InfrastructureError: No kernel could be had, or the server of warm kernels died.
     """
-    request = {
-        "notebook": str(notebook.resolve()),
-        "output": str(output.resolve()),
-        "parameters": dict(parameters),
-        "folder": str((folder or notebook.parent).resolve()),
-        "cell_timeout": cell_timeout,
-    }
+    from helpers.batch.kernels import default_kind, warm_server
+
     started = time.monotonic()
-    process = _start(threads)
-    try:
-        reply, complaints = process.communicate(json.dumps(request))
-    except BaseException:
-        _stop(process)
-        raise
-    finally:
-        with _running_lock:
-            _running.discard(process)
-    return _read_reply(reply, complaints, process.returncode, time.monotonic() - started)
-
-
-def _start(threads: int | None) -> subprocess.Popen:
-    limits = {} if threads is None else {"TF_NUM_INTRAOP_THREADS": str(threads)}
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **limits, **os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "helpers.batch.execution"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env=environment,
-        cwd=Path(__file__).resolve().parents[2],
-        start_new_session=True,  # Ctrl-C reaches the driver alone, which then ends each kernel
+    kind = default_kind() if request.kernel == "auto" else request.kernel
+    server = warm_server() if kind == "warm" else None
+    execution = _Execution(request, server, wanted)
+    status, error, traceback = execution.run()
+    return Outcome(
+        status,
+        execution.written(),
+        time.monotonic() - started,
+        execution.cell_seconds(),
+        error,
+        traceback,
     )
-    with _running_lock:
-        _running.add(process)
-    return process
 
 
-def _stop(process: subprocess.Popen, patience: float = 15.0) -> None:
-    """End a process and its kernel: politely, then by force."""
-    process.terminate()
-    try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+class _Execution:
+    """One execution while it is under way: the notebook that papermill fills, and its kernel."""
 
+    def __init__(self, request: Request, server: object, wanted: Callable[[], bool]) -> None:
+        self._papermill = _import_papermill()
+        self._wanted = wanted
+        self._request = request
+        self._server = server
+        self._notebook = self._papermill.iorw.nbformat.reads(request.notebook, as_version=4)
+        self._manager = None
+        self._expired = False
 
-def stop_all() -> None:
-    """End all executions that are under way in this process's threads."""
-    with _running_lock:
-        processes = list(_running)
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        _stop(process)
+    def run(self) -> tuple[str, str, str]:
+        """Return status, error and traceback."""
+        from nbclient.exceptions import DeadKernelError
 
+        try:
+            with _kernel_folder(self._request) as (folder, sockets), self._watchdog():
+                self._execute(folder, sockets)
+        except self._papermill.PapermillExecutionError as failure:
+            return "failed", *describe(failure, self._notebook)
+        except (DeadKernelError, RuntimeError) as failure:
+            return *self._explain(failure), ""
+        return "done", "", ""
 
-def _read_reply(reply: str, complaints: str, code: int, seconds: float) -> Outcome:
-    lines = reply.splitlines()
-    try:
-        return Outcome(**json.loads(lines[-1]))
-    except (IndexError, TypeError, ValueError):
-        last = complaints.strip().splitlines()[-1:] or [f"exit code {code}"]
-        return Outcome(seconds, f"the process died without a report: {last[0]}", complaints)
+    def _explain(self, failure: Exception) -> tuple[str, str]:
+        from nbclient.exceptions import DeadKernelError
 
+        if self._expired:
+            return "timeout", f"it took more than {self._request.timeout:g} s"
+        if self._server is not None and not self._server.alive:
+            raise InfrastructureError("the server of warm kernels died") from failure
+        if not isinstance(failure, DeadKernelError):  # it never answered
+            raise InfrastructureError(f"the kernel did not start: {failure}") from failure
+        code = self._manager.exit_code
+        by = f" ({signal.Signals(-code).name})" if code and -code in set(signal.Signals) else ""
+        return "failed", f"kernel died{by}"
 
-def _serve(request: dict) -> Outcome:
-    """Execute what is asked for, in this process."""
-    # jsonschema would build a grammar for URLs for 1.7 s; no notebook is checked for those.
-    sys.modules["rfc3987_syntax"] = None
-    import nbformat
-    import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-
-    started = time.monotonic()
-    output = Path(request["output"])
-    error = traceback = ""
-    draft = output.with_name(f".{os.getpid()}-{output.name}")
-    try:
-        papermill.execute_notebook(
-            _literal(request["notebook"]),
-            _literal(str(draft)),
-            parameters=request["parameters"],
+    def _execute(self, folder: str, sockets: Path) -> None:
+        self._papermill.execute_notebook(
+            self._notebook,
+            None,
+            parameters=dict(self._request.parameters),
+            engine_name=_engine(self._papermill),
             kernel_name="python3",
+            language="python",
             progress_bar=False,
-            cwd=request["folder"],
-            execution_timeout=request["cell_timeout"],
+            started=self._started,
+            kernel_manager_class=self._manager_class(sockets),
+            resources={"metadata": {"path": folder}},
+            shutdown_kernel="immediate",
+            start_timeout=180,
         )
-    except papermill.PapermillExecutionError as failure:
-        error, traceback = _describe(failure, nbformat.read(draft, as_version=4))
-    except DeadKernelError:
-        error = "kernel died"
-    except CellTimeoutError:
-        error = f"a cell took more than {request['cell_timeout']:g} s"
-    finally:
-        if draft.exists():
-            draft.replace(output)
-    return Outcome(time.monotonic() - started, error, traceback)
+
+    def _started(self, notebook: object) -> None:
+        """Keep what papermill fills: it is not to be had from the exceptions."""
+        self._notebook = notebook
+
+    def _manager_class(self, sockets: Path) -> type:
+        from helpers.batch.kernels import KernelManager
+
+        execution = self
+
+        class Manager(KernelManager):
+            server = execution._server
+
+            def __init__(self, **options: object) -> None:
+                super().__init__(connection_file=str(sockets / "k.json"), **options)
+                execution._manager = self
+
+            def kernel_environment(self) -> dict[str, str]:
+                return _environment(execution._request.threads)
+
+        return Manager
+
+    @contextmanager
+    def _watchdog(self) -> Iterator[None]:
+        """End the kernel when the time is up or nobody waits; papermill notices in a second."""
+        over = threading.Event()
+        deadline = time.monotonic() + self._request.timeout
+
+        def watch() -> None:
+            while not over.wait(min(0.5, max(0.0, deadline - time.monotonic()))):
+                self._expired = self._expired or time.monotonic() >= deadline
+                if self._manager is not None and (self._expired or not self._wanted()):
+                    self._manager.kill()
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            if self._manager is not None:
+                self._manager.kill()
+
+    def written(self) -> str:
+        """Return the notebook as text, without what papermill notes about this machine."""
+        self._notebook.metadata.pop("papermill", None)
+        text = json.dumps(self._notebook, ensure_ascii=False)
+        try:
+            json.dumps(self._notebook, allow_nan=False)
+        except ValueError:
+            text = json.dumps(finite(json.loads(text)), ensure_ascii=False)
+        return text.encode("utf-8", "replace").decode()  # a lone surrogate is no UTF-8
+
+    def cell_seconds(self) -> float:
+        """Return the sum of the cells' own times."""
+        timings = (cell.metadata.get("papermill", {}) for cell in self._notebook.cells)
+        return sum(timing.get("duration") or 0.0 for timing in timings)
 
 
-def _literal(path: str) -> str:
-    # papermill fills {name} in paths; braces in a folder's name are meant as they stand.
-    return path.replace("{", "{{").replace("}", "}}")
+def _import_papermill() -> object:
+    """Import papermill without what it makes jsonschema load, a grammar for URLs (1.7 s)."""
+    with _import_lock:
+        if "papermill" not in sys.modules:
+            sys.modules.setdefault("rfc3987_syntax", None)
+        import papermill
+
+        if sys.modules.get("rfc3987_syntax", ...) is None:
+            del sys.modules["rfc3987_syntax"]
+    return papermill
 
 
-def _describe(failure, notebook) -> tuple[str, str]:
-    """Say which cell failed, under which heading, with what."""
+def _engine(papermill: object) -> str:
+    """Register, once, an engine that hands out the notebook that it is about to fill."""
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    name = "dnnbook"
+
+    class Engine(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, kernel_name, *, started, **options) -> None:
+            started(nb_man.nb)
+            super().execute_managed_notebook(nb_man, kernel_name, **options)
+
+    with _import_lock:
+        if name not in papermill_engines._engines:
+            papermill_engines.register(name, Engine)
+    return name
+
+
+@contextmanager
+def _kernel_folder(request: Request) -> Iterator[tuple[str, Path]]:
+    """Give the kernel's working folder, and one for its sockets, which only this user may enter.
+
+    A socket's path must be shorter than some 100 characters, and a folder for temporary files may
+    have a long one.
+    """
+    long = len(tempfile.gettempdir()) > 60 and os.path.isdir("/tmp")
+    with tempfile.TemporaryDirectory(
+        prefix="dnnbook-", dir="/tmp" if long else None, ignore_cleanup_errors=True
+    ) as sockets:
+        folder = request.folder
+        if folder is None or not os.path.isdir(folder):
+            folder = os.path.join(sockets, "work")
+            os.mkdir(folder)
+        yield folder, Path(sockets)
+
+
+def _environment(threads: int | None) -> dict[str, str]:
+    limits = {} if threads is None else {"TF_NUM_INTRAOP_THREADS": str(threads)}
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", **limits, **os.environ, "PYTHONUNBUFFERED": "1"}
+
+
+def finite(value: object) -> object:
+    """Return JSON data with null for what strict JSON has no word for.
+
+    >>> finite({"a": [1.0, float("nan")]})
+    {'a': [1.0, None]}
+    """
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def describe(failure: Exception, notebook: Mapping) -> tuple[str, str]:
+    """Say which cell failed, under which heading, with what; and give the traceback."""
     added = {"papermill-error-cell-tag", "injected-parameters"}
-    marked = [cell for cell in notebook.cells if "papermill-error-cell-tag" not in _tags(cell)]
-    before = [cell for cell in marked[: failure.cell_index] if not added & set(_tags(cell))]
+    cells = [cell for cell in notebook.cells if "papermill-error-cell-tag" not in _tags(cell)]
+    failed = next(i for i, cell in enumerate(cells) if _has_failed(cell))
+    before = [cell for cell in cells[:failed] if not added & set(_tags(cell))]
     headings = [
         line.strip("# ")
         for cell in before
@@ -188,47 +307,24 @@ def _describe(failure, notebook) -> tuple[str, str]:
     if headings:
         place += f", section {headings[-1]!r}"
     message = f"{place}: {failure.ename}: {failure.evalue}"
-    traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(failure.traceback))
-    return message, traceback
+    return message, re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(failure.traceback))
 
 
-def _tags(cell) -> list[str]:
+def _has_failed(cell: Mapping) -> bool:
+    outputs = cell.get("outputs", [])
+    allowed = "raises-exception" in _tags(cell)
+    return not allowed and any(output.output_type == "error" for output in outputs)
+
+
+def _tags(cell: Mapping) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-def require(outcome: Outcome, notebook: Path) -> None:
+def require(outcome: Outcome, name: str) -> None:
     """Raise the outcome's error, if it has one.
 
     Raises:
         ExecutionError: The execution failed; the message names the notebook, the cell and why.
     """
     if outcome.error:
-        raise ExecutionError(
-            f"{notebook.stem} failed: {outcome.error}\n{outcome.traceback}".strip()
-        )
-
-
-def _on_terminate(*_: object) -> None:
-    raise KeyboardInterrupt  # papermill then shuts its kernel down
-
-
-def _die_with_driver() -> None:
-    """Have Linux end this process, and so its kernel, when the driver is gone without a word."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-
-
-def main() -> None:
-    """Serve the one request on standard input and report on standard output."""
-    signal.signal(signal.SIGTERM, _on_terminate)
-    _die_with_driver()
-    # The kernel and the libraries may print; the report alone goes to the real output.
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    outcome = _serve(json.load(sys.stdin))
-    print(json.dumps(asdict(outcome)), file=channel, flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        raise ExecutionError(f"{name} failed: {outcome.error}\n{outcome.traceback}".strip())

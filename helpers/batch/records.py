@@ -35,14 +35,15 @@ def record_of(output: Mapping) -> dict | None:
     return None if record is None else dict(record)
 
 
-def read_records(notebook: Path) -> list[dict]:
-    """Return all records of an executed notebook in their order."""
-    found = [
-        record_of(output)
-        for cell in read_notebook(notebook)["cells"]
-        for output in cell.get("outputs", [])
-    ]
+def records_of(notebook: Mapping) -> list[dict]:
+    """Return all records in the content of an executed notebook, in their order."""
+    found = [record_of(output) for cell in notebook["cells"] for output in cell.get("outputs", [])]
     return [record for record in found if record is not None]
+
+
+def read_records(notebook: Path) -> list[dict]:
+    """Return all records in the file of an executed notebook, in their order."""
+    return records_of(read_notebook(notebook))
 
 
 def claim_lines(records: Iterable[Mapping]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-import tempfile
+import threading
 import unicodedata
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from helpers.batch.chapters import chapters, find_chapter, find_root
 from helpers.batch.errors import BatchError
-from helpers.batch.execution import execute, require, stop_all
+from helpers.batch.execution import execute, read_request, require
+from helpers.batch.store import Folder
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 # What papermill and Jupyter note about one execution or one user's window.
@@ -64,11 +65,12 @@ def cell_id(source: str, taken: set[str]) -> str:
     return candidate
 
 
-def refresh(notebook: Path) -> float:
+def refresh(notebook: Path, *, wanted: Callable[[], bool] = lambda: True) -> float:
     """Execute a notebook and put the normalized result in its place, by a rename.
 
     Args:
         notebook: a committed chapter.
+        wanted: asked now and then; when it says no, the kernel is killed.
 
     Returns:
         Seconds that the execution took.
@@ -78,17 +80,11 @@ def refresh(notebook: Path) -> float:
     """
     import nbformat
 
-    with tempfile.TemporaryDirectory() as folder:
-        executed = Path(folder) / notebook.name
-        outcome = execute(notebook, executed, parameters={}, folder=notebook.parent)
-        require(outcome, notebook)
-        normal = normalize(nbformat.read(executed, as_version=4))
-    draft = notebook.with_name(f".{notebook.name}.draft")
-    try:
-        draft.write_text(nbformat.writes(nbformat.from_dict(normal)) + "\n", encoding="utf-8")
-        draft.replace(notebook)
-    finally:
-        draft.unlink(missing_ok=True)
+    outcome = execute(read_request(notebook, kernel="spawn"), wanted=wanted)
+    require(outcome, notebook.stem)
+    normal = normalize(nbformat.reads(outcome.notebook, as_version=4))
+    text = nbformat.writes(nbformat.from_dict(normal)) + "\n"
+    Folder(notebook.parent).write_text(notebook.name, text)
     return outcome.seconds
 
 
@@ -97,8 +93,12 @@ def refresh_all(
 ) -> list[BatchError]:
     """Refresh notebooks, several at a time, and return the errors of those that failed."""
     errors = []
+    stopped = threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
-        futures = {notebook: pool.submit(refresh, notebook) for notebook in notebooks}
+        futures = {
+            notebook: pool.submit(refresh, notebook, wanted=lambda: not stopped.is_set())
+            for notebook in notebooks
+        }
         try:
             for notebook, future in futures.items():
                 try:
@@ -107,7 +107,7 @@ def refresh_all(
                     errors.append(error)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            stop_all()
+            stopped.set()
             raise
     return errors
 

@@ -1,0 +1,148 @@
+"""Every run of a plan, kept in a store as it ends; what ended well is not run again."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from helpers.batch.cluster import ClusterOptions, open_cluster
+from helpers.batch.datasets import check_data, check_data_on
+from helpers.batch.engine import Completed, run_all
+from helpers.batch.execution import TIMEOUT, Outcome, read_request
+from helpers.batch.progress import Watcher
+from helpers.batch.runs import SCHEMA, Run, load, result_of, save
+from helpers.batch.store import Store
+from helpers.batch.worker import processors
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How a batch is executed.
+
+    Attributes:
+        cluster: where.
+        timeout: seconds that one run may take.
+        kernel: "warm", "spawn" or "auto".
+        fresh: whether to run again what ended well.
+    """
+
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
+    timeout: float = TIMEOUT
+    kernel: str = "auto"
+    fresh: bool = False
+
+
+def run_batch(
+    runs: Iterable[Run],
+    *,
+    store: Store,
+    name: str,
+    options: BatchOptions,
+    watcher: Watcher | None = None,
+) -> list[dict]:
+    """Execute what has no result yet, keep each result as it comes, and return all of them.
+
+    Args:
+        runs: what is wanted, no two with one identity.
+        store: where results are kept. One driver at a time works in it.
+        name: of the batch, for its report.
+        options: how it is executed.
+        watcher: is told how it goes.
+
+    Returns:
+        The results in the order of the runs.
+
+    Raises:
+        UsageError: The request is wrong; nothing has run.
+        BatchError: A result could not be written; those before it are kept.
+        KeyboardInterrupt: The user stopped it; what had not ended is marked `interrupted`.
+    """
+    runs, watcher = list(runs), watcher or Watcher()
+    with store.lock():
+        results = {} if options.fresh else _kept(runs, store)
+        missing = {run.id: run for run in runs if run.id not in results}
+        if not options.cluster.scheduler:
+            check_data(run.parameters for run in missing.values())
+        watcher.begin(len(runs), len(results))
+        try:
+            with _cluster_for(missing, options) as client:
+                _write_plan(store, name, runs)
+                for completed in _execute(missing, client, options):
+                    result = _keep(missing[completed.key], completed, store)
+                    results[completed.key] = result
+                    watcher.ended(result, completed.running)
+        except KeyboardInterrupt:
+            _mark_interrupted(runs, results, store)
+            raise
+        finally:
+            watcher.end()
+    return [results[run.id] for run in runs]
+
+
+def _kept(runs: Iterable[Run], store: Store) -> dict[str, dict]:
+    """Return the results that are there and need no other run."""
+    loaded = {run.id: load(store, run) for run in runs}
+    return {key: found for key, found in loaded.items() if found and found["status"] == "done"}
+
+
+def _write_plan(store: Store, name: str, runs: Iterable[Run]) -> None:
+    plan = {
+        "schema": SCHEMA,
+        "grid": name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "runs": [run.planned() for run in runs],
+    }
+    store.write_text("batch.json", json.dumps(plan, allow_nan=False, indent=1) + "\n")
+
+
+@contextmanager
+def _cluster_for(missing: Mapping[str, Run], options: BatchOptions) -> Iterator[object]:
+    """Give a client, or None if there is nothing to do."""
+    if not missing:
+        yield None
+        return
+    wanted = options.cluster.workers or processors()
+    cluster = replace(options.cluster, workers=min(len(missing), wanted))
+    with open_cluster(cluster) as client:
+        if options.cluster.scheduler:
+            check_data_on(client, [run.parameters for run in missing.values()])
+        yield client
+
+
+def _execute(
+    missing: Mapping[str, Run], client: object, options: BatchOptions
+) -> Iterator[Completed]:
+    remote = options.cluster.scheduler is not None
+    more = {"timeout": options.timeout, "kernel": options.kernel}
+    if remote:
+        more["folder"] = None  # a worker elsewhere has not the notebook's folder
+    texts = {run.notebook: read_request(run.notebook, **more) for run in missing.values()}
+    requests = {
+        key: replace(texts[run.notebook], name=key, parameters=dict(run.given))
+        for key, run in missing.items()
+    }
+    return run_all(client, requests, retries=options.cluster.retries) if requests else iter(())
+
+
+def _keep(run: Run, completed: Completed, store: Store) -> dict:
+    made = completed.result
+    result = result_of(
+        run,
+        made.outcome,
+        started=made.started,
+        worker=made.worker,
+        versions=dict(made.versions),
+        attempts=completed.attempts,
+    )
+    save(store, result, made.outcome.notebook)
+    return result
+
+
+def _mark_interrupted(runs: Iterable[Run], results: Mapping[str, dict], store: Store) -> None:
+    """Say of each run that has not ended that the user stopped it."""
+    outcome = Outcome("interrupted", "", 0.0, error="stopped by the user")
+    for run in runs:
+        if run.id not in results:
+            result = result_of(run, outcome, started=datetime.now(UTC), worker="", attempts=0)
+            save(store, result, "")

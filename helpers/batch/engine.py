@@ -1,0 +1,135 @@
+"""Many executions on a Dask cluster, each result handed over as it comes.
+
+A notebook's failure is data. Only what was lost with the infrastructure is tried again.
+"""
+
+import uuid
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from helpers.batch.cluster import slots
+from helpers.batch.errors import InfrastructureError
+from helpers.batch.execution import Outcome, Request
+from helpers.batch.worker import Result, fingerprint, perform
+
+AHEAD = 100  # requests that wait at the scheduler, besides those that run
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A result and how many tries it took.
+
+    Attributes:
+        key: the request's.
+        result: what the worker handed back; of a run that was lost, a failure.
+        attempts: how often it was tried.
+        running: how many others are under way.
+    """
+
+    key: str
+    result: Result
+    attempts: int
+    running: int
+
+
+def run_all(
+    client: "Client",  # noqa: F821
+    requests: Mapping[str, Request],
+    *,
+    retries: int,
+) -> Iterator[Completed]:
+    """Execute requests and yield what becomes of each, in the order in which they end.
+
+    Args:
+        client: of the cluster.
+        requests: what is to be executed, by a key.
+        retries: how often a run is tried again that was lost with the infrastructure.
+
+    Yields:
+        One result for each request. Whoever stops early cancels those that are left.
+    """
+    flight = _Flight(client, requests)
+    waiting = deque(requests)
+    try:
+        while waiting or flight.keys:
+            while waiting and len(flight.keys) < AHEAD + 2 * flight.size:
+                flight.launch(waiting.popleft())
+            key, result, error = flight.land()
+            if error is not None and flight.attempts[key] <= retries and _may_pass(error):
+                flight.launch(key)
+            else:
+                running = min(flight.size, len(flight.keys) + len(waiting))
+                yield Completed(key, result or _lost(error), flight.attempts[key], running)
+    finally:
+        flight.cancel()
+
+
+class _Flight:
+    """The requests that are at the cluster."""
+
+    def __init__(self, client: "Client", requests: Mapping[str, Request]) -> None:  # noqa: F821
+        from distributed import as_completed
+
+        self.keys: dict[str, str] = {}  # the request's key by the future's
+        self.attempts: dict[str, int] = {}
+        self._client, self._requests = client, requests
+        self._slots = slots(client)
+        self._driver = fingerprint()
+        self._futures: dict[str, object] = {}
+        self._completed = as_completed([], loop=client.loop)
+
+    @property
+    def size(self) -> int:
+        """How many runs the cluster does at a time."""
+        return sum(self._slots.values())
+
+    def launch(self, key: str) -> None:
+        """Send a request to the cluster."""
+        self.attempts[key] = self.attempts.get(key, 0) + 1
+        future = self._client.submit(
+            perform,
+            self._requests[key],
+            driver=self._driver,
+            slots=self._slots,
+            key=f"{key}-{uuid.uuid4().hex[:8]}",
+            pure=False,
+        )
+        self.keys[future.key] = key
+        self._futures[future.key] = future
+        self._completed.add(future)
+
+    def land(self) -> tuple[str, Result | None, BaseException | None]:
+        """Wait for the next that ends, and let go of it at the cluster: else it could run again."""
+        future = next(self._completed)
+        key = self.keys.pop(future.key)
+        del self._futures[future.key]
+        self._slots = slots(self._client)  # workers come and go
+        try:
+            if future.status == "finished":
+                return key, future.result(), None
+            error = future.exception() if future.status == "error" else None
+            return key, None, error or InfrastructureError(f"the run was {future.status}")
+        finally:
+            future.release()
+
+    def cancel(self) -> None:
+        """Take back what has not ended; workers then kill the kernels."""
+        if self._futures:
+            self._client.cancel(list(self._futures.values()), force=True)
+            self._futures.clear()
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Say whether another try may help: Dask itself has already tried a `KilledWorker` again."""
+    return isinstance(error, InfrastructureError)
+
+
+def _lost(error: BaseException) -> Result:
+    kind = type(error).__name__
+    message = str(error) if isinstance(error, InfrastructureError) else f"{kind}: {error}"
+    if kind == "KilledWorker":
+        message = "its worker died, each time that it was tried"
+    outcome = Outcome("failed", "", 0.0, error=f"lost: {message}")
+    return Result(outcome, datetime.now(UTC), "", {})

@@ -1,0 +1,150 @@
+"""What makes two runs the same: a digest of all that a result depends on.
+
+That is the code cells, the parameters, the modules of `helpers` that the code imports, directly or
+not, the pinned versions, and the data files. Prose, captions and outputs are not part of it.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+from helpers.batch.chapters import CHECKOUT, source, tags
+from helpers.batch.parameters import Value
+
+PACKAGE = CHECKOUT / "helpers"
+
+
+def run_identity(
+    notebook: Mapping, parameters: Mapping[str, Value], *, package: Path = PACKAGE
+) -> str:
+    """Return the digest of a run, 64 hexadecimal digits.
+
+    Args:
+        notebook: the notebook's content.
+        parameters: all declared parameters by name, defaults filled in.
+        package: the folder of `helpers`.
+    """
+    code = [(source(cell), tags(cell)) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    files = imported_files([text for text, _ in code], package)
+    parts = {
+        "code": code,
+        "parameters": dict(parameters),
+        "helpers": {str(file.relative_to(package)): digest(file) for file in files},
+        "versions": _pins(package.parent / "requirements.lock"),
+        "data": data_digests(parameters),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def run_id(name: str, identity: str) -> str:
+    """Return the name of a run's folder, harmless on every file system.
+
+    >>> run_id("../my run", "0123456789abcdef")
+    'my_run-0123456789ab'
+    """
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40]
+    return f"{plain or 'run'}-{identity[:12]}"
+
+
+def digest(file: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def imported_files(cells: Iterable[str], package: Path = PACKAGE) -> list[Path]:
+    """Return the files of `helpers` that code cells make Python read, directly or not.
+
+    Args:
+        cells: sources of code cells. Lines for IPython (`%`, `!`) are passed over; a cell that
+            cannot be read counts as importing everything.
+        package: the folder of `helpers`.
+
+    Returns:
+        Sorted paths: modules, and every file that is no module, such as a style sheet.
+    """
+    found: set[Path] = set()
+    waiting = [name for cell in cells for name in _imports(_plain(cell), package)]
+    while waiting:
+        for file in _files(waiting.pop(), package):
+            if file not in found:
+                found.add(file)
+                waiting += _imports(file.read_text("utf-8"), package)
+    if not found:
+        return []
+    assets = {file for file in package.rglob("*") if file.is_file() and _is_asset(file, package)}
+    return sorted(found | assets)
+
+
+def _is_asset(file: Path, package: Path) -> bool:
+    inside = file.relative_to(package).parts
+    return inside[0] not in ("batch", "__pycache__") and file.suffix not in (".py", ".pyc")
+
+
+def _plain(cell: str) -> str:
+    return "\n".join(line for line in cell.splitlines() if not re.match(r"\s*[%!]", line))
+
+
+def _imports(code: str, package: Path) -> set[str]:
+    """Return the dotted names below `helpers` that the code imports, wherever it does."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        modules = package.rglob("*.py")
+        return {".".join(("helpers", *file.relative_to(package).parts)) for file in modules}
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.split(".")[0] == "helpers"}
+
+
+def _files(name: str, package: Path) -> list[Path]:
+    """Return the modules that an import of a dotted name runs: packages on the way, then itself."""
+    files, folder = [package / "__init__.py"], package
+    for part in name.split(".")[1:]:
+        files += [folder / f"{part}.py", folder / part / "__init__.py"]
+        folder /= part
+    return [file for file in files if file.is_file()]
+
+
+@cache
+def _pins(lock: Path) -> list[str]:
+    """Return the pinned versions, or those installed where there is no lock file."""
+    if lock.is_file():
+        lines = lock.read_text("utf-8").splitlines()
+        return [line for line in lines if line and not line.lstrip().startswith("#")]
+    from importlib.metadata import distributions
+
+    return sorted(f"{found.name}=={found.version}" for found in distributions())
+
+
+def data_digests(parameters: Mapping[str, Value]) -> dict[str, str]:
+    """Return a digest of each data file in `DNNBOOK_DATA` that the parameters name.
+
+    The embedded data set is pinned with the package that holds it, and Keras checks its downloads.
+    """
+    folder = os.environ.get("DNNBOOK_DATA")
+    given = [parameters.get(name) for name in ("dataset", "datasets")]
+    names = {name for value in given for name in (value if isinstance(value, list) else [value])}
+    if not folder:
+        return {}
+    files = {name: Path(folder) / f"{name}.npz" for name in names if isinstance(name, str)}
+    return {name: _stable_digest(file) for name, file in sorted(files.items()) if file.is_file()}
+
+
+def _stable_digest(file: Path) -> str:
+    state = file.stat()
+    return _digest_once(file, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _digest_once(file: Path, modified: int, size: int) -> str:
+    return digest(file)

@@ -1,0 +1,21 @@
+"""An ordinary kernel that ends with the process that started it. Run as a script."""
+
+import signal
+import sys
+
+
+def main() -> None:
+    """Be the kernel of the connection file that `-f` names."""
+    folder = sys.path.pop(0)  # this script's; IPython puts the kernel's own there
+    sys.path.append(folder)
+    from forkserver import die_with_parent
+
+    sys.path.remove(folder)
+    die_with_parent(signal.SIGKILL)
+    from ipykernel.kernelapp import IPKernelApp
+
+    IPKernelApp.launch_instance()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Shows how a batch goes: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TextIO
+
+from typing_extensions import override
+
+
+class Watcher:
+    """Is told how a batch goes; this one does not listen."""
+
+    def begin(self, total: int, kept: int) -> None:
+        """Learn how many runs there are, and how many of them need not run."""
+
+    def ended(self, result: Mapping, running: int) -> None:
+        """Learn what became of a run, and how many are under way."""
+
+    def end(self) -> None:
+        """Learn that nothing more comes."""
+
+
+class Lines(Watcher):
+    """Says one line for each run that ends.
+
+    Args:
+        say: takes a line.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._total = self._kept = self._ended = 0
+
+    @override
+    def begin(self, total: int, kept: int) -> None:
+        self._total, self._kept = total, kept
+        if kept:
+            self._say(f"{kept} of {total} runs are there already")
+
+    @override
+    def ended(self, result: Mapping, running: int) -> None:
+        self._ended += 1
+        count = f"[{self._kept + self._ended}/{self._total}]"
+        line = f"{count} {result['status']} {result['id']} in {result['seconds']:.1f} s"
+        self._say(line + (f": {result['error']}" if result["error"] else ""))
+
+
+class Bar(Watcher):
+    """A bar with the number done, running and failed, and the time left; failures stay in view.
+
+    Args:
+        stream: a terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            BarColumn(),
+            TextColumn("{task.fields[running]} running, {task.fields[failed]} failed"),
+            TimeRemainingColumn(),
+            console=Console(file=stream),
+        )
+        self._task = None
+        self._failed = 0
+
+    @override
+    def begin(self, total: int, kept: int) -> None:
+        self._bar.start()
+        self._task = self._bar.add_task("", total=total, running=0, failed=0, completed=kept)
+
+    @override
+    def ended(self, result: Mapping, running: int) -> None:
+        if result["status"] != "done":
+            self._failed += 1
+            # As text: brackets in an error are not marks of style.
+            self._bar.console.print(
+                f"{result['status']} {result['id']}: {result['error']}", markup=False
+            )
+        self._bar.update(self._task, advance=1, running=running, failed=self._failed)
+
+    @override
+    def end(self) -> None:
+        self._bar.stop()
+
+
+def watcher_for(stream: TextIO = sys.stderr) -> Watcher:
+    """Return the bar for a terminal, and lines for anything else."""
+    if stream.isatty():
+        return Bar(stream)
+    return Lines(lambda line: print(line, file=stream, flush=True))
