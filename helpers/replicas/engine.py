@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import keras
 import numpy as np
@@ -61,10 +62,12 @@ class Stack:
         self.optimizer = _stacked_optimizer(optimizer, learning_rates)
         self.optimizer.build(self.rows)
         self.constraints = [variable.constraint for variable in self.template.trainable_variables]
-        self._step = tf.function(self._move, jit_compile=large)
-        self._compiled_epoch = tf.function(self._train_epoch)
-        self._compiled_evaluation = tf.function(self._evaluate_chunk, reduce_retracing=True)
-        self._compiled_prediction = tf.function(self._predict_chunk, reduce_retracing=True)
+        # Keras itself does not let AutoGraph rewrite what it traces; that would take seconds.
+        traced = partial(tf.function, autograph=False)
+        self._step = traced(self._move, jit_compile=large)
+        self._compiled_epoch = traced(self._train_epoch)
+        self._compiled_evaluation = traced(self._evaluate_chunk, reduce_retracing=True)
+        self._compiled_prediction = traced(self._predict_chunk, reduce_retracing=True)
 
     def weights(self) -> tuple[np.ndarray, ...]:
         """Return the stacked weights in the order of the template's `get_weights()`."""
@@ -118,12 +121,16 @@ class Stack:
 
     def _train_epoch(self, x, y, order, batch_size):
         """Train one epoch; return sums over it of loss and metrics, (1 + metrics, replicas)."""
-        totals = tf.zeros((1 + len(self.metrics), self.replicas))
-        for start in tf.range(0, tf.shape(order)[1], batch_size):
+        examples = tf.shape(order)[1]
+
+        def step(start, totals):
             # The last batch may be smaller, as in `fit`.
             batch = order[:, start : start + batch_size]
             seen = self._train_batch(tf.gather(x, batch), tf.gather(y, batch))
-            totals += seen * tf.cast(tf.shape(batch)[1], tf.float32)
+            return start + batch_size, totals + seen * tf.cast(tf.shape(batch)[1], tf.float32)
+
+        begin = (tf.constant(0), tf.zeros((1 + len(self.metrics), self.replicas)))
+        _, totals = tf.while_loop(lambda start, _: start < examples, step, begin)
         return totals
 
     def _train_batch(self, x, y):
