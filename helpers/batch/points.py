@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from helpers.batch.chapters import chapter_name
 from helpers.batch.grid import open_grid
 from helpers.batch.grid_checks import Chapter, Rule, check_entry, read_chapters
 from helpers.batch.grid_file import GridFile, received
