@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from helpers.batch.cluster import ClusterOptions, open_cluster
 from helpers.batch.datasets import check_data, check_data_on
 from helpers.batch.engine import Completed, run_all
+from helpers.batch.errors import BatchError
 from helpers.batch.execution import TIMEOUT, Outcome, read_request
 from helpers.batch.progress import Watcher
 from helpers.batch.runs import SCHEMA, Run, load, result_of, save
@@ -87,10 +88,14 @@ def _kept(runs: Iterable[Run], store: Store) -> dict[str, dict]:
 
 
 def _write_plan(store: Store, name: str, runs: Iterable[Run]) -> None:
+    """Say which runs belong to the batch, and when it was first begun."""
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    with suppress(OSError, ValueError, KeyError, TypeError, BatchError):
+        created = json.loads(store.read_text("batch.json"))["created"]
     plan = {
         "schema": SCHEMA,
         "grid": name,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": created,
         "runs": [run.planned() for run in runs],
     }
     store.write_text("batch.json", json.dumps(plan, allow_nan=False, indent=1) + "\n")

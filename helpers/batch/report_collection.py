@@ -1,0 +1,253 @@
+"""The results of a batch, read from its folder: every planned run, with what came of it.
+
+What is read may be cut off, or written by a foreign notebook. So everything is checked and made
+strict here: after this, all numbers are finite and all text can be written as UTF-8.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from helpers.batch.errors import UsageError, nearest
+from helpers.batch.runs import SCHEMA, STATUSES
+from helpers.batch.store import Store
+
+MISSING = "missing"
+READERS = 16  # files read at a time; an object store answers slowly
+NOT_DECLARED = "(not declared)"  # stands for the value of a parameter that a run does not have
+NAME_OF = {"claim": "id", "figure": "name"}
+# What a result says besides what was planned; a value of another type counts as not there.
+FIELDS = {
+    "error": "",
+    "traceback": "",
+    "started": "",
+    "seconds": 0.0,
+    "cell_seconds": 0.0,
+    "worker": "",
+    "attempts": 0,
+    "versions": {},
+    "notebook_sha256": "",
+}
+
+
+@dataclass(frozen=True)
+class Collection:
+    """All planned runs of a batch.
+
+    Attributes:
+        runs: in the order of the plan. Each has what `run.json` says, with only the records that
+            are claims or figures; a run without a readable `run.json` has the status `missing`.
+        left_out: how many other results lie in the folder.
+        created: when the batch was started last, as text.
+        grid: the name of the grid.
+    """
+
+    runs: list[dict]
+    left_out: int
+    created: str
+    grid: str
+
+
+def collect(store: Store) -> Collection:
+    """Read the results of a batch.
+
+    Args:
+        store: where the batch keeps its files.
+
+    Raises:
+        UsageError: There is no batch.
+    """
+    plan = _read_plan(store)
+    with ThreadPoolExecutor(READERS) as pool:
+        runs = list(pool.map(lambda planned: _read_run(store, planned), plan["runs"]))
+    left_out = _count_others(store, {run["id"] for run in runs})
+    return Collection(runs, left_out, _text(plan.get("created")), _text(plan.get("grid")))
+
+
+def _read_plan(store: Store) -> dict:
+    try:
+        plan = json.loads(store.read_text("batch.json"))
+        if plan["schema"] != SCHEMA or not all(_is_planned(run) for run in plan["runs"]):
+            raise ValueError
+    except FileNotFoundError as error:
+        raise UsageError(f"DIR must hold a batch. Received: {store.address}, no batch.json") from (
+            error
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UsageError(f"{store.address}/batch.json is no list of planned runs") from error
+    return plan
+
+
+def _is_planned(run: Mapping) -> bool:
+    # An id becomes part of file names and links.
+    is_name = re.fullmatch(r"\w[\w.-]*", run["id"], re.ASCII) is not None
+    return is_name and isinstance(run["chapter"], str) and isinstance(run["parameters"], dict)
+
+
+def _read_run(store: Store, planned: Mapping) -> dict:
+    run = {
+        "id": planned["id"],
+        "identity": _text(planned.get("identity")),
+        "chapter": _clean(planned["chapter"]),
+        "given": _clean(planned.get("given", {}), str),
+        "parameters": _clean(planned["parameters"], str),
+    }
+    return {**run, **(_read_result(store, run) or _result({"status": MISSING, "records": []}))}
+
+
+def _read_result(store: Store, run: Mapping) -> dict | None:
+    """Return what came of a run, or None if there is no file that is whole."""
+    try:
+        result = json.loads(store.read_text(f"runs/{run['id']}/run.json"))
+        is_whole = result["schema"] == SCHEMA and result["identity"] == run["identity"]
+        return _result(result) if is_whole and result["status"] in STATUSES else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _result(result: Mapping) -> dict:
+    fields = {name: _field(result.get(name), default) for name, default in FIELDS.items()}
+    records = [_record(record) for record in result["records"] if _is_result(record)]
+    return {"status": result["status"], **fields, "records": records}
+
+
+def _field(value: object, default: object) -> object:
+    """Return a value of the default's type made strict, or else what stands for nothing."""
+    if is_number(default):
+        return number(value)
+    return _clean(value) if isinstance(value, type(default)) else default
+
+
+def _is_result(record: object) -> bool:
+    if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
+        return False
+    return isinstance(record.get(NAME_OF.get(record["kind"])), str)
+
+
+def _record(record: Mapping) -> dict:
+    """Return a record made strict; `not_finite` names what was no finite number."""
+    measured = ("value",) if record["kind"] == "figure" else ("effect", "low", "high", "observed")
+    # Whoever wrote the file may have made them null; a comparison always has an effect.
+    needed = measured[:3] if record["kind"] == "figure" or record.get("scale") else ()
+    lost = [name for name in needed if record.get(name) is None]
+    lost += [name for name, value in record.items() if is_number(value) and number(value) is None]
+    return {**_clean(record), "not_finite": sorted(lost)}
+
+
+def _clean(value: object, unreal: Callable = lambda number: None) -> object:
+    """Return JSON data without lone surrogates; `unreal` replaces numbers that are not finite."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else unreal(value)
+    if isinstance(value, dict):
+        return {_clean(name): _clean(item, unreal) for name, item in value.items()}
+    return [_clean(item, unreal) for item in value] if isinstance(value, list) else value
+
+
+def _text(value: object) -> str:
+    return _clean(value) if isinstance(value, str) else ""
+
+
+def _count_others(store: Store, planned: set[str]) -> int:
+    """Count the results that are there and not planned."""
+    from fsspec.core import url_to_fs
+
+    files, base = url_to_fs(store.address)
+    try:
+        found = files.ls(f"{base.rstrip('/')}/runs", detail=False)
+    except OSError:
+        return 0
+    names = {path.rstrip("/").rpartition("/")[2] for path in found}
+    return sum(store.exists(f"runs/{name}/run.json") for name in names - planned)
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is an int or a float; a truth value is neither."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def number(value: object) -> int | float | None:
+    """Return a finite number as it is, and None for anything else.
+
+    >>> number(2), number(float("inf")), number("2"), number(10**400)
+    (2, None, None, None)
+    """
+    try:
+        return value if is_number(value) and math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def value_text(value: object) -> str:
+    """Return a parameter's value as text, different for different values.
+
+    >>> [value_text(value) for value in ("digits", 3, "3", [5, 10], None)]
+    ['digits', '3', '"3"', '[5, 10]', 'null']
+    """
+    if isinstance(value, str):
+        try:
+            json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def value_of(run: Mapping, name: str | None) -> object:
+    """Return a parameter's value in a run, or what stands for none; all are equal for None."""
+    return run["parameters"].get(name, NOT_DECLARED) if name else "all runs"
+
+
+def distinct(collection: Collection) -> dict[str | None, list]:
+    """Return the different values of each parameter: numbers ascending, then all others.
+
+    The others come as the grid has them. Under None stands the value that all runs share.
+    """
+    names = {name: None for run in collection.runs for name in run["parameters"]}
+    found = {}
+    for name in (*names, None):
+        values = {}
+        for run in collection.runs:
+            values.setdefault(value_key(value_of(run, name)), value_of(run, name))
+        found[name] = sorted(values.values(), key=_place)
+    return found
+
+
+def varying(collection: Collection) -> list[str]:
+    """Return the parameters that have several values among the runs that have them."""
+    values = distinct(collection)
+    return [name for name in values if sum(value != NOT_DECLARED for value in values[name]) > 1]
+
+
+def value_key(value: object) -> object:
+    """Return what is equal for equal values only: 1 is 1.0, but neither True nor "1"."""
+    return value if is_number(value) else value_text(value)
+
+
+def _place(value: object) -> tuple:
+    if is_number(value):
+        return (0, value)
+    return (2 if value in (None, NOT_DECLARED) else 1, 0)
+
+
+def columns_of(collection: Collection, by: str) -> str | None:
+    """Return the parameter whose values make the columns of the matrix of claims.
+
+    Args:
+        collection: the runs.
+        by: a parameter. Where no run has `dataset`, it stands for the first that varies, and for
+            none if nothing does.
+
+    Raises:
+        UsageError: No run has this parameter.
+    """
+    values = distinct(collection)
+    if by in values:
+        return by
+    if by != "dataset":
+        names = [name for name in values if name]
+        raise UsageError(f"`by` must be a parameter of a run. Received: {by}. {nearest(by, names)}")
+    return next(iter(varying(collection)), None)
