@@ -1,7 +1,9 @@
 """The small book is built with the project's own configuration: strictly, and never in place."""
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import nbformat
@@ -9,8 +11,9 @@ import pytest
 from filelock import FileLock
 
 from helpers.batch import build as build_module
-from helpers.batch.build import assign, build, copy_sources
-from helpers.batch.chapters import chapters, find_chapter, find_root, read_toc
+from helpers.batch.batch import BatchOptions
+from helpers.batch.build import assign, build
+from helpers.batch.chapters import chapters, find_chapter, find_root, read_toc, source
 from helpers.batch.errors import (
     ConfigurationError,
     ExecutionError,
@@ -19,12 +22,16 @@ from helpers.batch.errors import (
     UnknownChapterError,
     UsageError,
 )
-from helpers.batch.execution import execute
+from helpers.batch.execution import execute, read_request
+from helpers.batch.pages import copy_sources, merge, site_identity
+from helpers.batch.progress import Watcher
 from helpers.batch.refresh import normalize, refresh
 from helpers.batch.render import read_configuration
+from helpers.batch.runs import make_run
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "tests" / "fixtures"
+SPAWN = BatchOptions(kernel="spawn")  # one chapter needs no server of warm kernels
 
 
 @pytest.fixture
@@ -46,8 +53,21 @@ def make(book, **parameters):
     """Build the small book; return the site and the lines of progress."""
     lines = []
     site = book / "_build" / "html"
-    build(book, site=site, parameters=parameters, say=lines.append)
+    build(book, site=site, parameters=parameters, options=SPAWN, say=lines.append)
     return site, lines
+
+
+@pytest.fixture
+def prepared(monkeypatch):
+    """Give chapters as if they had been executed; return the ids of those that were."""
+    asked = []
+
+    def execute_without_kernel(runs, *_):
+        asked.extend(run.id for run in runs)
+        return {run.id: json.loads(run.notebook.read_text()) for run in runs}
+
+    monkeypatch.setattr(build_module, "_executed", execute_without_kernel)
+    return asked
 
 
 def append(book, page, text):
@@ -62,7 +82,7 @@ def test_a_book_is_built_beside_its_sources(book):
     assert {
         path: data for path, data in contents(book).items() if "_build" not in str(path)
     } == before
-    assert lines[0].startswith("[1/1] executed 01_small in ")
+    assert lines[0].startswith("[1/1] done 01_small-")
     assert "# Parameters" in page  # the injected cell, so that a reader sees what was asked for
     for expected in ('alt="A rising line."', "Figure 1.1", "(1.1)", "2 of 3", "Show the solution"):
         assert expected in page
@@ -86,9 +106,8 @@ BROKEN = {
 }
 
 
-def test_warnings_fail_the_first_build_and_the_second_alike(book, monkeypatch):
-    monkeypatch.setattr(build_module, "_execute_all", lambda *_, **__: None)
-    shutil.copy(executed(book), book / "book" / "01_small.ipynb")
+def test_warnings_fail_the_first_build_and_the_second_alike(book, prepared):
+    (book / "book" / "01_small.ipynb").write_text(executed(book).notebook)
     append(book, "index.md", "\n\n".join(BROKEN))
     for _ in range(2):
         with pytest.raises(RenderError) as failure:
@@ -98,11 +117,12 @@ def test_warnings_fail_the_first_build_and_the_second_alike(book, monkeypatch):
     assert not (book / "_build" / "html").exists()
 
 
-def executed(book):
-    """Return the small chapter executed, to render it without running it again."""
-    target = book / "executed.ipynb"
-    assert not execute(book / "book" / "01_small.ipynb", target, parameters={}).error
-    return target
+def executed(book, **parameters):
+    """Return what comes of the small chapter, to render it without running it again."""
+    chapter = book / "book" / "01_small.ipynb"
+    outcome = execute(read_request(chapter, kernel="spawn", parameters=parameters))
+    assert not outcome.error
+    return outcome
 
 
 def test_a_failing_cell_leaves_the_earlier_site_alone(book):
@@ -116,17 +136,8 @@ def test_a_failing_cell_leaves_the_earlier_site_alone(book):
         assert "01_small failed: cell 4, section 'A section that fails'" in str(failure.value)
         assert "ZeroDivisionError: division by zero" in str(failure.value)
         assert [path.name for path in site.iterdir()] == ["searchindex.js"]
-        assert sorted(path.name for path in site.parent.iterdir()) == [".html.lock", "html"]
-
-
-@pytest.mark.parametrize(
-    ("name", "error"),
-    [("kills_its_kernel", "kernel died"), ("hangs", "a cell took more than 2 s")],
-)
-def test_a_kernel_that_dies_or_hangs_is_a_failure(tmp_path, name, error):
-    notebook = FIXTURES / f"{name}.ipynb"
-    outcome = execute(notebook, tmp_path / "x.ipynb", parameters={}, cell_timeout=2)
-    assert outcome.error == error
+        left = sorted(path.name for path in site.parent.iterdir())
+        assert left == [".html-runs", ".html.lock", "html"]
 
 
 @pytest.mark.parametrize(
@@ -146,8 +157,7 @@ def test_a_key_that_jupyter_book_does_not_read_is_refused(tmp_path, key, message
     assert message in str(error.value)
 
 
-def test_a_key_that_sphinx_does_not_read_is_refused(book, monkeypatch):
-    monkeypatch.setattr(build_module, "_execute_all", lambda *_, **__: None)
+def test_a_key_that_sphinx_does_not_read_is_refused(book, prepared):
     path = book / "_config.yml"
     path.write_text(path.read_text() + "    html_titel: x\n")
     with pytest.raises(ConfigurationError, match=r"Received: sphinx/config/html_titel. Did"):
@@ -198,6 +208,174 @@ def test_data_that_cannot_be_loaded_stops_a_build_before_it_starts(book, monkeyp
     with pytest.raises(UsageError, match="cifar10"):
         make(book, dataset="cifar10")
     assert not (book / "_build").exists()
+
+
+# What has not changed is not done again
+
+
+def edit(book, old, new, chapter="01_small"):
+    """Change a chapter's text."""
+    path = book / "book" / f"{chapter}.ipynb"
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+def add_chapter(book, name, code):
+    """Add a chapter of a title, no parameters to speak of, and one cell."""
+    notebook = json.loads((book / "book" / "01_small.ipynb").read_text())
+    title, parameters = notebook["cells"][:2]
+    cell = {**parameters, "id": "its-own", "source": code, "metadata": {}}
+    notebook["cells"] = [{**title, "source": f"# {name}"}, parameters, cell]
+    (book / "book" / f"{name}.ipynb").write_text(json.dumps(notebook))
+    toc = (book / "_toc.yml").read_text()
+    (book / "_toc.yml").write_text(
+        toc.replace("book/01_small\n", f"book/01_small\n      - file: book/{name}\n")
+    )
+    assert [path.stem for path in chapters(book)] == ["01_small", name]
+
+
+class Notes(Watcher):
+    """Notes how many runs were kept, and which chapters ran."""
+
+    def __init__(self):
+        self.ran, self.kept = [], None
+
+    def begin(self, total, kept):
+        self.kept = kept
+
+    def ended(self, result, running):
+        self.ran.append(result["chapter"])
+
+
+def watched(book, *, fresh=False):
+    """Build and return what was executed and what was not."""
+    notes, options = Notes(), BatchOptions(kernel="spawn", fresh=fresh)
+    site = book / "_build" / "html"
+    build(book, site=site, parameters={}, options=options, say=lambda _: None, watcher=notes)
+    return sorted(notes.ran), notes.kept
+
+
+@pytest.mark.slow
+def test_only_what_has_changed_is_executed_and_rendered(book, monkeypatch):
+    add_chapter(book, "02_other", "1 / 0")
+    with pytest.raises(ExecutionError, match=r"^02_other failed: cell 3(?s:.*)ZeroDivisionError"):
+        watched(book)
+
+    # The other chapter went well and is kept; so it is when a cell of this one is changed.
+    edit(book, "1 / 0", "print('changed')", chapter="02_other")
+    assert watched(book) == (["02_other"], 1)
+    site, started = book / "_build" / "html", time.monotonic()
+    assert "changed" in (site / "book" / "02_other.html").read_text()
+
+    before = contents(site)
+    with monkeypatch.context() as patch:
+        patch.setattr(build_module, "run_batch", lambda *_, **__: pytest.fail("executed"))
+        patch.setattr(build_module, "_render", lambda *_: pytest.fail("rendered"))
+        lines = make(book)[1]
+    assert lines == [f"nothing has changed: {site / 'index.html'}"]
+    assert time.monotonic() - started < 3
+    assert contents(site) == before
+
+    edit(book, "Is it small?", "Is it really small?")
+    assert watched(book) == ([], 2)
+    page = (site / "book" / "01_small.html").read_text()
+    assert "Is it really small?" in page
+    assert "small-less: holds" in page  # the output of the first build
+
+
+def test_what_the_site_is_made_of_is_its_identity(book):
+    def identity():
+        return site_identity(book, [make_run(path, {}) for path in chapters(book)])
+
+    first = identity()
+    path = book / "book" / "01_small.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["cells"][2]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "old"}]
+    path.write_text(json.dumps(notebook))
+    (book / "book" / ".hidden").touch()
+    assert identity() == first
+    seen = {first}
+    for page in ("book/index.md", "_config.yml", "book/references.bib", "_toc.yml"):
+        (book / page).write_text((book / page).read_text() + "\n")
+        seen.add(identity())
+    edit(book, "Is it small?", "Is it?")
+    seen.add(identity())
+    assert len(seen) == 6
+
+
+def cell(kind, text, *tags, outputs=(), count=None):
+    made = {"cell_type": kind, "source": text, "metadata": {"tags": list(tags)}}
+    return made | ({"outputs": list(outputs), "execution_count": count} if kind == "code" else {})
+
+
+def test_outputs_go_to_their_cells_and_prose_stays():
+    notebook = {
+        "metadata": {"now": True},
+        "cells": [
+            cell("markdown", "new prose"),
+            cell("code", "n = 1", "parameters", outputs=["old"]),
+            cell("code", "a", "hide-input", count=9),
+            cell("markdown", "a new cell"),
+            cell("code", "b"),
+        ],
+    }
+    injected = cell("code", "n = 2", "injected-parameters", count=2)
+    executed = {
+        "metadata": {"then": True},
+        "cells": [
+            cell("markdown", "old prose"),
+            cell("code", "n = 1", "parameters", count=1),
+            injected,
+            cell("code", "a", outputs=["A"], count=3),
+            cell("code", "b", outputs=["B1", "B2"], count=4),
+        ],
+    }
+    before = json.dumps(notebook)
+    assert merge(notebook, executed) == {
+        "metadata": {"now": True},
+        "cells": [
+            cell("markdown", "new prose"),
+            cell("code", "n = 1", "parameters", count=1),
+            injected,
+            cell("code", "a", "hide-input", outputs=["A"], count=3),
+            cell("markdown", "a new cell"),
+            cell("code", "b", outputs=["B1", "B2"], count=4),
+        ],
+    }
+    assert json.dumps(notebook) == before
+    del executed["cells"][2]  # nothing was given
+    assert [
+        c["source"] for c in merge(notebook, executed)["cells"] if c["cell_type"] == "code"
+    ] == [
+        "n = 1",
+        "a",
+        "b",
+    ]
+
+
+def test_an_executed_chapter_merges_into_itself(book):
+    """What papermill wrote, on the notebook that it was made from, is what papermill wrote."""
+    written = json.loads(executed(book, seed=7).notebook)
+    merged = merge(json.loads((book / "book" / "01_small.ipynb").read_text()), written)
+
+    def seen(notebook):
+        names = ("cell_type", "source", "outputs", "execution_count")
+        cells = [dict(cell, source=source(cell)) for cell in notebook["cells"]]
+        return [[cell.get(name) for name in names] for cell in cells]
+
+    assert seen(merged) == seen(written)
+    assert any("seed = 7" in source(cell) for cell in merged["cells"])
+
+
+def test_old_runs_are_forgotten(book, monkeypatch):
+    monkeypatch.setattr(build_module, "KEPT", 2)
+    store = build_module.Folder(book)
+    for number in range(5):
+        (book / "runs" / str(number)).mkdir(parents=True)
+        os.utime(book / "runs" / str(number), (number, number))
+    build_module._forget(store, {"0"})
+    assert sorted(path.name for path in (book / "runs").iterdir()) == ["0", "3", "4"]
 
 
 def test_hidden_files_are_not_part_of_a_book(book, tmp_path):

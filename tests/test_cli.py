@@ -1,6 +1,6 @@
 """The command `dnnbook`: what it prints, and its exit codes."""
 
-import contextlib
+import json
 import os
 import shutil
 import signal
@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from helpers.batch import build as build_module
 from helpers.batch.cli import main
+from tests.running import FIXTURES, marked, on_linux, wait
 
 ROOT = Path(__file__).parents[1]
-FIXTURES = ROOT / "tests" / "fixtures"
 
 
 @pytest.fixture
@@ -42,6 +43,12 @@ def test_params_prints_a_table(book):
     ]
 
 
+def test_params_prints_json(book):
+    done = dnnbook("params", "small", "--json")
+    first = {"name": "dataset", "type_name": "str", "default": "digits", "comment": "data set"}
+    assert json.loads(done.stdout)[0] == first
+
+
 def test_run_prints_the_claims_and_the_notebook(book):
     done = dnnbook("run", "small", "-p", "seed", 7, "-o", book / "runs")
     assert done.exit_code == 0
@@ -56,9 +63,48 @@ def test_run_prints_the_claims_and_the_notebook(book):
 def test_a_failing_run_keeps_what_it_did(book):
     done = dnnbook("run", FIXTURES / "raises.ipynb", "-o", book / "runs")
     assert done.exit_code == 1
-    assert "raises failed: cell 4, section 'A section that fails': ZeroDivisionError" in done.stderr
-    assert f"executed up to there: {book / 'runs' / 'raises.ipynb'}" in done.stderr
-    assert (book / "runs" / "raises.ipynb").is_file()
+    assert done.stdout == ""
+    message = "Error: raises failed: cell 4, section 'A section that fails': ZeroDivisionError"
+    assert done.stderr.startswith(message)
+    assert "1 / 0" in done.stderr
+    (kept,) = (book / "runs").iterdir()
+    assert done.stderr.endswith(f"executed up to there: {kept}\n")
+    assert kept.name.startswith("raises-")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"), [("succeeds", "done", 0), ("hangs", "timeout", 1)]
+)
+def test_run_prints_json(book, name, status, code):
+    notebook = FIXTURES / f"{name}.ipynb"
+    done = dnnbook("run", notebook, "--json", "--timeout", 4, "-o", book / "runs", "-p", "seed", 7)
+    assert done.exit_code == code
+    result = json.loads(done.stdout)
+    assert (result["status"], result["given"]) == (status, {"seed": 7})
+    assert result["error"] == ("" if status == "done" else "it took more than 4 s")
+    assert result["notebook"] == str(book / "runs" / f"{result['id']}.ipynb")
+    assert Path(result["notebook"]).is_file()
+
+
+def test_build_hands_on_what_it_is_told(book, monkeypatch):
+    told = {}
+
+    def build(root, *, say, **options):
+        told.update(options, root=root)
+        say("a line")
+        return options["site"] / "index.html"
+
+    monkeypatch.setattr(build_module, "build", build)
+    flags = ["--workers", 3, "--timeout", 5, "--kernel", "spawn", "--fresh", "--json"]
+    done = dnnbook("build", "-p", "seed", 1, "-o", "out", *flags)
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == {"page": str(book / "out" / "index.html")}
+    assert done.stderr == "a line\n"
+    assert (told["root"], told["site"]) == (book, book / "out")
+    assert told["parameters"] == {"seed": 1}
+    options = told["options"]
+    assert (options.cluster.workers, options.cluster.scheduler) == (3, None)
+    assert (options.timeout, options.kernel, options.fresh) == (5, "spawn", True)
 
 
 @pytest.mark.parametrize(
@@ -75,10 +121,12 @@ def test_a_failing_run_keeps_what_it_did(book):
         (["run", "small", "-p", "seed", 1, "-p", "seed", 2], "given once"),
         (["run", "small", "-p", "seed"], "requires 2 arguments"),
         (["run", "small", "-o", "_config.yml"], "must be writable"),
-        (["run", "small", "-o", "book"], "must not replace the notebook"),
+        (["run", "small", "--timeout", 0], "is not in the range x>0"),
         (["build", "-p", "sede", 1], "Did you mean seed?"),
         (["build", "-p", "replicas", 0], "`replicas` must be at least 1"),
         (["build", "-o", "book"], "must be new, empty or a site"),
+        (["build", "--workers", 0], "is not in the range x>=1"),
+        (["build", "--kernel", "hot"], "is not one of 'auto', 'warm', 'spawn'"),
         (["biuld"], "No such command"),
     ],
 )
@@ -107,47 +155,37 @@ def test_every_command_explains_itself(command):
     assert ("Example: dnnbook" if command else "Exit codes:") in done.stdout
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize(("kind", "code"), [("INT", 130), ("TERM", 143), ("KILL", -9)])
-def test_a_signal_leaves_nothing_running(tmp_path, kind, code):
-    """The driver ends; so do, within ten seconds, the process it started and its kernel."""
-    marker = f"{kind}-{tmp_path.name}"
+@on_linux
+@pytest.mark.parametrize(
+    ("kind", "code", "name"),
+    [
+        ("INT", 130, "hangs"),
+        ("TERM", 143, "hangs"),
+        ("KILL", -9, "hangs"),
+        ("INT", 130, "hangs_in_c"),
+        ("KILL", -9, "hangs_in_c"),
+    ],
+)
+def test_a_signal_leaves_nothing_running(tmp_path, kind, code, name):
+    """The driver ends, and with it its kernel, even one that is busy in C."""
+    marker = f"DNNBOOK_TEST={kind}-{tmp_path.name}"
+    variable, value = marker.split("=")
     process = subprocess.Popen(
         [
-            sys.executable,
-            "-m",
-            "helpers.batch.cli",
-            "run",
-            FIXTURES / "hangs.ipynb",
-            "-o",
-            tmp_path,
+            *[sys.executable, "-m", "helpers.batch.cli", "run"],
+            *[FIXTURES / f"{name}.ipynb", "-o", tmp_path / "runs"],
         ],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         cwd=ROOT,
-        env={**os.environ, "DNNBOOK_TEST_MARKER": marker},
+        env={**os.environ, variable: value},
     )
-    assert wait(lambda: len(marked(marker)) >= 3, seconds=60)  # driver, execution, kernel
+    assert wait(lambda: len(marked(marker)) >= 2, seconds=60)  # driver and kernel
+    time.sleep(1.5)  # until its cell runs
     process.send_signal(getattr(signal, f"SIG{kind}"))
-    assert process.wait(30) == code
-    assert wait(lambda: not marked(marker), seconds=10)
-
-
-def marked(marker):
-    """Return the processes that have the marker in their environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if marker.encode() in (folder / "environ").read_bytes():
-                found.append(folder.name)
-    return found
-
-
-def wait(condition, *, seconds):
-    """Say whether a condition comes true in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.2)
-    return False
+    said = process.communicate(timeout=10)[1]
+    assert process.returncode == code
+    assert said == ("" if kind == "KILL" else "interrupted\n")
+    assert wait(lambda: not marked(marker), seconds=5)
+    assert list((tmp_path / "runs").iterdir()) == []

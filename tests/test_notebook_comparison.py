@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbCell, nocolors
 
-from helpers.batch.execution import execute
+from helpers.batch.execution import execute, read_request
 from helpers.batch.records import claim_lines, differences, record_of
 from helpers.claims import GLUE_PREFIX, MIME
 from tests import notebook_comparison
@@ -181,8 +181,8 @@ def test_the_rest_is_compared_by_nbval():
 def test_nbval_runs_through_the_plugin(tmp_path):
     """One committed verdict is tampered with: its cell fails, the other cells pass."""
     notebook = tmp_path / "tampered.ipynb"
-    execute(ROOT / "tests/fixtures/succeeds.ipynb", notebook, parameters={})
-    text = notebook.read_text()
+    request = read_request(ROOT / "tests/fixtures/succeeds.ipynb", kernel="spawn")
+    text = execute(request).notebook
     assert '"verdict": "holds"' in text
     notebook.write_text(text.replace('"verdict": "holds"', '"verdict": "contradicted"'))
     options = "-q -p no:cacheprovider -p tests.notebook_comparison --nbval --nbval-current-env"

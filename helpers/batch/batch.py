@@ -145,9 +145,9 @@ def _keep(run: Run, completed: Completed, store: Store) -> dict:
 
 
 def _mark_interrupted(runs: Iterable[Run], results: Mapping[str, dict], store: Store) -> None:
-    """Say of each run that has not ended that the user stopped it."""
+    """Say of each run without a result, of an earlier call either, that the user stopped it."""
     outcome = Outcome("interrupted", "", 0.0, error="stopped by the user")
     for run in runs:
-        if run.id not in results:
+        if run.id not in results and load(store, run) is None:
             result = result_of(run, outcome, started=datetime.now(UTC), worker="", attempts=0)
             save(store, result, "")

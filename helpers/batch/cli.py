@@ -177,7 +177,7 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     """
     from helpers.batch.batch import run_batch
     from helpers.batch.chapters import find_root
-    from helpers.batch.grid import plan
+    from helpers.batch.points import plan
     from helpers.batch.progress import watcher_for
     from helpers.batch.runs import make_run
     from helpers.batch.store import open_store
@@ -200,9 +200,7 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     sys.exit(any(result["status"] != "done" for result in results))
 
 
-def _batch_options(
-    *, timeout: float | None, kernel: str, fresh: bool, **cluster: object
-) -> object:
+def _batch_options(*, timeout: float | None, kernel: str, fresh: bool, **cluster: object) -> object:
     from helpers.batch.batch import BatchOptions
     from helpers.batch.cluster import ClusterOptions
     from helpers.batch.execution import TIMEOUT

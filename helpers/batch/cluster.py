@@ -3,11 +3,13 @@
 import ipaddress
 import logging
 import re
+import signal
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 from helpers.batch.errors import UsageError
@@ -45,15 +47,19 @@ def open_cluster(options: ClusterOptions) -> Iterator["Client"]:  # noqa: F821
     """Give a client of the cluster, and take down what was started for it.
 
     Raises:
-        UsageError: No scheduler answers, it is not reached in a safe way, or a worker's versions
-            are not the driver's.
+        UsageError: No scheduler answers, it is not reached in a safe way, it has no workers, or a
+            worker's versions are not the driver's.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    import distributed  # noqa: F401, its import sets the levels of its loggers
+
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if options.scheduler is None:
         with _local_cluster(options) as client:
             yield client
     else:
         with _remote_cluster(options) as client:
+            _wait_for_a_worker(client, options)
             check_versions(client)
             yield client
 
@@ -71,26 +77,47 @@ def _local_cluster(options: ClusterOptions) -> Iterator["Client"]:  # noqa: F821
         "distributed.scheduler.work-stealing": False,  # runs are long; moving them gains nothing
         "distributed.worker.daemon": True,
         "distributed.admin.log-length": 0,
+        "distributed.scheduler.http.routes": [],  # it would tell every user of the machine
     }
     with (
         tempfile.TemporaryDirectory(prefix="dnnbook-", ignore_cleanup_errors=True) as folder,
         dask.config.set(settings),
-        LocalCluster(
-            n_workers=count,
-            threads_per_worker=-(-total // count),
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            worker_dashboard_address=None,
-            memory_limit=None,  # it would see the worker and not its kernels
-            local_directory=folder,
-            silence_logs=logging.CRITICAL,
-            # Loopback is open to every user of the machine; a certificate of the moment is not.
-            security=Security.temporary(),
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
+        ExitStack() as stack,
     ):
-        yield client
+        with _interrupts_held_back():
+            local = LocalCluster(
+                n_workers=count,
+                threads_per_worker=-(-total // count),
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",  # if None, port 8787 and a warning if taken
+                worker_dashboard_address=None,
+                memory_limit=None,  # it would see the worker and not its kernels
+                local_directory=folder,
+                silence_logs=logging.CRITICAL,
+                # Loopback is open to every user of the machine; a new certificate is not.
+                security=Security.temporary(),
+            )
+            stack.enter_context(local)
+        yield stack.enter_context(Client(local, set_as_default=False))
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back from this thread for a while, and for good from what it starts meanwhile.
+
+    A terminal sends it to the workers as well, which would print a traceback each and end; they,
+    and those that Dask starts in their place, are the driver's to end.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # else `multiprocessing` starts it, and lets Ctrl-C in
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -113,12 +140,15 @@ def _remote_cluster(options: ClusterOptions) -> Iterator["Client"]:  # noqa: F82
 
 
 def _security(options: ClusterOptions) -> object:
+    import dask
     from distributed.security import Security
 
     files = {"ca": options.tls_ca, "cert": options.tls_cert, "key": options.tls_key}
     given = [name for name, file in files.items() if file is not None]
-    if not given:
+    if not given and not options.scheduler.startswith("tls"):
         return None
+    if not given and dask.config.get("distributed.comm.tls.ca-file", None):
+        return Security()  # the files are named in Dask's own configuration
     if len(given) < 3:
         missing = ", ".join(f"--tls-{name}" for name in files if name not in given)
         raise UsageError(f"TLS needs three files. Missing: {missing}")
@@ -155,6 +185,16 @@ def _is_loopback(host: str) -> bool:
     with suppress(OSError):
         return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
     return False
+
+
+def _wait_for_a_worker(client: "Client", options: ClusterOptions) -> None:  # noqa: F821
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError as error:
+        raise UsageError(
+            f"the scheduler at {options.scheduler} has no workers. "
+            f"Start one: dask worker {options.scheduler} --nthreads 1"
+        ) from error
 
 
 def check_versions(client: "Client") -> None:  # noqa: F821

@@ -3,18 +3,18 @@
 A notebook's failure is data. Only what was lost with the infrastructure is tried again.
 """
 
+import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from helpers.batch.cluster import slots
-from helpers.batch.errors import InfrastructureError
+from helpers.batch.errors import BatchError, InfrastructureError
 from helpers.batch.execution import Outcome, Request
 from helpers.batch.worker import Result, fingerprint, perform
-
-AHEAD = 100  # requests that wait at the scheduler, besides those that run
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,28 @@ def run_all(
     flight = _Flight(client, requests)
     waiting = deque(requests)
     try:
-        while waiting or flight.keys:
-            while waiting and len(flight.keys) < AHEAD + 2 * flight.size:
-                flight.launch(waiting.popleft())
+        _fill(flight, waiting)
+        while flight.keys:
             key, result, error = flight.land()
-            if error is not None and flight.attempts[key] <= retries and _may_pass(error):
+            again = error is not None and flight.attempts[key] <= retries and _may_pass(error)
+            if again:
                 flight.launch(key)
-            else:
-                running = min(flight.size, len(flight.keys) + len(waiting))
+            _fill(flight, waiting)  # before the result is kept, which takes its time
+            if not again:
+                running = min(flight.size, len(flight.keys))
                 yield Completed(key, result or _lost(error), flight.attempts[key], running)
     finally:
         flight.cancel()
+
+
+def _fill(flight: "_Flight", waiting: deque[str]) -> None:
+    """Send as many requests as run at a time.
+
+    Dask would give more to a worker at once: it would blame those that only wait there when the
+    worker dies, and the longest queue would be the last to end.
+    """
+    while waiting and len(flight.keys) < max(1, flight.size):
+        flight.launch(waiting.popleft())
 
 
 class _Flight:
@@ -101,11 +112,17 @@ class _Flight:
         self._completed.add(future)
 
     def land(self) -> tuple[str, Result | None, BaseException | None]:
-        """Wait for the next that ends, and let go of it at the cluster: else it could run again."""
+        """Wait for the next that ends, and let go of it at the cluster: else it could run again.
+
+        Raises:
+            BatchError: The scheduler is gone.
+        """
         future = next(self._completed)
+        self._wait_for_scheduler()
         key = self.keys.pop(future.key)
         del self._futures[future.key]
-        self._slots = slots(self._client)  # workers come and go
+        with suppress(OSError):  # no answer: the next time will do
+            self._slots = slots(self._client)  # workers come and go
         try:
             if future.status == "finished":
                 return key, future.result(), None
@@ -114,11 +131,20 @@ class _Flight:
         finally:
             future.release()
 
+    def _wait_for_scheduler(self) -> None:
+        """Wait while the client tries to reach the scheduler again, for as long as it does."""
+        while self._client.status == "connecting":
+            time.sleep(0.1)
+        if self._client.status != "running":
+            raise BatchError(
+                "the scheduler is gone; what has ended is kept, and the same command does the rest"
+            )
+
     def cancel(self) -> None:
         """Take back what has not ended; workers then kill the kernels."""
-        if self._futures:
+        if self._futures and self._client.status == "running":
             self._client.cancel(list(self._futures.values()), force=True)
-            self._futures.clear()
+        self._futures.clear()
 
 
 def _may_pass(error: BaseException) -> bool:

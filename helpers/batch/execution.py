@@ -5,7 +5,9 @@ or a timeout its output says that every cell completed. Hence the kernel gets it
 manager, a watchdog limits the whole notebook, and what counts is the outcome returned here.
 """
 
+import asyncio
 import json
+import logging
 import math
 import os
 import re
@@ -23,6 +25,8 @@ from helpers.batch.errors import ExecutionError, InfrastructureError
 from helpers.batch.parameters import Value
 
 TIMEOUT = 14_400.0  # seconds for one notebook; a chapter on the largest data set needs minutes
+SILENCE = 60  # seconds until output must have come when its cell has ended; a machine may be busy
+MARK = "papermill-error-cell-tag"  # of the cells by which papermill points at an error
 _import_lock = threading.Lock()
 
 
@@ -100,7 +104,10 @@ def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> O
     kind = default_kind() if request.kernel == "auto" else request.kernel
     server = warm_server() if kind == "warm" else None
     execution = _Execution(request, server, wanted)
-    status, error, traceback = execution.run()
+    try:
+        status, error, traceback = execution.run()
+    finally:
+        _close_event_loop()
     return Outcome(
         status,
         execution.written(),
@@ -125,24 +132,31 @@ class _Execution:
 
     def run(self) -> tuple[str, str, str]:
         """Return status, error and traceback."""
-        from nbclient.exceptions import DeadKernelError
+        from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
         try:
             with _kernel_folder(self._request) as (folder, sockets), self._watchdog():
                 self._execute(folder, sockets)
-        except self._papermill.PapermillExecutionError as failure:
-            return "failed", *describe(failure, self._notebook)
-        except (DeadKernelError, RuntimeError) as failure:
+        except self._papermill.PapermillExecutionError:
+            pass  # raised for an error that a tag allows, too, but not for `sys.exit()`
+        except (CellTimeoutError, DeadKernelError, RuntimeError) as failure:
             return *self._explain(failure), ""
+        complaint = describe(self._notebook)
+        if complaint is not None:
+            return "failed", *complaint
+        cells = self._notebook.cells
+        self._notebook.cells = [cell for cell in cells if MARK not in _tags(cell)]
         return "done", "", ""
 
     def _explain(self, failure: Exception) -> tuple[str, str]:
-        from nbclient.exceptions import DeadKernelError
+        from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
         if self._expired:
             return "timeout", f"it took more than {self._request.timeout:g} s"
         if self._server is not None and not self._server.alive:
             raise InfrastructureError("the server of warm kernels died") from failure
+        if isinstance(failure, CellTimeoutError):
+            return "failed", "the kernel ended a cell and did not send the end of its output"
         if not isinstance(failure, DeadKernelError):  # it never answered
             raise InfrastructureError(f"the kernel did not start: {failure}") from failure
         code = self._manager.exit_code
@@ -163,6 +177,7 @@ class _Execution:
             resources={"metadata": {"path": folder}},
             shutdown_kernel="immediate",
             start_timeout=180,
+            iopub_timeout=SILENCE,
         )
 
     def _started(self, notebook: object) -> None:
@@ -193,7 +208,7 @@ class _Execution:
         deadline = time.monotonic() + self._request.timeout
 
         def watch() -> None:
-            while not over.wait(min(0.5, max(0.0, deadline - time.monotonic()))):
+            while not over.wait(0.5 if self._expired else _until(deadline)):
                 self._expired = self._expired or time.monotonic() >= deadline
                 if self._manager is not None and (self._expired or not self._wanted()):
                     self._manager.kill()
@@ -224,6 +239,10 @@ class _Execution:
         return sum(timing.get("duration") or 0.0 for timing in timings)
 
 
+def _until(deadline: float) -> float:
+    return min(0.5, max(0.0, deadline - time.monotonic()))
+
+
 def _import_papermill() -> object:
     """Import papermill without what it makes jsonschema load, a grammar for URLs (1.7 s)."""
     with _import_lock:
@@ -231,6 +250,8 @@ def _import_papermill() -> object:
             sys.modules.setdefault("rfc3987_syntax", None)
         import papermill
 
+        # A dead kernel is told in the outcome; a second line would run into the progress bar.
+        logging.getLogger("papermill").addHandler(logging.NullHandler())
         if sys.modules.get("rfc3987_syntax", ...) is None:
             del sys.modules["rfc3987_syntax"]
     return papermill
@@ -252,6 +273,23 @@ def _engine(papermill: object) -> str:
         if name not in papermill_engines._engines:
             papermill_engines.register(name, Engine)
     return name
+
+
+def _close_event_loop() -> None:
+    """Close the loop that Jupyter's synchronous calls have made for this thread and leave open."""
+    from jupyter_core.utils import ensure_event_loop
+
+    loop = ensure_event_loop()
+    if loop.is_running():
+        return
+    left = asyncio.all_tasks(loop)  # after Ctrl-C; they would complain at the end
+    for task in left:
+        task.cancel()
+    if left:
+        ended, _ = loop.run_until_complete(asyncio.wait(left, timeout=2))
+        for task in ended:
+            task.cancelled() or task.exception()  # looked at, hence not reported
+    loop.close()
 
 
 @contextmanager
@@ -290,12 +328,17 @@ def finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def describe(failure: Exception, notebook: Mapping) -> tuple[str, str]:
-    """Say which cell failed, under which heading, with what; and give the traceback."""
-    added = {"papermill-error-cell-tag", "injected-parameters"}
-    cells = [cell for cell in notebook.cells if "papermill-error-cell-tag" not in _tags(cell)]
-    failed = next(i for i, cell in enumerate(cells) if _has_failed(cell))
-    before = [cell for cell in cells[:failed] if not added & set(_tags(cell))]
+def describe(notebook: Mapping) -> tuple[str, str] | None:
+    """Say which cell failed, under which heading, with what; and give the traceback.
+
+    Returns:
+        Message and traceback, without colours; None if no cell has failed.
+    """
+    cells = [cell for cell in notebook.cells if MARK not in _tags(cell)]
+    failed = next((i for i, cell in enumerate(cells) if _has_failed(cell)), None)
+    if failed is None:
+        return None
+    before = [cell for cell in cells[:failed] if "injected-parameters" not in _tags(cell)]
     headings = [
         line.strip("# ")
         for cell in before
@@ -306,14 +349,20 @@ def describe(failure: Exception, notebook: Mapping) -> tuple[str, str]:
     place = f"cell {len(before) + 1}"
     if headings:
         place += f", section {headings[-1]!r}"
-    message = f"{place}: {failure.ename}: {failure.evalue}"
-    return message, re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(failure.traceback))
+    errors = [output for output in cells[failed].outputs if output.output_type == "error"]
+    if not errors:  # as of one whose text is no Unicode
+        return f"{place}: an error that the kernel could not send", ""
+    said = f"{errors[-1].ename}: {errors[-1].evalue}".removesuffix(": ")
+    return _plain(f"{place}: {said}"), _plain("\n".join(errors[-1].traceback))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 def _has_failed(cell: Mapping) -> bool:
-    outputs = cell.get("outputs", [])
-    allowed = "raises-exception" in _tags(cell)
-    return not allowed and any(output.output_type == "error" for output in outputs)
+    """Say whether the cell has stopped the notebook: papermill notes it in just that case."""
+    return cell.metadata.get("papermill", {}).get("exception") is True
 
 
 def _tags(cell: Mapping) -> list[str]:

@@ -88,7 +88,7 @@ class ForkServer:
                 with suppress(BlockingIOError):
                     self._woken.recv(4096)
                 self._reap()
-            else:  # nothing is ever sent here: the asker has closed its end
+            elif key.data in self._kernels:  # the asker has closed its end: it never sends
                 self._selector.unregister(key.fileobj)
                 self._kill(key.data)
         return True
@@ -99,7 +99,11 @@ class ForkServer:
             return False
         asker = socket.socket(fileno=descriptors[0])
         request = json.loads(message)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # no process or memory is left: this kernel is lost, the others are not
+            asker.close()
+            return True
         if pid == 0:
             self._become_kernel(request, asker)
         self._kernels[pid] = asker
@@ -158,7 +162,7 @@ def run_kernel(request: dict) -> None:
     _reseed()
     from ipykernel.kernelapp import IPKernelApp
 
-    sys.argv = ["ipykernel_launcher.py", "-f", request["connection_file"]]
+    sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
     IPKernelApp.launch_instance(argv=sys.argv[1:])
 
 

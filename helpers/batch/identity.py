@@ -83,7 +83,8 @@ def imported_files(cells: Iterable[str], package: Path = PACKAGE) -> list[Path]:
 
 def _is_asset(file: Path, package: Path) -> bool:
     inside = file.relative_to(package).parts
-    return inside[0] not in ("batch", "__pycache__") and file.suffix not in (".py", ".pyc")
+    # Compiled files have a passing name while they are being written.
+    return inside[0] != "batch" and "__pycache__" not in inside and file.suffix != ".py"
 
 
 def _plain(cell: str) -> str:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class ForkedKernel:
     def __init__(self, channel: socket.socket, log: Path) -> None:
         self._channel = channel
         self._log = log
+        self._lock = threading.Lock()
         self.returncode: int | None = None
         self.pid = self._receive(timeout=60)["pid"]
 
@@ -61,18 +63,20 @@ class ForkedKernel:
 
     def poll(self) -> int | None:
         """Return the exit code, or None while the kernel lives."""
-        if self.returncode is None:
-            try:
-                self.returncode = self._receive(timeout=0).get("code")
-            except InfrastructureError:
-                self.returncode = DIED
+        with self._lock:  # the watchdog polls, too; the code comes once
+            if self.returncode is None:
+                try:
+                    self.returncode = self._receive(timeout=0).get("code")
+                except InfrastructureError:
+                    self.returncode = DIED
+                if self.returncode is not None:
+                    self._channel.close()
         return self.returncode
 
     def wait(self) -> int:
-        """Wait for the end, close the channel, and return the exit code."""
+        """Wait for the end and return the exit code."""
         while self.poll() is None:
             time.sleep(0.01)
-        self._channel.close()
         return self.returncode
 
     def send_signal(self, kind: int) -> None:
@@ -98,16 +102,19 @@ class WarmServer:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         self._ready = False
+        self._words: str | None = None  # its last, if it has not started
         # Its own session, for Ctrl-C in a terminal reaches a whole process group.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "helpers.batch.forkserver", str(theirs.fileno())],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "server.log").open("wb"),
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            start_new_session=True,
-        )
+        with (self.folder / "server.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "helpers.batch.forkserver", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+                cwd=Path(__file__).parents[2],  # else a `helpers` in the current folder comes first
+                start_new_session=True,
+            )
         theirs.close()
 
     def wait_until_ready(self, timeout: float = PATIENCE) -> None:
@@ -117,14 +124,16 @@ class WarmServer:
             InfrastructureError: It died or takes too long; the message holds its last words.
         """
         with self._lock:
-            if not self._ready:
-                self._control.settimeout(timeout)
+            if not self._ready and self._words is None:
                 with suppress(OSError):
+                    self._control.settimeout(timeout)
                     self._ready = self._control.recv(16) == b"ready"
+            if not self._ready and self._words is None:
+                words = (self.folder / "server.log").read_text(errors="replace")
+                self._words = words.strip()[-2000:]
+                self.stop()
         if not self._ready:
-            words = (self.folder / "server.log").read_text(errors="replace").strip()[-2000:]
-            self.stop()
-            raise InfrastructureError(f"the server of warm kernels did not start: {words}")
+            raise InfrastructureError(f"the server of warm kernels did not start: {self._words}")
 
     @property
     def alive(self) -> bool:
@@ -132,7 +141,12 @@ class WarmServer:
         return self._process.poll() is None
 
     def start_kernel(
-        self, connection_file: str, *, folder: str, environment: dict[str, str]
+        self,
+        connection_file: str,
+        *,
+        folder: str,
+        environment: dict[str, str],
+        arguments: Sequence[str] = (),
     ) -> ForkedKernel:
         """Fork a kernel.
 
@@ -140,6 +154,7 @@ class WarmServer:
             connection_file: written by the kernel's manager.
             folder: the kernel's working folder.
             environment: the kernel's environment, as a whole.
+            arguments: further ones of its command line.
 
         Raises:
             InfrastructureError: The server is gone.
@@ -147,7 +162,7 @@ class WarmServer:
         channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         log = Path(connection_file).with_suffix(".log")
         request = {
-            "connection_file": connection_file,
+            "arguments": ["-f", connection_file, *arguments],
             "folder": folder,
             "environment": environment,
             "log": str(log),
@@ -163,7 +178,7 @@ class WarmServer:
         """End the server and all its kernels, and remove their sockets."""
         self._control.close()
         try:
-            self._process.wait(5)
+            self._process.wait(5 if self._ready else 0)
         except subprocess.TimeoutExpired:  # still importing
             self._process.kill()
             self._process.wait()
@@ -176,7 +191,10 @@ class WarmProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: object) -> dict:
         """Fork the kernel; `cmd` is what an ordinary one would be started with."""
         self.process = self.parent.server.start_kernel(
-            self.parent.connection_file, folder=kwargs["cwd"], environment=kwargs["env"]
+            self.parent.connection_file,
+            folder=kwargs["cwd"],
+            environment=kwargs["env"],
+            arguments=cmd[4:],  # as that its history be kept in no file
         )
         self.pid = self.pgid = self.process.pid
         return self.connection_info

@@ -75,9 +75,14 @@ class Bar(Watcher):
     def ended(self, result: Mapping, running: int) -> None:
         if result["status"] != "done":
             self._failed += 1
-            # As text: brackets in an error are not marks of style.
+            # As it stands: brackets are not marks of style, `:bug:` is no picture, and a path is
+            # not broken at the end of a line.
             self._bar.console.print(
-                f"{result['status']} {result['id']}: {result['error']}", markup=False
+                f"{result['status']} {result['id']}: {result['error']}",
+                markup=False,
+                emoji=False,
+                highlight=False,
+                soft_wrap=True,
             )
         self._bar.update(self._task, advance=1, running=running, failed=self._failed)
 

@@ -126,7 +126,8 @@ def load(store: Store, run: Run) -> dict | None:
     folder = f"runs/{run.id}"
     try:
         result = json.loads(store.read_text(f"{folder}/run.json"))
-        is_whole = result["identity"] == run.identity and result["status"] in STATUSES
+        is_whole = result["schema"] == SCHEMA and result["identity"] == run.identity
+        is_whole = is_whole and result["status"] in STATUSES
         if is_whole and result["notebook_sha256"] is not None:
             notebook = store.read_text(f"{folder}/notebook.ipynb")
             is_whole = hashlib.sha256(notebook.encode()).hexdigest() == result["notebook_sha256"]

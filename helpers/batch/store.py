@@ -137,7 +137,7 @@ class Folder(Store):
                 self._refuse(self.read_text(OWNER))
             raise UsageError(f"{self.address}: another driver is at work here") from error
         try:
-            self._write(OWNER, driver_note())
+            self.write_bytes(OWNER, driver_note(now()))
             yield
         finally:
             (self.path / OWNER).unlink(missing_ok=True)
@@ -165,17 +165,30 @@ class ObjectStore(Store):
     def _path(self, name: str) -> str:
         return f"{self._base.rstrip('/')}/{name}"
 
+    @contextmanager
+    def _reached(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # each service has errors of its own, many no OSError
+            place = f"{self.address}/{name}"
+            raise BatchError(f"{place} could not be reached: {error}") from error
+
     @override
     def exists(self, name: str) -> bool:
-        return self._files.exists(self._path(name))
+        with self._reached(name):
+            return self._files.exists(self._path(name))
 
     @override
     def read_text(self, name: str) -> str:
-        return self._files.cat_file(self._path(name)).decode("utf-8", "replace")
+        with self._reached(name):
+            return self._files.cat_file(self._path(name)).decode("utf-8", "replace")
 
     @override
     def _write(self, name: str, data: bytes) -> None:
-        self._files.pipe_file(self._path(name), data)
+        with self._reached(name):
+            self._files.pipe_file(self._path(name), data)
 
     @override
     @contextmanager
@@ -184,14 +197,14 @@ class ObjectStore(Store):
             note = self.read_text(OWNER)
             if time.time() - json.loads(note)["seen"] < LEASE:
                 self._refuse(note)
-        over = threading.Event()
+        over, since = threading.Event(), now()
 
         def renew() -> None:
             while not over.wait(LEASE / 3):
                 with suppress(BatchError):  # the next renewal may well succeed
-                    self.write_bytes(OWNER, driver_note())
+                    self.write_bytes(OWNER, driver_note(since))
 
-        self.write_bytes(OWNER, driver_note())
+        self.write_bytes(OWNER, driver_note(since))
         thread = threading.Thread(target=renew, daemon=True)
         thread.start()
         try:
@@ -199,7 +212,7 @@ class ObjectStore(Store):
         finally:
             over.set()
             thread.join()
-            with suppress(OSError):
+            with suppress(OSError, BatchError), self._reached(OWNER):
                 self._files.rm_file(self._path(OWNER))
 
 
@@ -216,8 +229,12 @@ def open_store(address: str | os.PathLike) -> Store:
     return ObjectStore(text) if "://" in text else Folder(Path(text))
 
 
-def driver_note() -> bytes:
-    """Return what a driver says of itself while it is at work."""
-    since = datetime.now(UTC).isoformat(timespec="seconds")
+def now() -> str:
+    """Return the time to the second, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def driver_note(since: str) -> bytes:
+    """Return what a driver that has begun at that time says of itself while it is at work."""
     who = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "seen": time.time()}
     return json.dumps(who).encode()

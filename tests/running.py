@@ -1,0 +1,59 @@
+"""What tests of executions share: requests made of cells, and processes found by a mark."""
+
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from helpers.batch.execution import Request
+
+FIXTURES = Path(__file__).parent / "fixtures"
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="forks and reads /proc")
+both_kinds = pytest.mark.parametrize("kind", [pytest.param("warm", marks=on_linux), "spawn"])
+
+
+def tagged(code, *tags):
+    """Return a code cell with tags."""
+    return new_code_cell(code, metadata={"tags": list(tags)})
+
+
+def request_of(*cells, **options):
+    """Return the request to execute cells, strings being code; in an empty folder if not told."""
+    cells = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    return Request("cells", json.dumps(new_notebook(cells=cells)), **options)
+
+
+def code_cells(outcome):
+    """Return the code cells of an executed notebook, which must be strict JSON."""
+    notebook = json.loads(outcome.notebook, parse_constant=pytest.fail)
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def printed(cell, stream="stdout"):
+    """Return what a cell wrote to a stream."""
+    outputs = cell["outputs"]
+    return "".join("".join(o["text"]) for o in outputs if o.get("name") == stream)
+
+
+def marked(marker):
+    """Return the ids of the processes that have the marker in their environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if marker.encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def wait(condition, *, seconds):
+    """Say whether a condition comes true in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False

@@ -1,0 +1,314 @@
+"""Whatever a notebook does, an outcome says so, and nothing of it is left behind."""
+
+import json
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from nbformat.v4 import new_markdown_cell
+
+from helpers.batch import execution
+from helpers.batch.errors import ExecutionError
+from helpers.batch.execution import Outcome, describe, execute, finite, read_request, require
+from helpers.batch.records import records_of
+from tests.running import (
+    FIXTURES,
+    both_kinds,
+    code_cells,
+    marked,
+    on_linux,
+    printed,
+    request_of,
+    tagged,
+    wait,
+)
+
+
+@pytest.fixture(autouse=True)
+def temporary(monkeypatch, tmp_path_factory):
+    """Give a folder for temporary files, with a short name; every test leaves it empty."""
+    if sys.platform == "linux":
+        from helpers.batch.kernels import warm_server
+
+        warm_server()  # its folder lies elsewhere
+    tmp_path_factory.getbasetemp()  # so does pytest's
+    folder = Path(tempfile.mkdtemp(prefix="t-"))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert list(folder.iterdir()) == []
+    folder.rmdir()
+
+
+def run(name, kind="spawn", **options):
+    return execute(read_request(FIXTURES / f"{name}.ipynb", kernel=kind, **options))
+
+
+@both_kinds
+def test_a_notebook_that_ends_is_done(kind):
+    source = (FIXTURES / "succeeds.ipynb").read_bytes()
+    outcome = run("succeeds", kind, parameters={"seed": 7})
+    assert (outcome.status, outcome.error, outcome.traceback) == ("done", "", "")
+    assert 0 < outcome.cell_seconds < outcome.seconds
+    assert printed(code_cells(outcome)[-1]) == "7 2\n"
+    notebook = json.loads(outcome.notebook)
+    assert [record["observed"] for record in records_of(notebook)] == [7]
+    assert "papermill" not in notebook["metadata"]
+    assert (FIXTURES / "succeeds.ipynb").read_bytes() == source
+
+
+@both_kinds
+def test_a_failing_cell_is_named_and_the_notebook_kept_up_to_there(kind):
+    outcome = run("raises", kind, parameters={"seed": 7})
+    assert outcome.status == "failed"
+    message = "cell 4, section 'A section that fails': ZeroDivisionError: division by zero"
+    assert outcome.error == message
+    assert "1 / 0" in outcome.traceback
+    assert "\x1b" not in outcome.traceback
+    *_, failed, after = code_cells(outcome)
+    assert printed(failed) == "7\n"
+    assert (after["outputs"], after["execution_count"]) == ([], None)
+    with pytest.raises(ExecutionError, match=r"^raises failed: cell 4(?s:.*)1 / 0"):
+        require(outcome, "raises")
+
+
+@both_kinds
+def test_a_kernel_that_is_killed_has_died(kind, capfd):
+    outcome = run("kills_its_kernel", kind)
+    assert (outcome.status, outcome.error) == ("failed", "kernel died (SIGKILL)")
+    assert capfd.readouterr().err == ""  # the outcome says it, once
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "error"),
+    [
+        ("spawn", "import sys; sys.exit()", "cell 1: SystemExit"),
+        pytest.param("warm", "import sys; sys.exit(3)", "cell 1: SystemExit: 3", marks=on_linux),
+        ("spawn", "import os; os._exit(3)", "kernel died"),
+        pytest.param("warm", "import os; os._exit(3)", "kernel died", marks=on_linux),
+    ],
+)
+def test_a_cell_that_exits_has_failed(kind, code, error):
+    outcome = execute(request_of(code, "print('never')", kernel=kind))
+    assert (outcome.status, outcome.error) == ("failed", error)
+    assert printed(code_cells(outcome)[-1]) == ""
+
+
+@both_kinds
+def test_what_takes_too_long_is_ended(kind, monkeypatch):
+    """The limit is the whole notebook's; a kernel that holds the interpreter's lock ends, too."""
+    marker = f"DNNBOOK_TEST={kind}-{time.time_ns()}"
+    monkeypatch.setenv(*marker.split("="))
+    names = ("hangs", "hangs_in_c", "takes_long_in_short_cells", "succeeds")
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(lambda name: run(name, kind, timeout=4), names))
+    assert [outcome.status for outcome in outcomes] == [*["timeout"] * 3, "done"]
+    for outcome in outcomes[:3]:
+        assert outcome.error == "it took more than 4 s"
+        assert 4 < outcome.seconds < 7
+    assert printed(code_cells(outcomes[2])[1]) == "0\n"
+    if sys.platform == "linux":
+        assert wait(lambda: not marked(marker), seconds=1)
+
+
+@both_kinds
+def test_nobody_waits_any_longer(kind):
+    started = time.monotonic()
+    wanted = lambda: time.monotonic() < started + 2  # noqa: E731
+    outcome = execute(read_request(FIXTURES / "hangs.ipynb", kernel=kind), wanted=wanted)
+    assert (outcome.status, outcome.error) == ("failed", "kernel died (SIGKILL)")
+    assert outcome.seconds < 6
+
+
+WHERE = "import os; print(os.getcwd(), os.listdir())"
+
+
+@both_kinds
+def test_a_kernel_works_in_the_folder_that_is_given(kind, tmp_path):
+    (tmp_path / "a file").touch()
+    outcome = execute(request_of(WHERE, kernel=kind, folder=str(tmp_path)))
+    assert printed(code_cells(outcome)[0]) == f"{tmp_path} ['a file']\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder"),
+    [pytest.param("warm", None, marks=on_linux), ("spawn", "/no such folder")],
+)
+def test_or_in_an_empty_one_that_is_removed(kind, folder, temporary):
+    write = "open('made here', 'w').close()"
+    outcome = execute(request_of(WHERE, write, kernel=kind, folder=folder))
+    where, content = printed(code_cells(outcome)[0]).rsplit(maxsplit=1)
+    assert (Path(where).parents[1].resolve(), content) == (temporary.resolve(), "[]")
+
+
+@on_linux
+def test_a_long_name_of_the_folder_for_temporary_files_is_no_obstacle(temporary, monkeypatch):
+    long = temporary / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    assert execute(request_of("1", kernel="warm")).status == "done"
+    long.rmdir()
+
+
+@on_linux
+def test_executions_at_a_time_have_each_its_own_folder(tmp_path):
+    folders = [tmp_path / str(number) for number in range(4)]
+    for folder in folders:
+        folder.mkdir()
+    here = Path.cwd()
+    requests = [request_of(WHERE, kernel="warm", folder=str(folder)) for folder in folders]
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(execute, requests))
+    assert [printed(code_cells(o)[0]) for o in outcomes] == [f"{f} []\n" for f in folders]
+    assert Path.cwd() == here
+
+
+@both_kinds
+def test_an_error_that_a_tag_allows_stops_nothing(kind):
+    allowed = tagged("1 / 0", "raises-exception")
+    outcome = execute(request_of(allowed, "print('after')", kernel=kind))
+    assert (outcome.status, outcome.error) == ("done", "")
+    cells = json.loads(outcome.notebook)["cells"]
+    assert len(cells) == 2  # without papermill's notes on the error
+    assert cells[0]["outputs"][0]["ename"] == "ZeroDivisionError"
+    assert printed(cells[1]) == "after\n"
+
+
+def test_an_error_after_one_that_is_allowed_is_the_one_named():
+    title = new_markdown_cell("# A title\n\ntext\n\n## Section `two`")
+    request = request_of(tagged("1 / 0", "raises-exception"), title, "{}['a']", kernel="spawn")
+    assert execute(request).error == "cell 3, section 'Section `two`': KeyError: 'a'"
+
+
+def test_colours_are_taken_out_of_messages():
+    outcome = execute(request_of("raise ValueError('\\x1b[31mred\\x1b[0m')", kernel="spawn"))
+    assert outcome.error == "cell 1: ValueError: red"
+
+
+@both_kinds
+def test_outputs_are_strict_json(kind):
+    nan = "display({'application/json': [float('nan')], 'text/plain': 'x'}, raw=True)"
+    cell = tagged(nan)
+    cell.metadata["figure"] = float("inf")
+    request = request_of(cell, "print('a\\udc80b')", kernel=kind)
+    assert "Infinity" in request.notebook
+    outcome = execute(request)
+    assert outcome.status == "done"
+    first, second = code_cells(outcome)
+    assert first["metadata"]["figure"] is None
+    assert first["outputs"][0]["data"]["text/plain"] == "x"
+    assert printed(second) == "a\ufffdb\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "status"),
+    [
+        pytest.param("warm", "print('\\ud800')", "done", marks=on_linux),
+        ("spawn", "raise ValueError('\\ud800')", "failed"),
+    ],
+)
+def test_text_that_is_no_unicode_does_no_harm(kind, code, status, monkeypatch):
+    """The kernel cannot send it; the outcome is one that can be stored all the same.
+
+    Now and then ipykernel loses what it should have sent after it, and the cell never ends.
+    """
+    monkeypatch.setattr(execution, "SILENCE", 3)
+    outcome = execute(request_of(code, "print('after')", kernel=kind))
+    if "did not send the end" not in outcome.error:
+        assert outcome.status == status
+        assert ("could not send" in outcome.error) == (status == "failed")
+        assert printed(code_cells(outcome)[-1]) == ("after\n" if status == "done" else "")
+    assert json.loads(outcome.notebook.encode("utf-8"))
+
+
+def test_what_strict_json_cannot_say_becomes_null():
+    given = {"a": [1, -0.5, float("inf")], "b": {"c": float("nan")}, "d": "NaN"}
+    assert finite(given) == {"a": [1, -0.5, None], "b": {"c": None}, "d": "NaN"}
+
+
+VALUES = {
+    "flag": True,
+    "count": -7,
+    "rate": 1e-7,
+    "whole": 2.0,
+    "text": 'it\'s "quoted" \\n {braces} %d é 🙂',
+    "nothing": None,
+    "layers": [1, 2.5, "x", None, False],
+}
+TYPES = f"import json\nprint(json.dumps([{', '.join(VALUES)}]), type(whole), type(flag))"
+STREAMS = "import sys\nfor n in range(3):\n    print(n)\n    print(-n, file=sys.stderr)"
+ENVIRONMENT = "import os; print(*(os.environ.get(n) for n in ('TF_NUM_INTRAOP_THREADS', 'NEW')))"
+
+
+@both_kinds
+def test_parameters_and_environment_go_in_and_streams_come_out(kind, monkeypatch):
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    monkeypatch.setenv("NEW", "set after the server's start")
+    declared = tagged("\n".join(f"{name} = 0" for name in VALUES), "parameters")
+    cells = [declared, TYPES, STREAMS, ENVIRONMENT]
+    outcome = execute(request_of(*cells, kernel=kind, parameters=VALUES, threads=3))
+    *_, values, streams, environment = code_cells(outcome)
+    text, *types = printed(values).rsplit(" <", 2)
+    assert json.loads(text) == list(VALUES.values())
+    assert types == ["class 'float'>", "class 'bool'>\n"]
+    assert (printed(streams), printed(streams, "stderr")) == ("0\n1\n2\n", "0\n-1\n-2\n")
+    assert printed(environment) == "3 set after the server's start\n"
+
+
+@on_linux
+def test_the_environment_counts_more_than_the_request(monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "5")
+    outcome = execute(request_of(ENVIRONMENT, kernel="warm", threads=3))
+    assert printed(code_cells(outcome)[0]) == "5 None\n"
+
+
+COUNT = """\
+import os
+import helpers.quiet
+import tensorflow as tf
+before = len(os.listdir("/proc/self/task"))
+_ = tf.ones((9, 9)) @ tf.ones((9, 9))
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@on_linux
+def test_tensorflow_takes_the_threads_that_it_is_given(monkeypatch):
+    """A server that had run an operation would have fixed their number for all its kernels."""
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    requests = [request_of(COUNT, kernel="warm", threads=threads) for threads in (1, 17)]
+    one, many = (int(printed(code_cells(execute(request))[0])) for request in requests)
+    assert many - one == 16
+
+
+def test_the_kernel_is_python_whatever_the_notebook_names():
+    request = request_of("print(1)", kernel="spawn")
+    notebook = json.loads(request.notebook)
+    notebook["metadata"]["kernelspec"] = {"name": "ir", "display_name": "R", "language": "R"}
+    changed = type(request)("cells", json.dumps(notebook), kernel="spawn")
+    assert printed(code_cells(execute(changed))[0]) == "1\n"
+
+
+def test_a_file_is_requested_without_its_outputs(tmp_path):
+    content = json.loads((FIXTURES / "succeeds.ipynb").read_text())
+    content["cells"][-1].update(outputs=[{"output_type": "stream"}], execution_count=9)
+    path = tmp_path / "n.ipynb"
+    path.write_text(json.dumps(content))
+    request = read_request(path, timeout=5.0)
+    assert (request.name, request.folder, request.timeout) == ("n", str(tmp_path), 5.0)
+    last = json.loads(request.notebook)["cells"][-1]
+    assert (last["outputs"], last["execution_count"]) == ([], None)
+    assert read_request(path, folder=None).folder is None
+
+
+def test_an_outcome_without_an_error_passes():
+    require(Outcome("done", "", 1.0), "x")
+
+
+def test_a_notebook_in_which_no_cell_failed_has_nothing_to_describe():
+    import nbformat
+
+    notebook = nbformat.read(FIXTURES / "succeeds.ipynb", as_version=4)
+    assert describe(notebook) is None

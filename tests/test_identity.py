@@ -1,0 +1,271 @@
+"""A run's identity changes with all that its result depends on, and with nothing else."""
+
+import json
+import re
+import shutil
+from pathlib import Path, PureWindowsPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.batch.chapters import chapters, read_notebook, source
+from helpers.batch.identity import PACKAGE, imported_files, run_id, run_identity
+from helpers.batch.parameters import read_parameters, validate
+from helpers.batch.runs import make_run
+from tests.running import FIXTURES
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = chapters(ROOT)
+MODULES = {
+    "__init__.py": "",
+    "direct.py": "import numpy\nfrom helpers import indirect\n",
+    "indirect.py": "def f():\n    from helpers.nested.deep import g\n    return g\n",
+    "nested/__init__.py": "",
+    "nested/deep.py": "def g(): pass\n",
+    "nested/other.py": "",
+    "lazy.py": "",
+    "unrelated.py": "",
+    "book.mplstyle": "lines.linewidth: 2\n",
+    "batch/__init__.py": "",
+    "batch/cli.py": "",
+    "batch/page.html": "",
+}
+CELLS = [
+    ("markdown", "# Title"),
+    ("code", "rate = 0.1"),
+    ("code", "%matplotlib inline\nimport helpers.direct as d\n!ls"),
+    ("code", "def f():\n    from helpers import lazy\n    return lazy"),
+]
+PARAMETERS = {"rate": 0.1, "dataset": "digits"}
+
+
+@pytest.fixture
+def package(tmp_path):
+    """Return a small package `helpers`, with a lock file beside it."""
+    return make_package(tmp_path / "one")
+
+
+def make_package(root):
+    for name, text in MODULES.items():
+        path = root / "helpers" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (root / "requirements.lock").write_text("# made by uv\nnumpy==2.0\n    # via keras\n")
+    return root / "helpers"
+
+
+def notebook(cells=CELLS):
+    return {
+        "cells": [
+            {"cell_type": kind, "source": text, "metadata": {}, "outputs": []}
+            for kind, text in cells
+        ]
+    }
+
+
+def identity(package, content=None, **parameters):
+    return run_identity(content or notebook(), PARAMETERS | parameters, package=package)
+
+
+def changed(package, tmp_path, name, text):
+    """Say whether the identity is another in a copy in which a file has been changed."""
+    copy = tmp_path / "copy" / "helpers"
+    shutil.copytree(package.parent, copy.parent)
+    assert identity(copy) == identity(package)  # it does not depend on the place
+    shutil.rmtree(copy.parent)
+    shutil.copytree(package.parent, copy.parent.with_name("changed"))
+    path = copy.parent.with_name("changed") / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return identity(copy.parent.with_name("changed") / "helpers") != identity(package)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "helpers/__init__.py",
+        "helpers/direct.py",
+        "helpers/indirect.py",
+        "helpers/nested/__init__.py",
+        "helpers/nested/deep.py",
+        "helpers/lazy.py",
+        "helpers/book.mplstyle",
+        "requirements.lock",
+    ],
+)
+def test_a_file_on_which_a_run_depends_changes_it(package, tmp_path, name):
+    assert changed(package, tmp_path, name, "x = 1\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "helpers/unrelated.py",
+        "helpers/nested/other.py",
+        "helpers/batch/cli.py",
+        "helpers/batch/page.html",
+        "helpers/nested/__pycache__/deep.cpython-311.pyc.1234",
+        "README.md",
+    ],
+)
+def test_another_file_does_not(package, tmp_path, name):
+    (package / "nested" / "__pycache__").mkdir()
+    assert not changed(package, tmp_path, name, "x = 1\n")
+
+
+def test_a_comment_in_the_lock_file_does_not(package, tmp_path):
+    lock = (package.parent / "requirements.lock").read_text()
+    assert not changed(package, tmp_path, "requirements.lock", f"# another\n{lock}")
+
+
+def test_without_a_lock_file_what_is_installed_counts(package):
+    (package.parent / "requirements.lock").unlink()
+    assert re.fullmatch("[0-9a-f]{64}", identity(package))
+
+
+def test_code_its_order_and_its_tags_change_a_run(package):
+    first = identity(package)
+    code = notebook([*CELLS[:1], ("code", "rate = 0.2"), *CELLS[2:]])
+    order = notebook([*CELLS[:2], CELLS[3], CELLS[2]])
+    tags = notebook()
+    tags["cells"][1]["metadata"]["tags"] = ["raises-exception"]
+    others = {identity(package, content) for content in (code, order, tags)}
+    assert len(others | {first}) == 4
+
+
+def test_prose_outputs_and_captions_do_not(package):
+    other = notebook([("markdown", "# Another"), *CELLS[1:], ("markdown", "the end")])
+    other["metadata"] = {"kernelspec": {"name": "other"}}
+    for cell in other["cells"]:
+        cell.update(execution_count=5, outputs=[{"output_type": "stream"}], id="x")
+        cell["metadata"]["mystnb"] = {"figure": {"caption": "Another."}}
+        cell["source"] = cell["source"].splitlines(keepends=True)  # as files have it
+    assert identity(package, other) == identity(package)
+
+
+@pytest.mark.parametrize("value", [0.2, 1, "0.1", None, [0.1], True])
+def test_a_parameter_changes_a_run(package, value):
+    assert identity(package, rate=value) != identity(package)
+
+
+def test_the_order_of_parameters_does_not(package):
+    swapped = dict(reversed(PARAMETERS.items()))
+    assert run_identity(notebook(), swapped, package=package) == identity(package)
+
+
+def test_a_data_file_changes_the_runs_that_read_it(package, tmp_path, monkeypatch):
+    without = identity(package, dataset="cifar10")
+    monkeypatch.setenv("DNNBOOK_DATA", str(tmp_path))
+    assert identity(package, dataset="cifar10") == without  # there is no such file yet
+    digits, found = identity(package), set()
+    for content in (b"one", b"another"):
+        (tmp_path / "cifar10.npz").write_bytes(content)
+        found |= {identity(package, dataset="cifar10"), identity(package, datasets=["cifar10"])}
+    assert len(found | {without}) == 5
+    assert identity(package) == digits
+
+
+def test_equal_values_are_one_run():
+    path = FIXTURES / "succeeds.ipynb"
+    declared = read_parameters(path)
+    runs = {make_run(path, validate({"learning_rate": rate}, declared)).id for rate in (1, 1.0)}
+    assert len(runs) == 1
+    default = make_run(path, {})
+    assert make_run(path, {"learning_rate": 0.1}).identity == default.identity
+    assert make_run(path, {"seed": 1}).identity != default.identity
+
+
+# Imports
+
+
+def names(*cells, package):
+    found = imported_files(cells, package)
+    return {file.relative_to(package).as_posix() for file in found if file.suffix == ".py"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("import numpy", set()),
+        ("import helpersome, x.helpers", set()),
+        ("import helpers", {"__init__.py"}),
+        ("import helpers.unrelated", {"__init__.py", "unrelated.py"}),
+        ("from helpers import unrelated as u, missing", {"__init__.py", "unrelated.py"}),
+        ("from helpers.unrelated import x", {"__init__.py", "unrelated.py"}),
+        (
+            "from helpers.nested.deep import g",
+            {"__init__.py", "nested/__init__.py", "nested/deep.py"},
+        ),
+        ("%run x\n  !ls\nimport helpers", {"__init__.py"}),
+        ("if True:\n    try:\n        import helpers\n    finally:\n        pass", {"__init__.py"}),
+    ],
+)
+def test_imports_are_found(package, cell, expected):
+    assert names(cell, package=package) == expected
+
+
+def test_a_cell_that_cannot_be_read_imports_everything(package):
+    everything = {name for name in MODULES if name.endswith(".py")}
+    assert names("x = = 1", package=package) == everything
+
+
+@pytest.mark.parametrize("topic", ["gradients", "initialization", "activations"])
+def test_a_topic_changes_exactly_the_chapters_that_import_it(topic, tmp_path):
+    """The oracle looks for the words; a topic imports nothing of this package."""
+    copy = tmp_path / "helpers"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    before = {path: run_identity(read_notebook(path), {}, package=copy) for path in CHAPTERS}
+    assert before == {path: run_identity(read_notebook(path), {}) for path in CHAPTERS}
+    module = next(
+        path for path in (copy / topic / "__init__.py", copy / f"{topic}.py") if path.exists()
+    )
+    module.write_text(module.read_text() + "\n# changed\n")
+    after = {path: run_identity(read_notebook(path), {}, package=copy) for path in CHAPTERS}
+    pattern = rf"^\s*(from helpers import .*\b{topic}\b|(from|import) helpers\.{topic}\b)"
+    importing = {
+        path
+        for path in CHAPTERS
+        for cell in read_notebook(path)["cells"]
+        if cell["cell_type"] == "code" and re.search(pattern, source(cell), re.MULTILINE)
+    }
+    assert {path for path in CHAPTERS if before[path] != after[path]} == importing
+    assert importing
+
+
+def test_every_chapter_depends_on_the_style_and_none_on_what_runs_it():
+    for chapter in CHAPTERS:
+        cells = [source(c) for c in read_notebook(chapter)["cells"] if c["cell_type"] == "code"]
+        files = imported_files(cells)
+        assert any(file.suffix == ".mplstyle" for file in files)
+        assert not any(file.is_relative_to(PACKAGE / "batch") for file in files)
+
+
+# Names of folders
+
+HEX = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x", "a\0b", "x" * 5000, "CON", "", "..", "<b>", "é", "-rf"]
+)
+def test_a_name_is_harmless(name):
+    assert_harmless(run_id(name, HEX))
+
+
+@given(st.text(max_size=200))
+def test_every_name_is_harmless(name):
+    assert_harmless(run_id(name, HEX))
+
+
+def assert_harmless(name):
+    assert re.fullmatch(r"[A-Za-z0-9_]{1,40}-[0-9a-f]{12}", name)
+    assert not PureWindowsPath(name).is_reserved()
+
+
+@given(st.text(max_size=200))
+def test_values_are_no_part_of_a_name(value):
+    identity = run_identity(notebook(CELLS[:2]), {"text": value})
+    assert run_id("chapter", identity) == f"chapter-{identity[:12]}"
+    assert json.dumps(identity).isascii()

@@ -1,0 +1,344 @@
+"""Warm kernels are as ordinary ones, and no kernel outlives whoever asked for it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from helpers.batch import kernels
+from helpers.batch.errors import InfrastructureError
+from helpers.batch.execution import execute, read_request
+from helpers.batch.kernels import DIED, ForkedKernel, WarmServer, default_kind, warm_server
+from tests.running import FIXTURES, code_cells, marked, on_linux, printed, request_of, wait
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def mark(monkeypatch):
+    """Mark what this test starts, by an environment variable."""
+    text = f"DNNBOOK_TEST=kernels-{time.time_ns()}"
+    monkeypatch.setenv(*text.split("="))
+    return text
+
+
+@pytest.fixture
+def own_server(monkeypatch):
+    """Let the test start a server of its own, which it may kill."""
+    monkeypatch.setattr(kernels, "_server", None)
+    yield
+    if kernels._server is not None:
+        kernels._server.stop()
+
+
+def in_background(request):
+    """Execute in a thread; return it and a list that will hold what comes of it."""
+    came = []
+
+    def run():
+        try:
+            came.append(execute(request))
+        except InfrastructureError as error:
+            came.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, came
+
+
+def alive(pid):
+    """Say whether a process is there and not merely unburied."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+# Warm kernels as ordinary ones
+
+
+def shown(outcome):
+    """Return what the cells show, without what differs between two ordinary kernels."""
+    return [
+        [
+            (
+                output["output_type"],
+                output.get("name"),
+                output.get("text"),
+                sorted(output.get("data", {})),
+                output.get("data", {}).get("text/plain"),
+                output.get("data", {}).get("image/png"),
+                re.sub(r"(?<=File )\S+", "", "\n".join(output.get("traceback", []))),
+            )
+            for output in cell["outputs"]
+        ]
+        for cell in code_cells(outcome)
+    ]
+
+
+@on_linux
+@pytest.mark.parametrize("name", ["shows_much", "raises", "small_book/book/01_small"])
+def test_both_kinds_show_the_same(name):
+    warm, ordinary = (
+        shown(execute(read_request(FIXTURES / f"{name}.ipynb", kernel=kind)))
+        for kind in ("warm", "spawn")
+    )
+    assert warm == ordinary
+    if name == "shows_much":
+        kinds = [output[3] for cell in warm for output in cell]
+        assert ["image/png", "text/plain"] in kinds
+        assert ["text/html", "text/plain"] in kinds
+
+
+PROBE = """\
+import json, locale, logging, os, random, signal, socket, sys, warnings
+import numpy as np
+import psutil
+sys.path  # as the kernel has it
+me = psutil.Process()
+state = {
+    "path": sys.path,
+    "main": [__name__, sys.modules["__main__"].__dict__ is globals()],
+    "arguments": [os.path.basename(argument) for argument in sys.argv[1:]],
+    "environment": sorted(set(os.environ) - {"JPY_PARENT_PID"}),
+    "leads its group": os.getpgid(0) == os.getpid(),
+    "listens": [c.laddr.ip for c in me.net_connections("inet") if c.status == "LISTEN"],
+    "signals": [str(signal.getsignal(n)) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)],
+    "wakeup": signal.set_wakeup_fd(-1) == -1,
+    "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+    "encoding": [sys.stdout.encoding, locale.getpreferredencoding()],
+    "umask": os.umask(0o22),
+    "logging": [logging.root.level, len(logging.root.handlers)],
+    "stdin": sys.stdin.read() if sys.stdin else None,
+}
+import matplotlib.pyplot as plt
+state["style"] = {name: str(value) for name, value in plt.rcParams.items()}
+own = {"pid": os.getpid(), "random": [np.random.rand(), random.random()],
+       "drawn": list(np.random.default_rng(1).integers(0, 99, 3))}
+print(json.dumps([state, own], default=int))
+"""
+
+
+@pytest.fixture(scope="module")
+def probes():
+    """Return what two warm kernels and an ordinary one say of themselves."""
+    kinds = ("warm", "warm", "spawn")
+    return [
+        json.loads(printed(code_cells(execute(request_of(PROBE, kernel=kind)))[0]))
+        for kind in kinds
+    ]
+
+
+@on_linux
+def test_a_warm_kernel_is_in_the_state_of_an_ordinary_one(probes):
+    (warm, _), _, (ordinary, _) = probes
+    assert warm == ordinary
+    assert warm["arguments"] == ["-f", "k.json", "--HistoryManager.hist_file=:memory:"]
+    assert warm["main"] == ["__main__", True]
+    assert warm["leads its group"]
+    # Its channels are files; ipykernel itself adds a port for output of subprocesses.
+    assert warm["listens"] == ["127.0.0.1"]
+
+
+@on_linux
+def test_two_warm_kernels_are_two(probes):
+    one, two = probes[0][1], probes[1][1]
+    assert one["pid"] != two["pid"]
+    assert not set(one["random"]) & set(two["random"])
+    assert one["drawn"] == two["drawn"]  # what has a seed is the same
+
+
+@pytest.mark.parametrize(
+    ("system", "devices", "hidden", "kind"),
+    [
+        ("linux", [], None, "warm"),
+        ("linux", ["nvidia0"], None, "spawn"),
+        ("linux", ["nvidia0"], "", "warm"),
+        ("linux", ["nvidia0"], "-1", "warm"),
+        ("linux", ["nvidia0"], "0", "spawn"),
+        ("linux", ["nvidiactl"], None, "warm"),
+        ("darwin", [], None, "spawn"),
+        ("win32", [], None, "spawn"),
+    ],
+)
+def test_kernels_are_forked_where_that_is_safe(
+    system, devices, hidden, kind, tmp_path, monkeypatch
+):
+    for name in devices:
+        (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(kernels, "Path", lambda _: tmp_path)
+    if hidden is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert default_kind() == kind
+
+
+# Ends
+
+
+@on_linux
+@pytest.mark.slow
+def test_a_killed_server_takes_its_kernels_along_and_another_is_started(
+    own_server, mark, tmp_path, monkeypatch
+):
+    (tmp_path / "helpers").mkdir()  # another project's, in the current folder, is not imported
+    (tmp_path / "helpers" / "__init__.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    first = warm_server()
+    thread, came = in_background(read_request(FIXTURES / "hangs.ipynb", kernel="warm"))
+    assert wait(lambda: len(marked(mark)) == 2, seconds=30)  # the server and a kernel
+    time.sleep(1)  # until its cell runs
+    os.kill(first._process.pid, signal.SIGKILL)
+    assert wait(lambda: not marked(mark), seconds=2)
+    thread.join(20)
+    assert [str(error) for error in came] == ["the server of warm kernels died"]
+    code = "import helpers.data; print(helpers.data.__file__)"
+    outcome = execute(request_of(code, kernel="warm"))
+    assert printed(code_cells(outcome)[0]).startswith(str(ROOT))
+    assert warm_server() is not first
+    assert not first.folder.exists()
+
+
+@on_linux
+def test_an_asker_that_goes_takes_its_kernel_and_all_that_it_started_along(mark, monkeypatch):
+    server, started = warm_server(), []
+    start = server.start_kernel
+    monkeypatch.setattr(
+        server, "start_kernel", lambda *a, **k: started.append(start(*a, **k)) or started[-1]
+    )
+    thread, came = in_background(read_request(FIXTURES / "starts_a_child.ipynb", kernel="warm"))
+    assert wait(lambda: started and len(psutil.Process(started[0].pid).children()) == 1, seconds=30)
+    processes = [started[0].pid, psutil.Process(started[0].pid).children()[0].pid]
+    started[0]._channel.shutdown(socket.SHUT_RDWR)  # as if this process had ended
+    assert wait(lambda: not any(map(alive, processes)), seconds=2)
+    thread.join(20)
+    assert (came[0].status, came[0].error) == ("failed", "kernel died")
+    assert server.alive
+    assert execute(request_of("1", kernel="warm")).status == "done"
+
+
+@on_linux
+@pytest.mark.slow
+def test_a_killed_client_takes_the_server_and_a_kernel_busy_in_c_along(mark):
+    code = (
+        "from pathlib import Path; from helpers.batch.execution import execute, read_request; "
+        f"execute(read_request(Path({str(FIXTURES / 'hangs_in_c.ipynb')!r}), kernel='warm'))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as client:
+        assert wait(lambda: len(marked(mark)) == 3, seconds=60)  # client, server, kernel
+        time.sleep(1.5)  # until its cell runs
+        client.kill()
+        assert wait(lambda: not marked(mark), seconds=5)
+
+
+@on_linux
+def test_a_server_that_does_not_start_says_why(own_server, tmp_path, monkeypatch):
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('broken on purpose')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(InfrastructureError, match=r"did not start: (?s:.*)broken on purpose$"):
+        execute(request_of("1", kernel="warm"))
+    with ThreadPoolExecutor(2) as pool:
+        errors = list(pool.map(lambda _: pool_error(), range(2)))
+    assert all("broken on purpose" in error for error in errors)  # whoever waits is told
+
+
+def pool_error():
+    with pytest.raises(InfrastructureError) as error:
+        warm_server()
+    return str(error.value)
+
+
+@on_linux
+def test_a_server_that_takes_too_long_is_ended(tmp_path, monkeypatch):
+    (tmp_path / "tensorflow.py").write_text("import time; time.sleep(600)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = WarmServer()
+    with pytest.raises(InfrastructureError, match="did not start"):
+        server.wait_until_ready(timeout=0.5)
+    assert not server.alive
+    assert not server.folder.exists()
+
+
+RACE = """\
+import os, selectors, signal, socket, subprocess, time
+from pathlib import Path
+from helpers.batch.forkserver import ForkServer
+control, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+server = ForkServer(control)
+server._woken.setblocking(False)
+server._selector.register(server._woken, selectors.EVENT_READ)
+asker, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+kernel = subprocess.Popen(["sleep", "600"])
+server._kernels[kernel.pid] = asker
+server._selector.register(asker, selectors.EVENT_READ, kernel.pid)
+kernel.kill()
+while " Z " not in Path(f"/proc/{kernel.pid}/stat").read_text():
+    time.sleep(0.01)
+server._waker.send(b"x")  # as the signal does
+theirs.close()
+assert server._step() and not server._kernels
+kernel.returncode = 0
+"""
+
+
+@on_linux
+def test_a_kernel_that_dies_as_its_asker_goes_does_not_end_the_server():
+    subprocess.run([sys.executable, "-c", RACE], cwd=ROOT, check=True)
+
+
+@on_linux
+def test_the_exit_code_comes_through_however_many_ask():
+    for _ in range(50):
+        channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        theirs.send(b'{"pid": 1}')
+        kernel = ForkedKernel(channel, Path("log"))
+        assert kernel.poll() is None
+        with ThreadPoolExecutor(4) as pool:
+            waiting = [pool.submit(kernel.wait) for _ in range(4)]
+            theirs.send(b'{"code": -9}')
+            theirs.close()
+            assert {future.result(5) for future in waiting} == {-9}
+
+
+@on_linux
+def test_a_kernel_whose_server_is_gone_has_died():
+    channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    theirs.send(b'{"pid": 1}')
+    kernel = ForkedKernel(channel, Path("log"))
+    theirs.close()
+    assert kernel.wait() == DIED
+
+
+# Many
+
+MEET = """\
+import os, time
+open(str(os.getpid()), "w").close()
+end = time.monotonic() + 120
+while len(os.listdir()) < 50 and time.monotonic() < end:
+    time.sleep(0.5)
+print(len(os.listdir()))
+"""
+
+
+@on_linux
+@pytest.mark.slow
+def test_fifty_kernels_at_once_all_succeed(tmp_path):
+    """Each waits until all are there."""
+    request = request_of(MEET, kernel="warm", folder=str(tmp_path), timeout=240)
+    with ThreadPoolExecutor(50) as pool:
+        outcomes = list(pool.map(execute, [request] * 50))
+    assert [outcome.error for outcome in outcomes if outcome.error] == []
+    assert {printed(code_cells(outcome)[0]) for outcome in outcomes} == {"50\n"}

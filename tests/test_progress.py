@@ -1,0 +1,89 @@
+"""How a batch goes is shown line by line, or as a bar where there is a terminal."""
+
+import io
+import re
+
+import pytest
+
+from helpers.batch.progress import Bar, Lines, Watcher, watcher_for
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+DONE = {"status": "done", "id": "chapter-1", "seconds": 1.26, "error": ""}
+FAILED = {
+    "status": "failed",
+    "id": "chapter-2",
+    "seconds": 0.5,
+    "error": "cell 2: KeyError: [red]'a'[/red] [1] :bug:",
+}
+
+
+def test_lines_count_what_ends():
+    lines = []
+    watcher = Lines(lines.append)
+    watcher.begin(4, 2)
+    watcher.ended(DONE, 1)
+    watcher.ended(FAILED, 0)
+    watcher.end()
+    assert lines == [
+        "2 of 4 runs are there already",
+        "[3/4] done chapter-1 in 1.3 s",
+        "[4/4] failed chapter-2 in 0.5 s: cell 2: KeyError: [red]'a'[/red] [1] :bug:",
+    ]
+
+
+def test_nothing_is_said_of_what_is_not_there():
+    lines = []
+    Lines(lines.append).begin(4, 0)
+    assert lines == []
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def test_a_bar_shows_numbers_and_keeps_failures_as_they_stand(wide):
+    terminal = Terminal()
+    watcher = watcher_for(terminal)
+    assert isinstance(watcher, Bar)
+    watcher.begin(3, 1)
+    watcher.ended(DONE, 1)
+    watcher.ended(FAILED, 0)
+    watcher.end()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    assert f"failed chapter-2: {FAILED['error']}" in text
+    last = text.replace("\r", "\n").strip().splitlines()[-1]
+    assert last.startswith("3/3 ")
+    assert "0 running, 1 failed" in last
+
+
+def test_a_long_failure_is_not_broken_into_pieces(wide):
+    terminal, error = Terminal(), "a path " + "/x" * 200
+    watcher = Bar(terminal)
+    watcher.begin(1, 0)
+    watcher.ended(FAILED | {"error": error}, 0)
+    watcher.end()
+    assert error in terminal.getvalue()
+
+
+def test_lines_go_to_what_is_no_terminal():
+    stream = io.StringIO()
+    watcher = watcher_for(stream)
+    watcher.begin(1, 0)
+    watcher.ended(DONE, 0)
+    assert stream.getvalue() == "[1/1] done chapter-1 in 1.3 s\n"
+
+
+def test_a_watcher_may_be_deaf():
+    watcher = Watcher()
+    watcher.begin(1, 0)
+    watcher.ended(DONE, 0)
+    watcher.end()

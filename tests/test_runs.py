@@ -1,0 +1,157 @@
+"""A result is what its marker says, and a marker counts only with all that belongs to it."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from helpers.batch.chapters import find_chapter
+from helpers.batch.errors import BatchError, UsageError
+from helpers.batch.execution import Outcome
+from helpers.batch.run import run_once
+from helpers.batch.runs import (
+    SCHEMA,
+    load,
+    make_run,
+    notebook_path,
+    result_of,
+    save,
+    this_worker,
+    versions,
+)
+from helpers.batch.store import Folder, open_store
+from helpers.claims import MIME
+from tests.running import FIXTURES
+
+STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+RUN = make_run(FIXTURES / "succeeds.ipynb", {"seed": 7})
+RECORD = {"kind": "claim", "id": "a-b", "effect": float("nan"), "low": float("-inf")}
+
+
+def executed(record=RECORD):
+    output = {"output_type": "display_data", "metadata": {}, "data": {MIME: record}}
+    cell = {"cell_type": "code", "source": "x", "metadata": {}, "outputs": [output]}
+    return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+def kept(store, status="done", notebook=None, **more):
+    """Save a result of the run and return it."""
+    notebook = executed() if notebook is None else notebook
+    outcome = Outcome(status, notebook, 1.23456, 1.0, "" if status == "done" else "x failed")
+    result = result_of(RUN, outcome, started=STARTED, worker="host:1", attempts=2, **more)
+    save(store, result, notebook)
+    return result
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request, tmp_path):
+    return Folder(tmp_path) if request.param == "folder" else open_store(f"memory://{tmp_path}")
+
+
+@pytest.mark.parametrize("status", ["done", "failed", "timeout"])
+def test_a_result_comes_back_as_it_was_kept(store, status):
+    kept(store, status)
+    result = load(store, RUN)
+    assert result["id"] == RUN.id
+    assert (result["status"], result["attempts"], result["worker"]) == (status, 2, "host:1")
+    assert (result["given"], result["parameters"]["replicas"]) == ({"seed": 7}, 2)
+    assert (result["chapter"], result["started"]) == ("succeeds", "2026-01-02T03:04:05+00:00")
+    assert (result["seconds"], result["cell_seconds"]) == (1.235, 1.0)
+    assert json.loads(store.read_text(notebook_path(RUN))) == json.loads(executed())
+
+
+def test_a_result_is_strict_json(store):
+    kept(store, note=float("inf"))
+    text = store.read_text(f"runs/{RUN.id}/run.json")
+    result = json.loads(text, parse_constant=pytest.fail)
+    assert result["records"] == [{"kind": "claim", "id": "a-b", "effect": None, "low": None}]
+    assert result["note"] is None
+
+
+def test_a_run_that_was_lost_has_no_notebook(store):
+    kept(store, "failed", notebook="")
+    assert load(store, RUN)["records"] == []
+    assert not store.exists(notebook_path(RUN))
+
+
+def test_what_was_never_kept_is_not_there(store):
+    assert load(store, RUN) is None
+
+
+@pytest.mark.parametrize("name", ["run.json", "notebook.ipynb"])
+def test_whatever_is_cut_off_counts_as_absent(store, name):
+    kept(store)
+    path = f"runs/{RUN.id}/{name}"
+    whole = store.read_text(path)
+    for length in {0, 1, len(whole) // 2, len(whole.rstrip()) - 1}:
+        store.write_text(path, whole[:length])
+        assert load(store, RUN) is None
+    store.write_text(path, whole)
+    assert load(store, RUN) is not None
+
+
+def test_a_notebook_that_is_gone_or_another_counts_as_absent(tmp_path):
+    store = Folder(tmp_path)
+    kept(store)
+    store.write_text(notebook_path(RUN), executed({"kind": "claim"}))
+    assert load(store, RUN) is None
+    (tmp_path / notebook_path(RUN)).unlink()
+    assert load(store, RUN) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"identity": "0" * 64},
+        {"schema": SCHEMA + 1},
+        {"schema": None},
+        {"status": "finished"},
+        {"status": ["done"]},
+        {"notebook_sha256": 1},
+    ],
+)
+def test_a_marker_of_something_else_counts_as_absent(store, change):
+    kept(store)
+    path = f"runs/{RUN.id}/run.json"
+    store.write_text(path, json.dumps(json.loads(store.read_text(path)) | change))
+    assert load(store, RUN) is None
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{}", '"x"', "\0", "{"])
+def test_a_marker_that_is_none_counts_as_absent(store, text):
+    store.write_text(f"runs/{RUN.id}/run.json", text)
+    assert load(store, RUN) is None
+
+
+def test_versions_name_what_results_depend_on():
+    found = versions()
+    assert {"python", "dnnbook", "tensorflow", "keras", "numpy"} <= set(found)
+    assert "missing" not in found.values()
+    assert ":" in this_worker()
+
+
+def test_a_single_run_is_kept_in_a_folder(tmp_path):
+    result, path = run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path)
+    assert result["status"] == "done"
+    assert path == tmp_path / f"{result['id']}.ipynb"
+    assert [record["observed"] for record in result["records"]] == [7]
+    assert json.loads(path.read_text())["cells"]
+
+
+def test_a_wrong_request_writes_nothing(tmp_path):
+    with pytest.raises(UsageError, match="Did you mean seed"):
+        run_once(FIXTURES / "succeeds.ipynb", {"sede": 7}, folder=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_chapters_have_runs(tmp_path):
+    notebook = find_chapter("gradients", root=FIXTURES.parents[1])
+    run = make_run(notebook, {})
+    assert run.id.startswith("01_gradients-")
+    assert run.planned()["parameters"]["dataset"] == "digits"
+
+
+def test_a_folder_that_is_a_file_is_an_error(tmp_path):
+    (tmp_path / "runs").touch()
+    with pytest.raises(BatchError, match="could not be written"):
+        kept(Folder(tmp_path))
