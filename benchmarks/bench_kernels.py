@@ -16,7 +16,7 @@ from helpers.batch.batch import BatchOptions, run_batch
 from helpers.batch.execution import execute, read_request
 from helpers.batch.kernels import warm_server
 from helpers.batch.progress import Watcher
-from helpers.batch.runs import make_run
+from helpers.batch.runs import make_runs
 from helpers.batch.store import Folder
 
 ROOT = Path(__file__).parent.parent
@@ -100,7 +100,7 @@ class Growth(Watcher):
 def many(runs: int) -> tuple[float, float]:
     """Return runs per second, and the megabytes by which the driver grows after the 20th run."""
     growth = Growth(after=20)
-    wanted = [make_run(TRIVIAL, {"seed": seed}) for seed in range(runs)]
+    wanted = make_runs((TRIVIAL, {"seed": seed}) for seed in range(runs))
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         results = run_batch(

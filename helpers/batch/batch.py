@@ -124,7 +124,7 @@ def _execute(
         more["folder"] = None  # a worker elsewhere has not the notebook's folder
     texts = {run.notebook: read_request(run.notebook, **more) for run in missing.values()}
     requests = {
-        key: replace(texts[run.notebook], name=key, parameters=dict(run.given))
+        key: replace(texts[run.notebook], name=key, parameters=dict(run.given), sources=run.sources)
         for key, run in missing.items()
     }
     return run_all(client, requests, retries=options.cluster.retries) if requests else iter(())

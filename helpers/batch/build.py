@@ -34,7 +34,7 @@ from helpers.batch.errors import (
 from helpers.batch.pages import copy_sources, merge, site_identity
 from helpers.batch.parameters import Value, read_parameters, validate
 from helpers.batch.progress import Lines, Watcher
-from helpers.batch.runs import Run, make_run, notebook_path
+from helpers.batch.runs import Run, make_runs, notebook_path
 from helpers.batch.store import Folder
 
 KEPT = 100  # executed notebooks beside a site; the oldest go first
@@ -72,7 +72,7 @@ def build(
     started = time.monotonic()
     assigned = assign(root, parameters)
     _check_site(site)
-    runs = [make_run(notebook, given) for notebook, given in assigned.items()]
+    runs = make_runs(assigned.items())
     identity = site_identity(root, runs)
     if _is_made_from(site, identity):
         say(f"nothing has changed: {site / 'index.html'}")

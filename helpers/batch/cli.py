@@ -179,7 +179,7 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     from helpers.batch.chapters import find_root
     from helpers.batch.points import plan
     from helpers.batch.progress import watcher_for
-    from helpers.batch.runs import make_run
+    from helpers.batch.runs import make_runs
     from helpers.batch.store import open_store
 
     if options["scheduler"] and options["workers"]:
@@ -190,7 +190,7 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
         click.echo(f"{wanted.merged} points are equal to another and run once", err=True)
     address = output or str(root / "_build" / "batch" / wanted.name)
     results = run_batch(
-        [make_run(point.notebook, point.given) for point in wanted.points],
+        make_runs((point.notebook, point.given) for point in wanted.points),
         store=open_store(address),
         name=wanted.name,
         options=_batch_options(**options),

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from helpers.batch.cluster import slots
 from helpers.batch.errors import BatchError, InfrastructureError
 from helpers.batch.execution import Outcome, Request
-from helpers.batch.worker import Result, fingerprint, perform
+from helpers.batch.worker import Result, packages, perform
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class _Flight:
         self.attempts: dict[str, int] = {}
         self._client, self._requests = client, requests
         self._slots = slots(client)
-        self._driver = fingerprint()
+        self._driver = packages()
         self._futures: dict[str, object] = {}
         self._completed = as_completed([], loop=client.loop)
 

@@ -43,6 +43,7 @@ class Request:
         kernel: "warm", "spawn", or "auto" for the better of those that the machine allows.
         threads: threads of one TensorFlow operation; TensorFlow's own choice if not given.
             `TF_NUM_INTRAOP_THREADS` in the environment counts more.
+        sources: digests of the files of `helpers` that the identity was computed from.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Request:
     timeout: float = TIMEOUT
     kernel: str = "auto"
     threads: int | None = None
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

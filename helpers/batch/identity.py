@@ -29,16 +29,44 @@ def run_identity(
         parameters: all declared parameters by name, defaults filled in.
         package: the folder of `helpers`.
     """
-    code = [(source(cell), tags(cell)) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    files = imported_files([text for text, _ in code], package)
-    parts = {
-        "code": code,
-        "parameters": dict(parameters),
-        "helpers": {str(file.relative_to(package)): digest(file) for file in files},
-        "versions": _pins(package.parent / "requirements.lock"),
-        "data": data_digests(parameters),
-    }
+    return with_parameters(notebook_identity(notebook, package=package), parameters)
+
+
+def notebook_identity(notebook: Mapping, *, package: Path = PACKAGE) -> str:
+    """Return the digest of what all runs of a notebook share: code, helpers, versions."""
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return _digest_of(
+        {
+            "code": [(source(cell), tags(cell)) for cell in cells],
+            "helpers": imported_digests(notebook, package=package),
+            "versions": _pins(package.parent / "requirements.lock"),
+        }
+    )
+
+
+def with_parameters(identity: str, parameters: Mapping[str, Value]) -> str:
+    """Return the digest of the run that has these parameters, given its notebook's identity."""
+    data = data_digests(parameters)
+    return _digest_of({"notebook": identity, "parameters": dict(parameters), "data": data})
+
+
+def _digest_of(parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def imported_digests(notebook: Mapping, *, package: Path = PACKAGE) -> dict[str, str]:
+    """Return a digest of each file of `helpers` that the notebook's code makes Python read."""
+    cells = [source(cell) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    files = imported_files(cells, package)
+    return {file.relative_to(package).as_posix(): digest(file) for file in files}
+
+
+def changed(digests: Mapping[str, str], *, package: Path = PACKAGE) -> list[str]:
+    """Return the files of `helpers` that are missing or have another digest."""
+    files = {name: package / name for name in digests}
+    return [
+        name for name, file in files.items() if not file.is_file() or digest(file) != digests[name]
+    ]
 
 
 def run_id(name: str, identity: str) -> str:

@@ -8,8 +8,8 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,12 @@ from platform import python_version
 from helpers.batch.chapters import read_notebook
 from helpers.batch.errors import BatchError
 from helpers.batch.execution import Outcome, finite
-from helpers.batch.identity import run_id, run_identity
+from helpers.batch.identity import (
+    imported_digests,
+    notebook_identity,
+    run_id,
+    with_parameters,
+)
 from helpers.batch.parameters import Value, read_parameters
 from helpers.batch.records import records_of
 from helpers.batch.store import Store
@@ -38,6 +43,7 @@ class Run:
         notebook: the notebook's file.
         given: validated parameters that differ from the defaults or were given.
         parameters: all declared parameters.
+        sources: digests of the files of `helpers` that its code reads.
     """
 
     id: str
@@ -45,6 +51,7 @@ class Run:
     notebook: Path
     given: Mapping[str, Value]
     parameters: Mapping[str, Value]
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def planned(self) -> dict:
         """Return what the list of planned runs says of it."""
@@ -59,10 +66,24 @@ class Run:
 
 def make_run(notebook: Path, given: Mapping[str, Value]) -> Run:
     """Return the run of a notebook with validated parameters."""
-    defaults = {parameter.name: parameter.default for parameter in read_parameters(notebook)}
-    parameters = {**defaults, **given}
-    identity = run_identity(read_notebook(notebook), parameters)
-    return Run(run_id(notebook.stem, identity), identity, notebook, dict(given), parameters)
+    return make_runs([(notebook, given)])[0]
+
+
+def make_runs(points: Iterable[tuple[Path, Mapping[str, Value]]]) -> list[Run]:
+    """Return the runs of notebooks with validated parameters; each notebook is read once."""
+    read: dict[Path, tuple[str, dict, dict]] = {}
+    runs = []
+    for notebook, given in points:
+        if notebook not in read:
+            content = read_notebook(notebook)
+            defaults = {item.name: item.default for item in read_parameters(notebook)}
+            read[notebook] = notebook_identity(content), defaults, imported_digests(content)
+        shared, defaults, sources = read[notebook]
+        parameters = {**defaults, **given}
+        identity = with_parameters(shared, parameters)
+        key = run_id(notebook.stem, identity)
+        runs.append(Run(key, identity, notebook, dict(given), parameters, sources))
+    return runs
 
 
 def versions() -> dict[str, str]:

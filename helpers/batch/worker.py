@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from helpers.batch.errors import InfrastructureError
 from helpers.batch.execution import Outcome, Request, execute
-from helpers.batch.identity import PACKAGE
+from helpers.batch.identity import PACKAGE, changed
 from helpers.batch.runs import this_worker, versions
 
 
@@ -32,15 +32,20 @@ class Result:
     versions: Mapping[str, str]
 
 
-def fingerprint() -> dict[str, str]:
-    """Return all versions that must be equal on driver and workers, `helpers` by its content."""
+def packages() -> dict[str, str]:
+    """Return the versions that must be equal on driver and workers."""
     found = versions()
     found["python"] = ".".join(found["python"].split(".")[:2])  # a patch release may differ
+    return found
+
+
+def fingerprint() -> dict[str, str]:
+    """Return the versions that must be equal, and a digest of all of `helpers`."""
     content = hashlib.sha256()
     for file in sorted(PACKAGE.rglob("*.py")):
         content.update(f"{file.relative_to(PACKAGE).as_posix()}\n".encode())
         content.update(file.read_bytes())
-    return {**found, "helpers": content.hexdigest()[:12]}
+    return {**packages(), "helpers": content.hexdigest()[:12]}
 
 
 def differences(driver: Mapping[str, str], worker: Mapping[str, str]) -> str:
@@ -62,15 +67,21 @@ def perform(request: Request, *, driver: Mapping[str, str], slots: Mapping[str, 
 
     Args:
         request: what is to be executed.
-        driver: the driver's fingerprint.
+        driver: the versions of the driver's packages.
         slots: how many runs a host does at a time, by its address.
 
     Raises:
-        InfrastructureError: No kernel could be had, or this worker's versions are others.
+        InfrastructureError: No kernel could be had, or this worker has other versions.
     """
-    other = differences(driver, fingerprint())
+    other = differences(driver, packages())
     if other:
         raise InfrastructureError(f"worker {this_worker()} has other versions: {other}")
+    files = changed(request.sources)
+    if files:
+        raise InfrastructureError(
+            f"worker {this_worker()} has other sources than the batch began with: "
+            f"helpers/{', helpers/'.join(files)}"
+        )
     from distributed import get_worker
     from distributed.comm import get_address_host
 
