@@ -1,0 +1,309 @@
+"""`dnnbook batch` as a whole: every fault is real, made with processes and signals."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+from dataclasses import dataclass
+
+import pytest
+from click.testing import CliRunner
+
+from helpers.batch.batch import _mark_interrupted
+from helpers.batch.cli import main
+from helpers.batch.points import plan
+from helpers.batch.runs import make_run
+from helpers.batch.store import open_store
+from tests.processes import ROOT, Batch, Started, processes_in, wait_for
+
+
+@pytest.fixture
+def processes(tmp_path):
+    with processes_in(tmp_path) as processes:
+        yield processes
+
+
+@pytest.fixture
+def batch(tmp_path):
+    return Batch(tmp_path / "batch")
+
+
+@dataclass
+class Ended:
+    """A batch that has ended."""
+
+    batch: Batch
+    driver: Started
+    code: int
+    begun: list[int]
+
+
+ODD = {7: "../../escaped", 8: "x" * 5000, 9: "CON", 10: '<b>"ü"\\'}
+MIXED = {1: "finish", 2: "raise", 3: "die", 4: "sleep", 5: "print NaN", 6: "finish"}
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """A batch whose runs end in every way that there is."""
+    batch = Batch(tmp_path_factory.mktemp("mixed"))
+    acts = MIXED | {number: {"text": text} for number, text in ODD.items()}
+    grid = batch.grid(acts, rate=[1, 1.0])
+    with processes_in(batch.folder / "processes") as processes:
+        driver = processes.dnnbook("batch", grid, "-o", batch.output, "--timeout", 15, "--json")
+        code = driver.wait()
+        processes.wait_until_nothing_is_left()
+    return Ended(batch, driver, code, batch.begun())
+
+
+@pytest.mark.slow
+def test_each_run_has_an_outcome_of_its_own(mixed):
+    assert mixed.code == 1
+    results = mixed.batch.results()
+    errors = {number: result["error"] for number, result in results.items() if result["error"]}
+    assert errors == {
+        2: "cell 6, section 'The act': ZeroDivisionError: division by zero",
+        3: "kernel died (SIGKILL)",
+        4: "it took more than 15 s",
+    }
+    failed = {2: "failed", 3: "failed", 4: "timeout"}
+    assert mixed.batch.statuses() == dict.fromkeys([1, 5, 6, *ODD], "done") | failed
+
+
+@pytest.mark.slow
+def test_no_failure_of_a_notebook_is_tried_again(mixed):
+    assert mixed.begun == [1, 2, 3, 4, 5, 6, *ODD]
+    assert {result["attempts"] for result in mixed.batch.results().values()} == {1}
+
+
+@pytest.mark.slow
+def test_json_is_strict_and_complete(mixed):
+    def refuse(constant):
+        raise ValueError(constant)
+
+    said = json.loads(mixed.driver.stdout, parse_constant=refuse)
+    assert said["output"] == str(mixed.batch.output)
+    assert said["counts"] == {"done": 7, "failed": 2, "timeout": 1}
+    assert [run["given"]["number"] for run in said["runs"]] == [*MIXED, *ODD]  # the grid's order
+    assert said["runs"][0]["records"][0]["observed"] == 1
+    for file in mixed.batch.output.rglob("*.ipynb"):
+        json.loads(file.read_text(), parse_constant=refuse)
+
+
+@pytest.mark.slow
+def test_a_failed_run_keeps_its_notebook_and_traceback(mixed):
+    result = mixed.batch.results()[2]
+    assert "ZeroDivisionError: division by zero" in result["traceback"]
+    assert "\x1b" not in result["traceback"]
+    notebook = mixed.batch.output / "runs" / result["id"] / "notebook.ipynb"
+    outputs = [cell.get("outputs") for cell in json.loads(notebook.read_text())["cells"]]
+    assert [output["output_type"] for output in outputs[-2]] == ["error"]
+    assert outputs[-1] == []  # the cell after it has not run
+
+
+@pytest.mark.slow
+def test_progress_is_plain_lines_where_there_is_no_terminal(mixed):
+    said = mixed.driver.stderr
+    assert "\x1b" not in said
+    assert "\r" not in said
+    lines = said.splitlines()
+    assert lines[0] == "10 points are equal to another and run once"  # rates 1 and 1.0
+    assert len(lines) == 11
+    for number, line in enumerate(lines[1:], 1):
+        pattern = rf"\[{number}/10\] (done|failed|timeout) acts-[0-9a-f]{{12}} in \d+\.\d s(: .+)?"
+        assert re.fullmatch(pattern, line)
+
+
+@pytest.mark.slow
+def test_a_value_is_no_part_of_a_name(mixed):
+    names = {path.name for path in (mixed.batch.output / "runs").iterdir()}
+    assert len(names) == 10
+    assert all(re.fullmatch("acts-[0-9a-f]{12}", name) for name in names)
+    assert not list(mixed.batch.folder.parent.rglob("*escaped*"))
+    results = mixed.batch.results()
+    for number, text in ODD.items():
+        assert results[number]["given"]["text"] == text
+        notebook = mixed.batch.output / "runs" / results[number]["id"] / "notebook.ipynb"
+        printed = json.loads(notebook.read_text())["cells"][-1]["outputs"][0]["text"]
+        assert "".join(printed) == f"{number} {text}\n"
+
+
+@pytest.mark.slow
+def test_the_report_shows_what_failed(mixed, processes, tmp_path):
+    pytest.importorskip("helpers.batch.report")
+    output = tmp_path / "copy"
+    shutil.copytree(mixed.batch.output, output)
+    reporter = processes.dnnbook("report", output)
+    assert reporter.wait() == 0
+    page = (output / "report" / "index.html").read_text()
+    for text in ("ZeroDivisionError", "kernel died (SIGKILL)", "it took more than 15 s"):
+        assert text in page
+
+
+@pytest.mark.slow
+def test_what_is_there_is_not_run_again_and_no_cluster_started(mixed, processes):
+    """The same points in another grid file have the same results."""
+    again = mixed.batch.grid({1: "finish", 6: "finish"}, name="again", rate=1)
+    command = [sys.executable, "-X", "importtime", "-m", "helpers.batch.cli", "batch"]
+    driver = processes.start(*command, again, "-o", mixed.batch.output)
+    assert driver.wait() == 0
+    assert "2 of 2 runs are there already" in driver.stderr
+    for package in ("distributed", "papermill", "tensorflow"):  # they take seconds to import
+        assert not re.search(rf"\b{package}$", driver.stderr, re.MULTILINE)
+    assert driver.stdout.startswith("2 done\n")
+    assert mixed.batch.begun() == mixed.begun
+
+
+@pytest.mark.slow
+def test_fresh_runs_all_again_with_ordinary_kernels_if_wanted(mixed, processes, tmp_path):
+    batch = Batch(tmp_path / "batch")
+    shutil.copytree(mixed.batch.output, batch.output)
+    log = mixed.batch.log.read_text()
+    grid = mixed.batch.grid({1: "finish", 6: "finish"}, name="fresh", rate=1)
+    driver = processes.dnnbook("batch", grid, "-o", batch.output, "--fresh", "--kernel", "spawn")
+    assert driver.wait() == 0
+    more = mixed.batch.log.read_text().removeprefix(log)
+    assert sorted(line.split()[0] for line in more.splitlines()) == ["1", "6"]
+    assert batch.statuses() == mixed.batch.statuses()
+    assert batch.results()[1]["worker"] != mixed.batch.results()[1]["worker"]
+
+
+@pytest.mark.slow
+def test_what_was_lost_with_its_process_is_run_again(batch, processes):
+    """First the server of the kernels dies, then the worker; what had ended is not touched."""
+    grid = batch.grid({2: "finish", 3: "finish", 1: "wait"})
+    driver = processes.dnnbook("batch", grid, "-o", batch.output, "--workers", 2)
+    wait_for(lambda: batch.statuses() == {2: "done", 3: "done"} and 1 in batch.begun())
+    batch.kernel(1).parent().kill()
+    wait_for(lambda: batch.begun().count(1) == 2)
+    batch.kernel(1).parent().parent().kill()
+    wait_for(lambda: batch.begun().count(1) == 3)
+    batch.gate.touch()
+    assert driver.wait() == 0
+    assert batch.begun() == [1, 1, 1, 2, 3]
+    assert batch.statuses() == {1: "done", 2: "done", 3: "done"}
+    assert batch.results()[1]["attempts"] == 2  # Dask has handled the worker's death
+    processes.wait_until_nothing_is_left()
+
+
+@pytest.mark.slow
+def test_without_retries_what_was_lost_has_failed(batch, processes):
+    grid = batch.grid({1: "wait", 2: "wait", 3: "finish"})
+    driver = processes.dnnbook("batch", grid, "-o", batch.output, "--workers", 1, "--retries", 0)
+    wait_for(lambda: batch.begun() == [1])
+    batch.kernel(1).parent().kill()
+    wait_for(lambda: batch.begun() == [1, 2])
+    batch.kernel(2).parent().parent().kill()
+    assert driver.wait() == 1
+    assert batch.begun() == [1, 2, 3]
+    results = batch.results()
+    assert results[1]["error"] == "lost: the server of warm kernels died"
+    assert results[2]["error"] == "lost: its worker died, each time that it was tried"
+    assert batch.statuses() == {1: "failed", 2: "failed", 3: "done"}
+    processes.wait_until_nothing_is_left()
+
+
+@pytest.mark.slow
+def test_after_a_kill_only_what_is_missing_or_cut_off_runs(batch, processes):
+    grid = batch.grid({1: "finish", 2: "finish", 3: "finish", 4: "wait", 5: "be busy in C"})
+    arguments = ["batch", grid, "-o", batch.output, "--workers", 2]
+    driver = processes.dnnbook(*arguments)
+    wait_for(lambda: len(batch.results()) == 3 and batch.begun() == [1, 2, 3, 4, 5])
+
+    second = processes.dnnbook(*arguments)
+    assert second.wait() == 2
+    assert f"another driver is at work here: process {driver.pid} on " in second.stderr
+
+    driver.send(signal.SIGKILL)
+    processes.wait_until_nothing_is_left()
+    assert batch.statuses() == {1: "done", 2: "done", 3: "done"}
+
+    for number, name in [(3, "notebook.ipynb"), (2, "run.json")]:
+        file = batch.output / "runs" / batch.results()[number]["id"] / name
+        file.write_bytes(file.read_bytes()[:-10])
+    batch.gate.touch()
+    third = processes.dnnbook(*arguments)
+    assert third.wait() == 0
+    assert "1 of 5 runs are there already" in third.stderr
+    assert batch.begun() == [1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert batch.statuses() == dict.fromkeys([1, 2, 3, 4, 5], "done")
+
+
+def to_group(driver):
+    os.killpg(driver.pid, signal.SIGINT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [
+        pytest.param(to_group, 130, id="ctrl-c-in-a-terminal"),
+        pytest.param(lambda driver: driver.send(signal.SIGINT), 130, id="interrupt"),
+        pytest.param(lambda driver: driver.send(signal.SIGTERM), 143, id="terminate"),
+    ],
+)
+def test_whoever_stops_it_finds_nothing_running_and_the_results_kept(batch, processes, stop, code):
+    grid = batch.grid({1: "finish", 2: "sleep", 3: "be busy in C", 4: "finish"})
+    driver = processes.dnnbook("batch", grid, "-o", batch.output, "--workers", 2)
+    wait_for(lambda: batch.begun() == [1, 2, 3] and 1 in batch.results())
+    stop(driver)
+    assert driver.wait(30) == code
+    processes.wait_until_nothing_is_left()
+    assert batch.statuses() == {1: "done"} | dict.fromkeys([2, 3, 4], "interrupted")
+    assert driver.stderr.splitlines()[1:] == ["interrupted"]
+
+
+@pytest.mark.slow
+def test_an_interrupt_of_a_fresh_batch_leaves_earlier_results(mixed, tmp_path):
+    copy = Batch(tmp_path)
+    shutil.copytree(mixed.batch.output, copy.output)
+    wanted = plan(mixed.batch.folder / "grid.yml", root=ROOT)
+    runs = [make_run(point.notebook, point.given) for point in wanted.points]
+    _mark_interrupted(runs, {}, open_store(copy.output))
+    assert copy.statuses() == mixed.batch.statuses()
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_said_and_harms_nothing(batch, processes):
+    """The largest file that may be written stands for a disk that is full."""
+    grid = batch.grid({1: "finish", 2: "print much", 3: "sleep"})
+    limited = ["sh", "-c", 'ulimit -f 2000 && exec "$0" "$@"', sys.executable]
+    command = [*limited, "-m", "helpers.batch.cli", "batch", grid, "-o", batch.output]
+    driver = processes.start(*command, "--workers", 1)
+    assert driver.wait() == 1
+    error = driver.stderr.splitlines()[-1]
+    assert re.fullmatch(r"Error: .*/notebook\.ipynb could not be written: File too large", error)
+    assert "Traceback" not in driver.stderr
+    processes.wait_until_nothing_is_left()
+    assert batch.statuses() == {1: "done"}
+    assert not list(batch.output.rglob(".notebook*"))  # no drafts
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "GRID must be a readable file"),
+        ("chapters: [", "line 1: must be YAML"),
+        ("chapters: [gradients]\nparameters: {replica: 2}", "line 2: `replica`"),
+        ("chapters: [gradients]\nparameters:\n  replicas: many", "line 3: `replicas` must be int"),
+    ],
+)
+def test_a_wrong_grid_is_refused_before_anything_happens(tmp_path, content, message):
+    grid = tmp_path / "grid.yml"
+    if content is not None:
+        grid.write_text(content)
+    done = CliRunner().invoke(main, ["batch", str(grid), "-o", str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_data_is_said_before_anything_runs(batch, tmp_path, monkeypatch):
+    monkeypatch.setenv("DNNBOOK_DATA", str(tmp_path))
+    grid = batch.grid({1: "finish"}, dataset="cifar10")
+    done = CliRunner().invoke(main, ["batch", str(grid), "-o", str(batch.output)])
+    assert done.exit_code == 2
+    assert "the data set cifar10 cannot be loaded" in done.stderr
+    assert batch.results() == {}
+    assert not (batch.output / "batch.json").exists()
