@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from helpers.batch.batch import _mark_interrupted
 from helpers.batch.cli import main
-from helpers.batch.points import plan
+from helpers.batch.grid.points import plan
 from helpers.batch.runs import make_run
 from helpers.batch.store import open_store
 from tests.processes import ROOT, Batch, Started, processes_in, wait_for
@@ -131,7 +131,6 @@ def test_a_value_is_no_part_of_a_name(mixed):
 
 @pytest.mark.slow
 def test_the_report_shows_what_failed(mixed, processes, tmp_path):
-    pytest.importorskip("helpers.batch.report")
     output = tmp_path / "copy"
     shutil.copytree(mixed.batch.output, output)
     reporter = processes.dnnbook("report", output)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.batch.errors import ConfigurationError, UsageError
-from helpers.batch.grid import read_grid
-from helpers.batch.grid_file import NODE_LIMIT, SIZE_LIMIT, GridError
+from helpers.batch.grid.file import NODE_LIMIT, SIZE_LIMIT, GridError
+from helpers.batch.grid.points import RUN_LIMIT, SEED_STEP, Plan, plan
+from helpers.batch.grid.schema import read_grid
 from helpers.batch.parameters import read_parameters, validate
-from helpers.batch.points import RUN_LIMIT, SEED_STEP, Plan, plan
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers.batch import kernels
 from helpers.batch.errors import InfrastructureError
 from helpers.batch.execution import execute, read_request
-from helpers.batch.kernels import DIED, ForkedKernel, WarmServer, default_kind, warm_server
+from helpers.batch.kernels import managing as kernels
+from helpers.batch.kernels.managing import DIED, ForkedKernel, WarmServer, default_kind, warm_server
 from tests.running import FIXTURES, code_cells, marked, on_linux, printed, request_of, wait
 
 ROOT = Path(__file__).parents[1]
@@ -274,7 +274,7 @@ def test_a_server_that_takes_too_long_is_ended(tmp_path, monkeypatch):
 RACE = """\
 import os, selectors, signal, socket, subprocess, time
 from pathlib import Path
-from helpers.batch.forkserver import ForkServer
+from helpers.batch.kernels.forkserver import ForkServer
 control, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 server = ForkServer(control)
 server._woken.setblocking(False)

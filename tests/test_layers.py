@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BATCH = sorted((ROOT / "helpers" / "batch").glob("*.py"))
+BATCH = sorted((ROOT / "helpers" / "batch").rglob("*.py"))
 HELPERS = sorted(set((ROOT / "helpers").rglob("*.py")) - set(BATCH))
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 TOPICS = {chapter.stem.split("_", 1)[1] for chapter in CHAPTERS} | {

@@ -425,11 +425,10 @@ def test_a_bias_learns_nothing_directly_before_normalization_alone(position, rng
 def test_bias_gradients_by_hand():
     # One unit, w = b = 0, mean squared error of two examples: ∂b = mean(−2y) = −4,
     # ∂w = mean(−2yx) = −(1 · 2 · 1 + 3 · 2 · 3) / 2 = −10.
-    net = keras.Sequential([keras.Input((1,)), layers.Dense(1, kernel_initializer="zeros")])
+    unit = layers.Dense(1, kernel_initializer="zeros", name="unit")
+    net = keras.Sequential([keras.Input((1,)), unit])
     x = np.array([[1.0], [3.0]])
-    assert norm.bias_gradients(net, x, x, loss="mse") == {"dense": pytest.approx(0.4)} or (
-        list(norm.bias_gradients(net, x, x, loss="mse").values()) == [pytest.approx(0.4)]
-    )
+    assert norm.bias_gradients(net, x, x, loss="mse") == {"unit": pytest.approx(0.4)}
 
 
 def test_bias_gradients_leave_out_layers_without_a_trainable_bias(rng):
@@ -499,13 +498,13 @@ def test_folding_by_hand():
     # together 2 · (3h + 1) + 1 = 6h + 3.
     bn = layers.BatchNormalization(epsilon=1.0)
     net = keras.Sequential([keras.Input((1,)), layers.Dense(1), bn])
-    net.set_weights([[[3.0]], [1.0], [4.0], [5.0], [2.0], [3.0]])
+    net.set_weights([np.array(w) for w in ([[3.0]], [1.0], [4.0], [5.0], [2.0], [3.0])])
     kernel, bias = norm.fold_batch_normalization(net).model.get_weights()
     assert (kernel.item(), bias.item()) == (6, 3)
     # The other way round: 3 · (2h + 1) + 1 = 6h + 4.
     bn = layers.BatchNormalization(epsilon=1.0)
     net = keras.Sequential([keras.Input((1,)), bn, layers.Dense(1)])
-    net.set_weights([[4.0], [5.0], [2.0], [3.0], [[3.0]], [1.0]])
+    net.set_weights([np.array(w) for w in ([4.0], [5.0], [2.0], [3.0], [[3.0]], [1.0])])
     kernel, bias = norm.fold_batch_normalization(net).model.get_weights()
     assert (kernel.item(), bias.item()) == (6, 4)
 
@@ -514,9 +513,6 @@ def test_folding_by_hand():
 def test_the_network_of_the_notes_folds_completely(position):
     net = norm.batch_normalized_mlp((28, 28), 10, hidden=[300, 100], position=position)
     rng = np.random.default_rng(0)
-    net.fit(
-        rng.random((64, 28, 28)), rng.integers(10, size=64), verbose=0
-    ) if net.compiled else None
     for weight in net.weights:
         if weight.name == "moving_variance":
             weight.assign(rng.uniform(0.2, 3, weight.shape))
@@ -524,9 +520,9 @@ def test_the_network_of_the_notes_folds_completely(position):
             weight.assign(rng.standard_normal(weight.shape))
     folded = fold_and_compare(net)
     assert folded.unfolded == {}
-    into = {"before": ["hidden_1", "hidden_1", "hidden_2"], "after": ["hidden_1", "hidden_2"]}
-    expected = into[position] if position == "before" else ["hidden_1", "hidden_2", "output"]
-    assert list(folded.folded.values()) == expected
+    # The inputs' goes into the layer after it; the others where no activation is in between.
+    expected = {"before": ["1", "1", "2"], "after": ["1", "2", "output"]}[position]
+    assert [name.removeprefix("hidden_") for name in folded.folded.values()] == expected
     # What is left are the dense layers, each with a bias: 784·300 + 300 + … = 266,610.
     assert norm.parameter_counts(folded.model) == (266_610, 266_610, 0, 0)
 
@@ -555,7 +551,7 @@ def test_folding_into_the_layer_before(case):
     net = sequential(shape, linear, normalization(), layers.Activation("relu"))
     folded = fold_and_compare(net)
     assert folded.folded == {"bn": linear.name}
-    assert names(folded) == [linear.name, "activation" if False else net.layers[-1].name]
+    assert names(folded) == [linear.name, net.layers[-1].name]
 
 
 BEFORE_LINEAR = {
@@ -616,11 +612,11 @@ PASSABLE = {
     "reshape": ((3, 5), lambda: [layers.Reshape((15,))]),
     "reshape and back": ((3, 4), lambda: [layers.Reshape((2, 6)), layers.Reshape((3, 4))]),
     "permute": ((3, 5), lambda: [layers.Permute((2, 1)), layers.Flatten()]),
-    "average": ((6, 6, 2), lambda: [layers.AveragePooling2D(padding="same")]),
+    "average": ((6, 6, 2), lambda: [layers.AveragePooling2D(2, padding="same")]),
     "average 4": ((7, 7, 2), lambda: [layers.AveragePooling2D(4, padding="same")]),
     "global average": ((6, 6, 2), lambda: [layers.GlobalAveragePooling2D()]),
     "global kept": ((6, 2), lambda: [layers.GlobalAveragePooling1D(keepdims=True)]),
-    "average and flatten": ((6, 2), lambda: [layers.AveragePooling1D(), layers.Flatten()]),
+    "average and flatten": ((6, 2), lambda: [layers.AveragePooling1D(2), layers.Flatten()]),
 }
 
 
@@ -678,7 +674,7 @@ def test_max_pooling_lets_rising_maps_pass_alone(pooling):
             folded = fold_and_compare(net)
             assert folded.folded == ({"bn": target} if passed else {})
             if not passed:
-                reason = "p (" + pooling.__name__.replace("ling2D", "ling2D") + ") takes maxima"
+                reason = f"p ({pooling.__name__}) takes maxima"
                 assert reason in folded.unfolded["bn"]
 
 
@@ -691,16 +687,19 @@ def test_an_axis_in_front_folds_into_the_layer_after_a_flatten():
     assert "d (Dense) has one weight where features differ" in folded.unfolded["bn"]
 
 
+def unknown(x):
+    """Be linear, which nobody can tell from outside."""
+    return x
+
+
 def test_an_activation_stops_it():
     nets = {
         "d (Dense) applies relu": [layers.Dense(3, activation="relu", name="d")],
         "a (Activation) applies tanh": [layers.Dense(3), layers.Activation("tanh", name="a")],
         "r (LeakyReLU) is not known to take it": [layers.Dense(3), layers.LeakyReLU(name="r")],
-        "d (Dense) applies <lambda>": [layers.Dense(3, activation=lambda x: x, name="d")],
+        "d (Dense) applies unknown": [layers.Dense(3, activation=unknown, name="d")],
     }
     for reason, stack in nets.items():
-        if "lambda" in reason:
-            continue
         folded = fold_and_compare(sequential((4,), *stack, normalization()))
         assert folded.folded == {}
         assert folded.unfolded["bn"].startswith(f"before it, {reason}")
@@ -709,10 +708,11 @@ def test_an_activation_stops_it():
 
 def test_two_in_a_row_go_the_same_way():
     d, e = layers.Dense(4, name="d"), layers.Dense(3, name="e")
-    both = [normalization("first"), normalization("second")]
-    folded = fold_and_compare(sequential((5,), d, *both, layers.ReLU()))
+    folded = fold_and_compare(
+        sequential((5,), d, normalization("first"), normalization("second"), layers.ReLU())
+    )
     assert folded.folded == {"first": "d", "second": "d"}
-    folded = fold_and_compare(sequential((5,), *both, e))
+    folded = fold_and_compare(sequential((5,), normalization("first"), normalization("second"), e))
     assert folded.folded == {"first": "second", "second": "e"}
 
 
@@ -780,6 +780,8 @@ def test_layers_of_every_other_kind_come_along():
         layers.Embedding(10, 4),
         layers.Lambda(lambda x: 2 * x, name="twice"),
         layers.LSTM(3, return_sequences=True),
+        layers.Dense(3, activation=lambda x: x * keras.ops.sigmoid(x)),
+        layers.Dense(3, activation=layers.PReLU()),
         layers.Dense(3, name="d", kernel_regularizer="l2", kernel_constraint="non_neg"),
         normalization(),
         layers.LayerNormalization(),
@@ -852,6 +854,7 @@ def fold_and_compare_weights(net):
     return folded.folded
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras'
 def test_renormalization_and_a_saved_model_fold(tmp_path):
     net = sequential((5,), layers.Dense(4, name="d"), normalization(renorm=True))
     folded = fold_and_compare(net)
@@ -908,6 +911,19 @@ def test_folding_refuses_other_models():
     for bare in (keras.Sequential(name="bare"), keras.Sequential([layers.Dense(2)], name="bare")):
         with pytest.raises(ValueError, match=r"`model` must be built.* 'bare', not built"):
             norm.fold_batch_normalization(bare)
+
+
+def test_a_layer_that_cannot_be_copied_is_named():
+    class Closed(layers.Layer):
+        def __init__(self, secret):
+            super().__init__()
+
+        def call(self, x):
+            return x
+
+    net = keras.Sequential([keras.Input((3,)), Closed(object()), normalization()])
+    with pytest.raises(NotImplementedError, match="Closed"):
+        norm.fold_batch_normalization(net)
 
 
 def test_a_model_built_by_its_first_batch_folds(rng):

@@ -13,7 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.batch.errors import UsageError
-from helpers.batch.report import (
+from helpers.batch.report.collection import NOT_DECLARED, columns_of, distinct, value_text
+from helpers.batch.report.data import evidence
+from helpers.batch.report.page import page
+from helpers.batch.report.tables import FORMULA, csv_text
+from helpers.batch.report.writing import (
     claims_matrix,
     collect,
     records_table,
@@ -21,10 +25,6 @@ from helpers.batch.report import (
     summary_lines,
     write_report,
 )
-from helpers.batch.report_collection import NOT_DECLARED, columns_of, distinct, value_text
-from helpers.batch.report_data import evidence
-from helpers.batch.report_page import page
-from helpers.batch.report_tables import FORMULA, csv_text
 from helpers.batch.store import open_store
 
 VERSIONS = {"python": "3.11.7", "keras": "3.15.1"}
@@ -315,7 +315,7 @@ def test_numbers_beyond_floats_are_not_finite(tmp_path):
 
 @given(value=st.floats(), low=st.floats(), high=st.floats())
 def test_a_figure_with_any_numbers_can_be_said(value, low, high):
-    from helpers.batch.report_collection import _record
+    from helpers.batch.report.collection import _record
 
     record = _record(figure("a", value, low, high))
     json.dumps(record, allow_nan=False)

@@ -177,7 +177,7 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     """
     from helpers.batch.batch import run_batch
     from helpers.batch.chapters import find_root
-    from helpers.batch.points import plan
+    from helpers.batch.grid.points import plan
     from helpers.batch.progress import watcher_for
     from helpers.batch.runs import make_runs
     from helpers.batch.store import open_store
@@ -187,7 +187,8 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     root = find_root(Path.cwd())
     wanted = plan(grid, root=root)
     if wanted.merged:
-        click.echo(f"{wanted.merged} points are equal to another and run once", err=True)
+        points = "point is" if wanted.merged == 1 else "points are"
+        click.echo(f"{wanted.merged} {points} equal to another and run once", err=True)
     address = output or str(root / "_build" / "batch" / wanted.name)
     results = run_batch(
         make_runs((point.notebook, point.given) for point in wanted.points),
@@ -233,7 +234,7 @@ def report(output: str, by: str, as_json: bool) -> None:
     DIR is the folder or the address that `dnnbook batch` wrote to. The tables (Parquet and CSV)
     and the page `index.html`, which needs nothing else, go into its folder `report`.
     """
-    from helpers.batch.report import collect, summary_lines, write_report
+    from helpers.batch.report.writing import collect, summary_lines, write_report
     from helpers.batch.store import open_store
 
     store = open_store(output)

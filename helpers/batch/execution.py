@@ -7,12 +7,8 @@ manager, a watchdog limits the whole notebook, and what counts is the outcome re
 
 import asyncio
 import json
-import logging
-import math
 import os
-import re
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -22,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.batch.errors import ExecutionError, InfrastructureError
+from helpers.batch.executed import cell_seconds, describe, without_marks, written
+from helpers.batch.papermilling import import_papermill, register_engine
 from helpers.batch.parameters import Value
 
 TIMEOUT = 14_400.0  # seconds for one notebook; a chapter on the largest data set needs minutes
 SILENCE = 60  # seconds until output must have come when its cell has ended; a machine may be busy
-MARK = "papermill-error-cell-tag"  # of the cells by which papermill points at an error
-_import_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> O
     Raises:
         InfrastructureError: No kernel could be had, or the server of warm kernels died.
     """
-    from helpers.batch.kernels import default_kind, warm_server
+    from helpers.batch.kernels.managing import default_kind, warm_server
 
     started = time.monotonic()
     kind = default_kind() if request.kernel == "auto" else request.kernel
@@ -112,9 +108,9 @@ def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> O
         _close_event_loop()
     return Outcome(
         status,
-        execution.written(),
+        written(execution.notebook),
         time.monotonic() - started,
-        execution.cell_seconds(),
+        cell_seconds(execution.notebook),
         error,
         traceback,
     )
@@ -124,11 +120,11 @@ class _Execution:
     """One execution while it is under way: the notebook that papermill fills, and its kernel."""
 
     def __init__(self, request: Request, server: object, wanted: Callable[[], bool]) -> None:
-        self._papermill = _import_papermill()
+        self._papermill = import_papermill()
         self._wanted = wanted
         self._request = request
         self._server = server
-        self._notebook = self._papermill.iorw.nbformat.reads(request.notebook, as_version=4)
+        self.notebook = self._papermill.iorw.nbformat.reads(request.notebook, as_version=4)
         self._manager = None
         self._expired = False
 
@@ -137,17 +133,16 @@ class _Execution:
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
         try:
-            with _kernel_folder(self._request) as (folder, sockets), self._watchdog():
+            with _kernel_folder(self._request, self._server) as (folder, sockets), self._watchdog():
                 self._execute(folder, sockets)
         except self._papermill.PapermillExecutionError:
             pass  # raised for an error that a tag allows, too, but not for `sys.exit()`
         except (CellTimeoutError, DeadKernelError, RuntimeError) as failure:
             return *self._explain(failure), ""
-        complaint = describe(self._notebook)
+        complaint = describe(self.notebook)
         if complaint is not None:
             return "failed", *complaint
-        cells = self._notebook.cells
-        self._notebook.cells = [cell for cell in cells if MARK not in _tags(cell)]
+        self.notebook.cells = without_marks(self.notebook.cells)
         return "done", "", ""
 
     def _explain(self, failure: Exception) -> tuple[str, str]:
@@ -167,10 +162,10 @@ class _Execution:
 
     def _execute(self, folder: str, sockets: Path) -> None:
         self._papermill.execute_notebook(
-            self._notebook,
+            self.notebook,
             None,
             parameters=dict(self._request.parameters),
-            engine_name=_engine(self._papermill),
+            engine_name=register_engine(),
             kernel_name="python3",
             language="python",
             progress_bar=False,
@@ -184,10 +179,10 @@ class _Execution:
 
     def _started(self, notebook: object) -> None:
         """Keep what papermill fills: it is not to be had from the exceptions."""
-        self._notebook = notebook
+        self.notebook = notebook
 
     def _manager_class(self, sockets: Path) -> type:
-        from helpers.batch.kernels import KernelManager
+        from helpers.batch.kernels.managing import KernelManager
 
         execution = self
 
@@ -225,56 +220,9 @@ class _Execution:
             if self._manager is not None:
                 self._manager.kill()
 
-    def written(self) -> str:
-        """Return the notebook as text, without what papermill notes about this machine."""
-        self._notebook.metadata.pop("papermill", None)
-        text = json.dumps(self._notebook, ensure_ascii=False)
-        try:
-            json.dumps(self._notebook, allow_nan=False)
-        except ValueError:
-            text = json.dumps(finite(json.loads(text)), ensure_ascii=False)
-        return text.encode("utf-8", "replace").decode()  # a lone surrogate is no UTF-8
-
-    def cell_seconds(self) -> float:
-        """Return the sum of the cells' own times."""
-        timings = (cell.metadata.get("papermill", {}) for cell in self._notebook.cells)
-        return sum(timing.get("duration") or 0.0 for timing in timings)
-
 
 def _until(deadline: float) -> float:
     return min(0.5, max(0.0, deadline - time.monotonic()))
-
-
-def _import_papermill() -> object:
-    """Import papermill without what it makes jsonschema load, a grammar for URLs (1.7 s)."""
-    with _import_lock:
-        if "papermill" not in sys.modules:
-            sys.modules.setdefault("rfc3987_syntax", None)
-        import papermill
-
-        # A dead kernel is told in the outcome; a second line would run into the progress bar.
-        logging.getLogger("papermill").addHandler(logging.NullHandler())
-        if sys.modules.get("rfc3987_syntax", ...) is None:
-            del sys.modules["rfc3987_syntax"]
-    return papermill
-
-
-def _engine(papermill: object) -> str:
-    """Register, once, an engine that hands out the notebook that it is about to fill."""
-    from papermill.engines import NBClientEngine, papermill_engines
-
-    name = "dnnbook"
-
-    class Engine(NBClientEngine):
-        @classmethod
-        def execute_managed_notebook(cls, nb_man, kernel_name, *, started, **options) -> None:
-            started(nb_man.nb)
-            super().execute_managed_notebook(nb_man, kernel_name, **options)
-
-    with _import_lock:
-        if name not in papermill_engines._engines:
-            papermill_engines.register(name, Engine)
-    return name
 
 
 def _close_event_loop() -> None:
@@ -295,15 +243,16 @@ def _close_event_loop() -> None:
 
 
 @contextmanager
-def _kernel_folder(request: Request) -> Iterator[tuple[str, Path]]:
+def _kernel_folder(request: Request, server: object) -> Iterator[tuple[str, Path]]:
     """Give the kernel's working folder, and one for its sockets, which only this user may enter.
 
-    A socket's path must be shorter than some 100 characters, and a folder for temporary files may
-    have a long one.
+    The sockets of a warm kernel lie with the server's, which removes them when all else has died.
     """
-    long = len(tempfile.gettempdir()) > 60 and os.path.isdir("/tmp")
+    from helpers.batch.kernels.managing import socket_place
+
+    place = socket_place() if server is None else server.folder
     with tempfile.TemporaryDirectory(
-        prefix="dnnbook-", dir="/tmp" if long else None, ignore_cleanup_errors=True
+        prefix="dnnbook-", dir=place, ignore_cleanup_errors=True
     ) as sockets:
         folder = request.folder
         if folder is None or not os.path.isdir(folder):
@@ -315,60 +264,6 @@ def _kernel_folder(request: Request) -> Iterator[tuple[str, Path]]:
 def _environment(threads: int | None) -> dict[str, str]:
     limits = {} if threads is None else {"TF_NUM_INTRAOP_THREADS": str(threads)}
     return {"TF_CPP_MIN_LOG_LEVEL": "3", **limits, **os.environ, "PYTHONUNBUFFERED": "1"}
-
-
-def finite(value: object) -> object:
-    """Return JSON data with null for what strict JSON has no word for.
-
-    >>> finite({"a": [1.0, float("nan")]})
-    {'a': [1.0, None]}
-    """
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def describe(notebook: Mapping) -> tuple[str, str] | None:
-    """Say which cell failed, under which heading, with what; and give the traceback.
-
-    Returns:
-        Message and traceback, without colours; None if no cell has failed.
-    """
-    cells = [cell for cell in notebook.cells if MARK not in _tags(cell)]
-    failed = next((i for i, cell in enumerate(cells) if _has_failed(cell)), None)
-    if failed is None:
-        return None
-    before = [cell for cell in cells[:failed] if "injected-parameters" not in _tags(cell)]
-    headings = [
-        line.strip("# ")
-        for cell in before
-        if cell.cell_type == "markdown"
-        for line in cell.source.splitlines()
-        if re.match(r"#{1,6} ", line)
-    ]
-    place = f"cell {len(before) + 1}"
-    if headings:
-        place += f", section {headings[-1]!r}"
-    errors = [output for output in cells[failed].outputs if output.output_type == "error"]
-    if not errors:  # as of one whose text is no Unicode
-        return f"{place}: an error that the kernel could not send", ""
-    said = f"{errors[-1].ename}: {errors[-1].evalue}".removesuffix(": ")
-    return _plain(f"{place}: {said}"), _plain("\n".join(errors[-1].traceback))
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-def _has_failed(cell: Mapping) -> bool:
-    """Say whether the cell has stopped the notebook: papermill notes it in just that case."""
-    return cell.metadata.get("papermill", {}).get("exception") is True
-
-
-def _tags(cell: Mapping) -> list[str]:
-    return cell.metadata.get("tags", [])
 
 
 def require(outcome: Outcome, name: str) -> None:

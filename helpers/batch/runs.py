@@ -17,7 +17,8 @@ from platform import python_version
 
 from helpers.batch.chapters import read_notebook
 from helpers.batch.errors import BatchError
-from helpers.batch.execution import Outcome, finite
+from helpers.batch.executed import finite
+from helpers.batch.execution import Outcome
 from helpers.batch.identity import (
     imported_digests,
     notebook_identity,

@@ -9,7 +9,7 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
-from helpers.batch.report import write_report
+from helpers.batch.report.writing import write_report
 from tests.test_report import claim, figure, finished, planned, write_batch, write_demo, write_many
 
 # An SVG's point lies at its shape's middle; an interval's bar spans its ends.

@@ -24,10 +24,10 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
 from helpers.batch.errors import InfrastructureError
-from helpers.batch.forkserver import DIED, MESSAGE_SIZE, kill_group
+from helpers.batch.kernels.forkserver import DIED, MESSAGE_SIZE, kill_group
 
 PATIENCE = 180.0  # seconds until a server has imported TensorFlow, on a busy machine
-KINDS = ("warm", "spawn")
+SERVER = "helpers.batch.kernels.forkserver"
 
 
 def default_kind() -> str:
@@ -35,6 +35,12 @@ def default_kind() -> str:
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
     gpu = not hidden and any(Path("/dev").glob("nvidia[0-9]*"))
     return "warm" if sys.platform == "linux" and not gpu else "spawn"
+
+
+def socket_place() -> str | None:
+    """Return where folders for sockets go, whose paths must be shorter than 100 characters."""
+    long = len(tempfile.gettempdir()) > 60 and os.path.isdir("/tmp")
+    return "/tmp" if long else None
 
 
 class ForkedKernel:
@@ -98,7 +104,7 @@ class WarmServer:
     """The client's side of the fork server, which it starts. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="dnnbook-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="dnnbook-", dir=socket_place()))
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         self._ready = False
@@ -106,13 +112,13 @@ class WarmServer:
         # Its own session, for Ctrl-C in a terminal reaches a whole process group.
         with (self.folder / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "helpers.batch.forkserver", str(theirs.fileno())],
+                [sys.executable, "-m", SERVER, str(theirs.fileno()), str(self.folder)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-                cwd=Path(__file__).parents[2],  # else a `helpers` in the current folder comes first
+                cwd=Path(__file__).parents[3],  # else a `helpers` in the current folder comes first
                 start_new_session=True,
             )
         theirs.close()
@@ -209,7 +215,7 @@ class KernelManager(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """The ordinary kernel, started by a file's path: no folder's `helpers` can shadow it."""
-        script = str(Path(__file__).with_name("ordinary_kernel.py"))
+        script = str(Path(__file__).with_name("ordinary.py"))
         return KernelSpec(
             argv=[sys.executable, script, "-f", "{connection_file}"],
             display_name="Python 3",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from helpers.batch.chapters import chapter_name, chapters, find_chapter
 from helpers.batch.errors import NotebookError, ParameterError, UnknownChapterError, nearest
-from helpers.batch.grid import ALL
-from helpers.batch.grid_file import GridFile, received
+from helpers.batch.grid.file import GridFile, received
+from helpers.batch.grid.schema import ALL
 from helpers.batch.parameters import Parameter, Value, read_parameters, validate
 
 

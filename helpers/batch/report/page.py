@@ -7,7 +7,7 @@ The scripts fill the matrix anew for another parameter, draw the plots, sort and
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from helpers.batch.report_collection import (
+from helpers.batch.report.collection import (
     MISSING,
     Collection,
     columns_of,
@@ -18,8 +18,8 @@ from helpers.batch.report_collection import (
     value_text,
     varying,
 )
-from helpers.batch.report_data import LISTED, evidence, notebook_link, script_data, statement
-from helpers.batch.report_tables import Row, claim_rows, verdict_counts
+from helpers.batch.report.data import LISTED, evidence, notebook_link, script_data, statement
+from helpers.batch.report.tables import Row, claim_rows, verdict_counts
 from helpers.batch.runs import STATUSES
 from helpers.claims.box import LOOKS
 
@@ -48,8 +48,8 @@ def page(collection: Collection, *, by: str = "dataset") -> str:
     by = columns_of(collection, by)
     names = varying(collection)
     choices = names if by is None or by in names else [by, *names]
-    files = ("report.css", "report_page.js", "report_plots.js")
-    return environment.get_template("report.html.j2").render(
+    files = ("page.css", "page.js", "plots.js")
+    return environment.get_template("page.html.j2").render(
         collection=collection,
         head=_head(collection),
         by=by,

@@ -1,13 +1,13 @@
 """What a batch has found: tables for further work, a page for the eye, lines for the terminal.
 
-`report_collection` reads a batch's folder, `report_tables` makes tables of it and `report_page` the
+`collection` reads a batch's folder, `tables` makes tables of it and `page` the
 page; `collect`, `runs_table`, `records_table` and `claims_matrix` are theirs.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from helpers.batch.report_collection import (
+from helpers.batch.report.collection import (
     MISSING,
     Collection,
     collect,
@@ -15,8 +15,8 @@ from helpers.batch.report_collection import (
     distinct,
     value_text,
 )
-from helpers.batch.report_page import page
-from helpers.batch.report_tables import (
+from helpers.batch.report.page import page
+from helpers.batch.report.tables import (
     claim_rows,
     claims_matrix,
     csv_text,

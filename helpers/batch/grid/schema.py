@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from helpers.batch.errors import nearest
-from helpers.batch.grid_file import GridFile, Reading, read_text, received
+from helpers.batch.grid.file import GridFile, Reading, read_text, received
 
 ALL = "all"
 

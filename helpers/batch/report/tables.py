@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from helpers.batch.report_collection import (
+from helpers.batch.report.collection import (
     NAME_OF,
     Collection,
     columns_of,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from helpers.batch.report_collection import (
+from helpers.batch.report.collection import (
     NOT_DECLARED,
     Collection,
     distinct,
@@ -12,7 +12,7 @@ from helpers.batch.report_collection import (
     value_of,
     value_text,
 )
-from helpers.batch.report_tables import measured, observed, record_name
+from helpers.batch.report.tables import measured, observed, record_name
 from helpers.claims.box import LOOKS
 from helpers.claims.claim import number_text
 

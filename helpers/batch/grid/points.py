@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers.batch.chapters import chapter_name
-from helpers.batch.grid import open_grid
-from helpers.batch.grid_checks import Chapter, Rule, check_entry, read_chapters
-from helpers.batch.grid_file import GridFile, received
+from helpers.batch.grid.checks import Chapter, Rule, check_entry, read_chapters
+from helpers.batch.grid.file import GridFile, received
+from helpers.batch.grid.schema import open_grid
 from helpers.batch.parameters import Value
 
 RUN_LIMIT = 10_000

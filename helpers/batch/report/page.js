@@ -1,6 +1,6 @@
 "use strict";
 // The matrix of claims for another parameter, the sortable table of runs and its filter.
-// `report` and `make` serve report_plots.js too.
+// `report` and `make` serve plots.js too.
 
 const report = JSON.parse(document.getElementById("data").textContent);
 

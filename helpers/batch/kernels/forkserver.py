@@ -21,6 +21,7 @@ import importlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -210,11 +211,15 @@ def preload(modules: tuple[str, ...] = PRELOADED) -> None:
 
 
 def main() -> None:
-    """Serve on the socket whose descriptor is the only argument; say first that all is loaded."""
-    control = socket.socket(fileno=int(sys.argv[1]))
-    preload()
-    control.send(b"ready")
-    ForkServer(control).serve()
+    """Serve on the socket whose descriptor is the first argument; remove the folder at the end."""
+    control, folder = socket.socket(fileno=int(sys.argv[1])), sys.argv[2]
+    try:
+        preload()
+        control.send(b"ready")
+        ForkServer(control).serve()
+    except BrokenPipeError:
+        pass  # the client was gone before anything was ready
+    shutil.rmtree(folder, ignore_errors=True)  # kept after a failure: it holds the last words
 
 
 if __name__ == "__main__":

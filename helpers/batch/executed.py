@@ -1,0 +1,84 @@
+"""Reads the notebook that papermill leaves: what failed, how long it took, as strict JSON."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+
+MARK = "papermill-error-cell-tag"  # of the cells by which papermill points at an error
+
+
+def without_marks(cells: list) -> list:
+    """Return the cells without those by which papermill points at an error."""
+    return [cell for cell in cells if MARK not in _tags(cell)]
+
+
+def written(notebook: Mapping) -> str:
+    """Return the notebook as strict JSON, without what papermill notes about this machine."""
+    notebook.metadata.pop("papermill", None)
+    text = json.dumps(notebook, ensure_ascii=False)
+    try:
+        json.dumps(notebook, allow_nan=False)
+    except ValueError:
+        text = json.dumps(finite(json.loads(text)), ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode()  # a lone surrogate is no UTF-8
+
+
+def cell_seconds(notebook: Mapping) -> float:
+    """Return the sum of the cells' own times."""
+    timings = (cell.metadata.get("papermill", {}) for cell in notebook.cells)
+    return sum(timing.get("duration") or 0.0 for timing in timings)
+
+
+def finite(value: object) -> object:
+    """Return JSON data with null for what strict JSON has no word for.
+
+    >>> finite({"a": [1.0, float("nan")]})
+    {'a': [1.0, None]}
+    """
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def describe(notebook: Mapping) -> tuple[str, str] | None:
+    """Say which cell failed, under which heading, with what; and give the traceback.
+
+    Returns:
+        Message and traceback, without colours; None if no cell has failed.
+    """
+    cells = [cell for cell in notebook.cells if MARK not in _tags(cell)]
+    failed = next((i for i, cell in enumerate(cells) if _has_failed(cell)), None)
+    if failed is None:
+        return None
+    before = [cell for cell in cells[:failed] if "injected-parameters" not in _tags(cell)]
+    headings = [
+        line.strip("# ")
+        for cell in before
+        if cell.cell_type == "markdown"
+        for line in cell.source.splitlines()
+        if re.match(r"#{1,6} ", line)
+    ]
+    place = f"cell {len(before) + 1}"
+    if headings:
+        place += f", section {headings[-1]!r}"
+    errors = [output for output in cells[failed].outputs if output.output_type == "error"]
+    if not errors:  # as of one whose text is no Unicode
+        return f"{place}: an error that the kernel could not send", ""
+    said = f"{errors[-1].ename}: {errors[-1].evalue}".removesuffix(": ")
+    return _plain(f"{place}: {said}"), _plain("\n".join(errors[-1].traceback))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def _has_failed(cell: Mapping) -> bool:
+    """Say whether the cell has stopped the notebook: papermill notes it in just that case."""
+    return cell.metadata.get("papermill", {}).get("exception") is True
+
+
+def _tags(cell: Mapping) -> list[str]:
+    return cell.metadata.get("tags", [])

@@ -1,0 +1,6 @@
+"""Kernels for papermill.
+
+- `forkserver`: a process that has imported TensorFlow once and forks a kernel for each run.
+- `managing`: the side of whoever wants a kernel, forked or ordinary.
+- `ordinary`: an ordinary kernel that ends with the process that started it; a script.
+"""

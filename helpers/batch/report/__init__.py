@@ -1,0 +1,7 @@
+"""What a batch has found.
+
+- `collection`: a batch's folder, read strictly.
+- `tables`: tables for further work.
+- `data` and `page`: one HTML page that needs nothing else.
+- `writing`: all of these files, and lines for the terminal.
+"""
