@@ -18,6 +18,7 @@ TOPICS = {chapter.stem.split("_", 1)[1] for chapter in CHAPTERS} | {
     "gradients",
     "initialization",
     "activations",
+    "normalization",
 }
 HEAVY = {"keras", "matplotlib", "nbformat", "numpy", "papermill", "scipy", "sphinx", "tensorflow"}
 

@@ -949,6 +949,13 @@ def test_prediction_and_training_step_compute_what_the_model_does(rng):
     np.testing.assert_allclose(losses, float(np.mean(expected)), rtol=1e-5)  # a rate of 0
 
 
+def test_only_built_models_are_timed():
+    bare = keras.Sequential([layers.Dense(2)], name="bare")
+    for make in (norm.prediction, lambda *given: norm.training_step(*given, np.ones(2))):
+        with pytest.raises(ValueError, match=r"`model` must be built.* Received: 'bare', not"):
+            make(bare, np.ones((2, 2)))
+
+
 def test_time_interleaved_gives_seconds_for_each_call():
     calls = {"first": [], "second": []}
     seconds = norm.time_interleaved(

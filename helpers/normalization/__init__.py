@@ -1,0 +1,56 @@
+"""Batch normalization: its equations and gradients, its two modes, its cost, and its removal.
+
+An array `x` is a batch, examples first. `axis` names the features' axis, as in Keras, or several
+axes; each feature has a mean, a variance, a scale γ and an offset β of its own.
+
+`equations` holds forward and backward pass, `moving` the moving averages and the noise of a batch,
+`networks` builds models and counts their parameters, `modes` looks at a model in training mode,
+and `timing` measures cost. `folding` takes batch normalization out of a trained model: `affine`
+changes the weights of the layer that takes it, `passing` knows what may stand in between.
+"""
+
+from helpers.normalization.equations import (
+    Array,
+    Axis,
+    Gradients,
+    Moments,
+    batch_normalization,
+    batch_normalization_gradients,
+    moments,
+    normalize,
+)
+from helpers.normalization.folding import Folded, fold_batch_normalization
+from helpers.normalization.modes import bias_gradients, predict_with_batch_statistics
+from helpers.normalization.moving import in_random_batches, moving_average, moving_moments
+from helpers.normalization.networks import (
+    POSITIONS,
+    ParameterCounts,
+    batch_normalized_mlp,
+    parameter_counts,
+)
+from helpers.normalization.timing import prediction, time_interleaved, training_step
+
+__all__ = [
+    "Array",
+    "Axis",
+    "Moments",
+    "Gradients",
+    "moments",
+    "normalize",
+    "batch_normalization",
+    "batch_normalization_gradients",
+    "moving_average",
+    "moving_moments",
+    "in_random_batches",
+    "POSITIONS",
+    "batch_normalized_mlp",
+    "ParameterCounts",
+    "parameter_counts",
+    "predict_with_batch_statistics",
+    "bias_gradients",
+    "Folded",
+    "fold_batch_normalization",
+    "prediction",
+    "training_step",
+    "time_interleaved",
+]
