@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from helpers.batch.batch import BatchOptions, run_batch
 from helpers.batch.execution import execute, read_request
-from helpers.batch.kernels import warm_server
+from helpers.batch.kernels.managing import warm_server
 from helpers.batch.progress import Watcher
 from helpers.batch.runs import make_runs
 from helpers.batch.store import Folder

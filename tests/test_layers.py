@@ -19,6 +19,7 @@ TOPICS = {chapter.stem.split("_", 1)[1] for chapter in CHAPTERS} | {
     "initialization",
     "activations",
     "normalization",
+    "clipping",
 }
 HEAVY = {"keras", "matplotlib", "nbformat", "numpy", "papermill", "scipy", "sphinx", "tensorflow"}
 

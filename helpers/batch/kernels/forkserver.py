@@ -18,6 +18,7 @@ The server never runs an operation of TensorFlow: its threads would not survive 
 import ctypes
 import gc
 import importlib
+import io
 import json
 import os
 import selectors
@@ -26,6 +27,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 PRELOADED = (
     "helpers.quiet",  # TensorFlow, without its notices
@@ -206,8 +208,25 @@ def preload(modules: tuple[str, ...] = PRELOADED) -> None:
     os.environ.pop("MPLBACKEND", None)
     for module in modules:
         importlib.import_module(module)
+    _draw_once()
     gc.collect()
     gc.freeze()  # a collection in a kernel would write to, and so copy, shared pages
+
+
+def _draw_once() -> None:
+    """Draw as the book does: fonts are found, and the usual tick labels parsed, for all kernels."""
+    import matplotlib.style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    style = Path(__file__).parents[2] / "book.mplstyle"
+    with matplotlib.style.context([style] if style.is_file() else []):
+        figure = Figure()
+        axes = figure.subplots()
+        axes.plot([1e-12, 1e4], [1e-12, 1e4], marker="o", label="line")
+        axes.set(xscale="log", yscale="log", xlabel="x", ylabel="y")
+        axes.legend()
+        FigureCanvasAgg(figure).print_png(io.BytesIO())
 
 
 def main() -> None:
