@@ -9,8 +9,8 @@ from pathlib import Path
 from measuring import seconds, write_rows
 
 from helpers.batch.chapters import CHECKOUT as ROOT
-from helpers.batch.chapters import chapters, read_notebook, source
-from helpers.batch.identity import imported_files
+from helpers.batch.chapters import chapters, read_notebook
+from helpers.batch.identity import imported_digests
 from helpers.batch.pages import copy_sources
 
 DNNBOOK = [sys.executable, "-m", "helpers.batch.cli"]
@@ -41,7 +41,7 @@ def edited(topic: str) -> tuple[set[str], set[str]]:
     importing = {
         notebook.stem
         for notebook in chapters(ROOT)
-        if module in imported_files([source(cell) for cell in read_notebook(notebook)["cells"]])
+        if f"{topic}/__init__.py" in imported_digests(read_notebook(notebook))
     }
     try:
         module.write_text(before + "# An edit.\n", "utf-8")
