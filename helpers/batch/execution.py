@@ -102,10 +102,8 @@ def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> O
     kind = default_kind() if request.kernel == "auto" else request.kernel
     server = warm_server() if kind == "warm" else None
     execution = _Execution(request, server, wanted)
-    try:
+    with _event_loop():
         status, error, traceback = execution.run()
-    finally:
-        _close_event_loop()
     return Outcome(
         status,
         written(execution.notebook),
@@ -225,21 +223,29 @@ def _until(deadline: float) -> float:
     return min(0.5, max(0.0, deadline - time.monotonic()))
 
 
-def _close_event_loop() -> None:
-    """Close the loop that Jupyter's synchronous calls have made for this thread and leave open."""
+@contextmanager
+def _event_loop() -> Iterator[None]:
+    """Close the loop that Jupyter's synchronous calls make for this thread and leave open.
+
+    After Ctrl-C its tasks are left with the error of a dead kernel. Nobody fetches it, and asyncio
+    would print it; what the user is to know is in the outcome.
+    """
     from jupyter_core.utils import ensure_event_loop
 
     loop = ensure_event_loop()
-    if loop.is_running():
+    if loop.is_running():  # somebody else's
+        yield
         return
-    left = asyncio.all_tasks(loop)  # after Ctrl-C; they would complain at the end
-    for task in left:
-        task.cancel()
-    if left:
-        ended, _ = loop.run_until_complete(asyncio.wait(left, timeout=2))
-        for task in ended:
-            task.cancelled() or task.exception()  # looked at, hence not reported
-    loop.close()
+    loop.set_exception_handler(lambda *_: None)
+    try:
+        yield
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=2))
+        loop.close()
 
 
 @contextmanager
