@@ -11,7 +11,8 @@ What is asked for:
 Running it:
 
 - `kernels`: forked from a warm server, or ordinary ones.
-- `execution`, `papermilling`, `executed`: one notebook, executed by papermill in this process.
+- `execution`, `papermilling`, `executed`: one notebook, executed by papermill in this process;
+  `imports` makes that start sooner.
 - `run`: one run, kept in a folder.
 - `worker`, `cluster`, `engine`: many runs on a Dask cluster, here or elsewhere.
 - `batch`: every run of a plan, kept as it ends.

@@ -1,24 +1,23 @@
 """papermill as it is used here: imported fast, and handing out the notebook that it fills."""
 
 import logging
-import sys
 import threading
+
+from helpers.batch.imports import without_url_grammar
 
 _lock = threading.Lock()
 ENGINE = "dnnbook"
 
 
 def import_papermill() -> object:
-    """Import papermill without what it makes jsonschema load, a grammar for URLs (1.7 s)."""
-    with _lock:
-        if "papermill" not in sys.modules:
-            sys.modules.setdefault("rfc3987_syntax", None)
+    """Import papermill, fast, and keep its messages to itself."""
+    with without_url_grammar():
         import papermill
 
-        # A dead kernel is told in the outcome; a second line would run into the progress bar.
-        logging.getLogger("papermill").addHandler(logging.NullHandler())
-        if sys.modules.get("rfc3987_syntax", ...) is None:
-            del sys.modules["rfc3987_syntax"]
+    with _lock:  # a dead kernel is told in the outcome; a second line would run into the progress
+        logger = logging.getLogger("papermill")
+        if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            logger.addHandler(logging.NullHandler())
     return papermill
 
 

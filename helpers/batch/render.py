@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from helpers.batch.errors import BatchError, ConfigurationError, RenderError, nearest
+from helpers.batch.imports import without_url_grammar
 
 # Keys whose children are named by the user or checked by Sphinx itself.
 FREE = {"sphinx/config", "sphinx/local_extensions", "latex/latex_documents"}
@@ -26,8 +27,9 @@ def read_configuration(path: Path) -> dict:
     Raises:
         ConfigurationError: The file is no YAML, or a key or a value is not what must be.
     """
-    import jsonschema
-    from jupyter_book.config import PATH_YAML_DEFAULT, get_validator, validate_yaml
+    with without_url_grammar():
+        import jsonschema
+        from jupyter_book.config import PATH_YAML_DEFAULT, get_validator, validate_yaml
 
     try:
         configuration = yaml.safe_load(path.read_text("utf-8"))
