@@ -513,3 +513,29 @@ ONE = [np.ones(2)]
 def test_bad_input_is_refused(error, call, message):
     with pytest.raises(error, match=message):
         call()
+
+
+class TestLossGradients:
+    def test_by_hand(self):
+        # ŷ = 2·3 + 1 = 7, J = (7 - 5)², ∂J/∂w = 2 (7 - 5) 3 = 12, ∂J/∂b = 4.
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.set_weights([np.array([[2.0]]), np.array([1.0])])
+        x, y = np.array([[3.0]], np.float32), np.array([[5.0]], np.float32)
+        kernel, bias = clipping.loss_gradients(model, x, y, loss="mse")
+        assert (kernel.tolist(), bias.tolist()) == ([[12.0]], [4.0])
+
+    def test_is_what_a_step_of_gradient_descent_subtracts(self, rng):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+        x, y = rng.normal(size=(6, 4)).astype(np.float32), rng.integers(0, 3, 6)
+        gradients = clipping.loss_gradients(model, x, y)
+        before = model.get_weights()
+        model.compile(keras.optimizers.SGD(1.0), loss="sparse_categorical_crossentropy")
+        model.fit(x, y, batch_size=6, epochs=1, verbose=0)
+        for old, new, gradient in zip(before, model.get_weights(), gradients, strict=True):
+            np.testing.assert_allclose(old - new, gradient, atol=1e-6)  # float32, values near 1
+
+    def test_a_model_that_is_not_built_is_refused(self):
+        model = keras.Sequential([keras.layers.Dense(1)], name="later")
+        with pytest.raises(ValueError, match=r"must be built\. Received: model='later', not built"):
+            clipping.loss_gradients(model, np.zeros((1, 2)), np.zeros(1))

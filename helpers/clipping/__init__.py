@@ -17,7 +17,7 @@ from helpers.clipping.clip import (
     clip_by_value,
     global_norm,
 )
-from helpers.clipping.networks import recurrent_net
+from helpers.clipping.networks import loss_gradients, recurrent_net
 from helpers.clipping.recurrence import draw_weights, predict_sequences, recurrent_gradients
 from helpers.clipping.tasks import SequenceTask, adding_problem, explained_share
 from helpers.clipping.training import Clip, ClippedTraining, train_clipped
@@ -35,6 +35,7 @@ __all__ = [
     "adding_problem",
     "explained_share",
     "recurrent_net",
+    "loss_gradients",
     "draw_weights",
     "predict_sequences",
     "recurrent_gradients",

@@ -1,6 +1,8 @@
-"""A recurrent net in Keras that is easily made to diverge."""
+"""Keras models: a recurrent net that is easily made to diverge, and the gradient of any model."""
 
 import keras
+
+from helpers.clipping.clip import Array
 
 
 def recurrent_net(
@@ -51,3 +53,36 @@ def recurrent_net(
         unroll=unroll,
     )
     return keras.Sequential([keras.Input((steps, features)), recurrent, keras.layers.Dense(1)])
+
+
+def loss_gradients(
+    model: keras.Model, x: Array, y: Array, *, loss: str = "sparse_categorical_crossentropy"
+) -> list[Array]:
+    """Return the gradient of a model's mean loss on a batch, in inference mode.
+
+    Args:
+        model: A built model; it need not be compiled.
+        x: Inputs of the batch.
+        y: Targets of the batch.
+        loss: The loss, by Keras' name.
+
+    Returns:
+        One array for each trainable variable, in the order of `model.trainable_variables`.
+
+    Raises:
+        ValueError: The model is not built.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> kernel, bias = loss_gradients(model, np.zeros((3, 2)), np.ones((3, 1)), loss="mse")
+        >>> kernel.shape, float(bias[0])
+        ((2, 1), -2.0)
+    """
+    import tensorflow as tf
+
+    if not model.built:
+        raise ValueError(f"`model` must be built. Received: model={model.name!r}, not built")
+    with tf.GradientTape() as tape:
+        value = tf.reduce_mean(keras.losses.get(loss)(y, model(x, training=False)))
+    gradients = tape.gradient(value, [variable.value for variable in model.trainable_variables])
+    return [keras.ops.convert_to_numpy(gradient) for gradient in gradients]
