@@ -5,8 +5,9 @@ Topics, one for each chapter and under its name, import nothing of this package:
 - `gradients`: numerical and backpropagated gradients, their norms layer by layer.
 - `initialization`: variances of initial weights, and the signals they carry.
 - `activations`: nonlinearities, their derivatives and their censuses.
-- `clipping`: three ways to clip a gradient, and a recurrent network that needs it.
 - `normalization`: batch normalization forward, backward and folded away.
+- `clipping`: three ways to clip a gradient, and a recurrent network that needs it.
+- `transfer`: reusing layers, freezing and fine-tuning, pretraining without labels.
 
 Services, which every chapter uses:
 
