@@ -198,8 +198,6 @@ def test_rrelu_slopes_lie_in_their_range(rng):
             ),
             "`weights` must be one of 'lecun', 'he', 'glorot'. Received: weights='xavier'",
         ),
-        (lambda: activations.time_interleaved({}, rounds=1), "Received: 0 calls, rounds=1"),
-        (lambda: activations.time_interleaved({"a": int}, rounds=0), "rounds=0"),
         (
             lambda: activations.restarts(lambda: None, [np.ones((2, 3)), np.ones((3, 3))]),
             "leading axis of replicas.*2 and 3",
@@ -429,27 +427,3 @@ def test_value_and_gradient_is_the_activation_and_its_derivative():
     value, gradient = activations.value_and_gradient(keras.activations.gelu, z)()
     np.testing.assert_allclose(value, activations.gelu(GRID), atol=2e-6)
     np.testing.assert_allclose(gradient, ACTIVATIONS["gelu"].derivative(GRID), atol=2e-6)
-
-
-def test_time_interleaved_goes_round_and_keeps_the_fastest(monkeypatch):
-    # A clock that each call moves on by its own amount.
-    now, order = [0.0], []
-
-    def call(name, durations):
-        left = iter(durations)
-
-        def run():
-            order.append(name)
-            now[0] += next(left)
-
-        return run
-
-    monkeypatch.setattr(activations.timing.time, "perf_counter", lambda: now[0])
-    calls = {"a": call("a", [9, 1, 3, 5, 4]), "b": call("b", [9, 2, 2, 2, 7])}
-    seconds = activations.time_interleaved(calls, rounds=2, repeats=2)
-    # Once beforehand, then rounds × repeats, each turn in an order of its own.
-    assert [sorted(order[turn : turn + 2]) for turn in range(0, 10, 2)] == [["a", "b"]] * 5
-    assert {name: values.tolist() for name, values in seconds.items()} == {
-        "a": [1, 4],
-        "b": [2, 2],
-    }

@@ -39,7 +39,7 @@ from helpers.activations.self_normalization import (
     propagate,
     selu_constants,
 )
-from helpers.activations.timing import time_interleaved, value_and_gradient
+from helpers.activations.timing import value_and_gradient
 
 __all__ = [
     "Array",
@@ -76,5 +76,4 @@ __all__ = [
     "LayerMoments",
     "propagate",
     "value_and_gradient",
-    "time_interleaved",
 ]
