@@ -16,6 +16,7 @@ Services, which every chapter uses:
 - `replicas`: many independent trainings at the price of one.
 - `claims`: measured statements and their verdicts.
 - `plotting`: arrays and axes in, axes out; the book's style sheet.
+- `timing`: calls timed in turns, so that their ratio means something on a busy machine.
 
 `batch` runs and renders notebooks from outside; no chapter imports it.
 

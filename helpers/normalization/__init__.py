@@ -1,14 +1,17 @@
-"""Batch normalization: its equations and gradients, its two modes, its cost, and its removal.
+"""Batch normalization: its equations and gradients, its two modes, and its removal.
 
 An array `x` is a batch, examples first. `axis` names the features' axis, as in Keras, or several
 axes; each feature has a mean, a variance, a scale γ and an offset β of its own.
 
 `equations` holds forward and backward pass, `moving` the moving averages and the noise of a batch,
-`networks` builds models and counts their parameters, `modes` looks at a model in training mode,
-and `timing` measures cost. `folding` takes batch normalization out of a trained model: `affine`
-changes the weights of the layer that takes it, `passing` knows what may stand in between.
+`networks` builds models and counts their parameters, `depth` sends gradients through random ones,
+`noise` is a layer that disturbs, `modes` looks at a model in training mode and mends its moving
+averages, and `stacks` predicts with many replicas in either mode. `folding` takes batch
+normalization out of a trained model: `affine` changes the weights of the layer that takes it,
+`passing` knows what may stand between.
 """
 
+from helpers.normalization.depth import gradient_sizes
 from helpers.normalization.equations import (
     Array,
     Axis,
@@ -20,7 +23,11 @@ from helpers.normalization.equations import (
     normalize,
 )
 from helpers.normalization.folding import Folded, fold_batch_normalization
-from helpers.normalization.modes import bias_gradients, predict_with_batch_statistics
+from helpers.normalization.modes import (
+    bias_gradients,
+    predict_with_batch_statistics,
+    recompute_statistics,
+)
 from helpers.normalization.moving import in_random_batches, moving_average, moving_moments
 from helpers.normalization.networks import (
     POSITIONS,
@@ -28,7 +35,8 @@ from helpers.normalization.networks import (
     batch_normalized_mlp,
     parameter_counts,
 )
-from helpers.normalization.timing import prediction, time_interleaved, training_step
+from helpers.normalization.noise import ShiftingNoise
+from helpers.normalization.stacks import predict_stacked
 
 __all__ = [
     "Array",
@@ -46,11 +54,12 @@ __all__ = [
     "batch_normalized_mlp",
     "ParameterCounts",
     "parameter_counts",
+    "gradient_sizes",
+    "ShiftingNoise",
     "predict_with_batch_statistics",
+    "recompute_statistics",
+    "predict_stacked",
     "bias_gradients",
     "Folded",
     "fold_batch_normalization",
-    "prediction",
-    "training_step",
-    "time_interleaved",
 ]

@@ -6,6 +6,8 @@ import numpy as np
 from helpers.normalization.equations import Array
 from helpers.normalization.networks import check_built
 
+FEW_BATCHES = 50  # from here on tracing a model's graph costs less than it saves
+
 
 def predict_with_batch_statistics(model: keras.Model, x: Array, *, batch_size: int) -> Array:
     """Return what a model puts out in training mode, where each batch has its own statistics.
@@ -29,18 +31,66 @@ def predict_with_batch_statistics(model: keras.Model, x: Array, *, batch_size: i
         >>> predict_with_batch_statistics(model, x, batch_size=2).round(2).ravel().tolist()
         [-1.0, 1.0, 0.0]
     """
+    import tensorflow as tf
+
     check_built(model)
     if batch_size < 1 or len(x) == 0:
         raise ValueError(
             "`batch_size` and the number of examples must be at least 1. "
             f"Received: batch_size={batch_size}, {len(x)} examples"
         )
+    x = tf.convert_to_tensor(np.asarray(x, dtype=model.inputs[0].dtype))
     state = model.trainable_variables, model.non_trainable_variables
-    outputs = [
-        model.stateless_call(*state, x[start : start + batch_size], training=True)[0]
-        for start in range(0, len(x), batch_size)
-    ]
-    return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])
+
+    def call(part):
+        return model.stateless_call(*state, part, training=True)[0]
+
+    if len(x) > FEW_BATCHES * batch_size:
+        spec = tf.TensorSpec((None, *x.shape[1:]), x.dtype)
+        call = tf.function(call, input_signature=[spec], autograph=False)
+    starts = range(0, len(x), batch_size)
+    return np.concatenate([call(x[start : start + batch_size]).numpy() for start in starts])
+
+
+def recompute_statistics(model: keras.Model, x: Array) -> keras.Model:
+    """Return a copy of a model whose moving averages are the statistics of given examples.
+
+    Each batch normalization gets the mean and variance of its inputs over all of `x` at once,
+    while those below it normalize with the same. Nothing else changes: what was learned stays.
+
+    Args:
+        model: A built model. Frozen batch normalizations keep what they have; dropout is on.
+        x: Examples, as a rule the training set.
+
+    Returns:
+        The new model, not compiled.
+
+    Raises:
+        ValueError: There is no example, or the model is not built.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization()])
+        >>> mended = recompute_statistics(model, np.array([[1.0], [3.0]]))
+        >>> [weights.tolist() for weights in mended.get_weights()]  # γ, β, mean, variance
+        [[1.0], [0.0], [2.0], [1.0]]
+
+    Reference:
+        Wu and Johnson (2021), who call it PreciseBN, over many batches.
+    """
+    check_built(model)
+    if len(x) == 0:
+        raise ValueError("`x` must hold at least one example. Received: none")
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    layers = copy._flatten_layers(include_self=False)
+    layers = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0  # the next batch is all that an average remembers
+    copy(np.asarray(x, dtype=model.inputs[0].dtype), training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    return copy
 
 
 def bias_gradients(

@@ -1,6 +1,6 @@
 """Perceptrons with batch normalization before or after the activation, and their parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -19,11 +19,12 @@ def batch_normalized_mlp(
     hidden: Sequence[int],
     position: str = "after",
     activation: str = "elu",
-    kernel_initializer: str = "he_normal",
+    kernel_initializer: str | keras.Initializer = "he_normal",
     use_bias: bool | None = None,
     normalize_inputs: bool = True,
     momentum: float = 0.99,
     epsilon: float = 1e-3,
+    noise: Callable[[], keras.Layer] | None = None,
 ) -> keras.Sequential:
     """Return an uncompiled perceptron with batch normalization around each hidden activation.
 
@@ -34,12 +35,14 @@ def batch_normalized_mlp(
         position: ``"before"`` or ``"after"`` the activation; ``"none"`` leaves every batch
             normalization out, that of the inputs too.
         activation: Activation of the hidden layers, by Keras' name.
-        kernel_initializer: Initializer of the hidden layers' kernels, by Keras' name.
+        kernel_initializer: Initializer of the hidden layers' kernels. An instance is copied for
+            each layer, so that unseeded layers draw different weights.
         use_bias: Whether hidden layers have a bias. None gives one unless batch normalization
             follows directly, where β takes its part.
         normalize_inputs: Whether the flattened image is normalized too.
         momentum: Momentum of the moving averages.
         epsilon: ε of the batch normalizations.
+        noise: Makes a layer that follows each batch normalization; None for no such layer.
 
     Returns:
         A built `keras.Sequential`; layers are named ``normalization_0`` (of the inputs), then
@@ -65,7 +68,7 @@ def batch_normalized_mlp(
     for number, width in enumerate(hidden, start=1):
         dense = keras.layers.Dense(
             width,
-            kernel_initializer=kernel_initializer,
+            kernel_initializer=_fresh(kernel_initializer),
             use_bias=use_bias,
             name=f"hidden_{number}",
         )
@@ -78,7 +81,21 @@ def batch_normalized_mlp(
         }
         layers += block[position]
     layers.append(keras.layers.Dense(classes, activation="softmax", name="output"))
-    return keras.Sequential(layers)
+    return keras.Sequential(_with_noise(layers, noise) if noise else layers)
+
+
+def _fresh(initializer: str | keras.Initializer) -> str | keras.Initializer:
+    return initializer if isinstance(initializer, str) else initializer.clone()
+
+
+def _with_noise(layers: Sequence[keras.Layer], noise: Callable[[], keras.Layer]) -> list:
+    """Return the layers with one more after each batch normalization."""
+    following = []
+    for layer in layers:
+        following.append(layer)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            following.append(noise())
+    return following
 
 
 class ParameterCounts(NamedTuple):
