@@ -73,6 +73,7 @@ def loss_gradients(
         ValueError: The model is not built.
 
     Example:
+        >>> import numpy as np
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         >>> kernel, bias = loss_gradients(model, np.zeros((3, 2)), np.ones((3, 1)), loss="mse")
         >>> kernel.shape, float(bias[0])
