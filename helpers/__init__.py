@@ -8,6 +8,7 @@ Topics, one for each chapter and under its name, import nothing of this package:
 - `normalization`: batch normalization forward, backward and folded away.
 - `clipping`: three ways to clip a gradient, and a recurrent network that needs it.
 - `transfer`: reusing layers, freezing and fine-tuning, pretraining without labels.
+- `optimizers`: update rules as pure functions, and their trajectories; its chapter follows.
 
 Services, which every chapter uses:
 
