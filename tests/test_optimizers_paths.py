@@ -336,26 +336,3 @@ def test_steps_refuse_bad_sizes(make):
         call(0)
     with pytest.raises(TypeError, match=r"`size` must be an integer. Received: size=2.0"):
         call(2.0)
-
-
-def test_time_is_that_of_the_fastest_turn_and_of_this_process():
-    calls = []
-
-    def work():
-        calls.append(1)
-        sum(range(20_000))
-
-    seconds = optimizers.time_interleaved({"work": work, "idle": int}, rounds=4, repeats=3)
-    assert len(calls) == 1 + 4 * 3
-    assert seconds["work"].shape == seconds["idle"].shape == (4,)
-    assert (seconds["work"] > seconds["idle"]).all()
-    assert (seconds["idle"] >= 0).all()
-
-
-@pytest.mark.parametrize(
-    ("calls", "rounds", "repeats"), [({}, 1, 1), ({"a": int}, 0, 1), ({"a": int}, 1, 0)]
-)
-def test_time_refuses_bad_arguments(calls, rounds, repeats):
-    message = f"Received: {len(calls)} calls, rounds={rounds}, repeats={repeats}"
-    with pytest.raises(ValueError, match=message):
-        optimizers.time_interleaved(calls, rounds=rounds, repeats=repeats)

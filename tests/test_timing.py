@@ -1,3 +1,5 @@
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -56,6 +58,27 @@ def test_time_interleaved_refuses_bad_arguments(calls, rounds, repeats):
         ValueError, match=rf"{len(calls)} calls, rounds={rounds}, repeats={repeats}"
     ):
         timing.time_interleaved(calls, rounds=rounds, repeats=repeats)
+
+
+def test_time_interleaved_takes_another_clock():
+    ticks = iter(range(100))
+    seconds = timing.time_interleaved(
+        {"a": int, "b": int}, rounds=2, repeats=3, clock=lambda: next(ticks)
+    )
+    # Two readings for each of 2 calls × 2 rounds × 3 repeats, one tick apart; none beforehand.
+    assert {name: values.tolist() for name, values in seconds.items()} == {"a": [1, 1], "b": [1, 1]}
+    assert next(ticks) == 24
+
+
+def test_processor_time_leaves_out_what_waits():
+    calls = {"waits": lambda: time.sleep(0.05), "works": lambda: sum(range(300_000))}
+    seconds = timing.time_interleaved(calls, rounds=2, repeats=2, clock=time.process_time)
+    assert (seconds["works"] > seconds["waits"]).all()
+
+
+def test_time_interleaved_refuses_what_is_no_clock():
+    with pytest.raises(TypeError, match=r"`clock` must be callable or None. Received: clock=1.5"):
+        timing.time_interleaved({"a": int}, rounds=1, clock=1.5)
 
 
 def test_prediction_computes_what_the_model_does(net, rng):

@@ -6,8 +6,10 @@ holds that contract and its checks. The rules: `momentum` has gradient descent w
 `ftrl` FTRL and `lion` Lion; `catalogue` lists them all under their names in Keras.
 
 `trajectories` follows a path and measures it, `surfaces` has three surfaces to descend on,
-`in_keras` follows the same path with Keras, and `first_step` looks at Adam's first steps. `costs`
-counts memory and times steps. `animation` draws paths for a page, with the controls of `player`.
+`in_keras` follows the same path with Keras, and `first_step` looks at Adam's first steps. `search`
+reads a search for the best rate, `sparse` trains softmax regression under an ℓ1 penalty. `costs`
+counts memory and compiles steps to be timed. `animation` draws paths for a page, with the controls
+of `player`.
 """
 
 from helpers.optimizers.adam import AdamState, adam, adamw
@@ -27,7 +29,6 @@ from helpers.optimizers.costs import (
     keras_step,
     numpy_step,
     state_size,
-    time_interleaved,
 )
 from helpers.optimizers.first_step import (
     FIRST_STEP_FORMS,
@@ -40,7 +41,15 @@ from helpers.optimizers.in_keras import keras_trajectory
 from helpers.optimizers.lion import LionState, lion
 from helpers.optimizers.momentum import SgdState, sgd, terminal_velocity
 from helpers.optimizers.optimizer import Array, Optimizer, Schedule
-from helpers.optimizers.surfaces import Surface, elongated_bowl, rosenbrock, saddle
+from helpers.optimizers.search import GoodRange, best_rate, good_range, search_path
+from helpers.optimizers.sparse import (
+    LinearModel,
+    accuracy,
+    fit_softmax_regression,
+    pruned,
+    sparsity,
+)
+from helpers.optimizers.surfaces import Surface, elongated_bowl, rosenbrock, rotated, saddle
 from helpers.optimizers.trajectories import (
     crossings,
     reversals,
@@ -83,6 +92,7 @@ __all__ = [
     "elongated_bowl",
     "rosenbrock",
     "saddle",
+    "rotated",
     "trajectory",
     "keras_trajectory",
     "step_lengths",
@@ -93,6 +103,14 @@ __all__ = [
     "keras_state_size",
     "numpy_step",
     "keras_step",
-    "time_interleaved",
+    "best_rate",
+    "good_range",
+    "GoodRange",
+    "search_path",
+    "LinearModel",
+    "fit_softmax_regression",
+    "accuracy",
+    "sparsity",
+    "pruned",
     "animate_trajectories",
 ]

@@ -1,7 +1,6 @@
-"""What an optimizer costs: memory for each parameter, time for each step."""
+"""What an optimizer costs: memory for each parameter, and a step to time."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 import keras
@@ -110,47 +109,6 @@ def keras_step(
     return partial(
         compiled_step(optimizer, variable), keras.ops.convert_to_tensor(gradient, "float32")
     )
-
-
-def time_interleaved(
-    calls: Mapping[str, Callable[[], object]], *, rounds: int, repeats: int = 5
-) -> dict[str, Array]:
-    """Time calls in turn, round by round, by the process' own processor time.
-
-    A busy moment meets all of them alike, and processor time leaves out what other processes take.
-    Each turn shuffles the calls, since a call finds the caches as the one before left them.
-
-    Args:
-        calls: What to time, by name; each is called once beforehand.
-        rounds: Number of rounds, at least 1.
-        repeats: Turns in a round, at least 1; each call's fastest counts.
-
-    Returns:
-        Seconds of processor time, all threads together, by name, shape (rounds,).
-
-    Raises:
-        ValueError: `calls` is empty, or a count is below 1.
-
-    Example:
-        >>> seconds = time_interleaved({"sum": lambda: sum(range(99)), "none": int}, rounds=3)
-        >>> {name: values.shape for name, values in seconds.items()}
-        {'sum': (3,), 'none': (3,)}
-    """
-    if not calls or min(rounds, repeats) < 1:
-        raise ValueError(
-            "`calls` must not be empty, `rounds` and `repeats` must be at least 1. "
-            f"Received: {len(calls)} calls, rounds={rounds}, repeats={repeats}"
-        )
-    seconds = {name: np.full((rounds, repeats), np.inf) for name in calls}
-    for call in calls.values():
-        call()
-    rng = np.random.default_rng(0)
-    for turn in np.ndindex(rounds, repeats):
-        for name in rng.permutation(list(calls)):
-            start = time.process_time()
-            calls[name]()
-            seconds[name][turn] = time.process_time() - start
-    return {name: values.min(axis=1) for name, values in seconds.items()}
 
 
 def _random(size: int) -> tuple[Array, Array]:

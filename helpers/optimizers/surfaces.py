@@ -1,7 +1,7 @@
 """Three surfaces to descend on: a bowl, a curved valley, a saddle."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -147,11 +147,11 @@ def saddle() -> Surface:
 
     def value(theta):
         x, y = np.moveaxis(_points(theta), -1, 0)
-        return 0.5 * x**2 - 0.5 * y**2 + 0.25 * y**4
+        return 0.5 * x**2 - 0.5 * y**2 + 0.25 * (y**2) ** 2
 
     def gradient(theta):
         x, y = np.moveaxis(_points(theta), -1, 0)
-        return np.stack([x, y**3 - y], axis=-1)
+        return np.stack([x, (y**2 - 1) * y], axis=-1)
 
     return Surface(
         name="saddle",
@@ -160,6 +160,41 @@ def saddle() -> Surface:
         minima=np.array([[0.0, -1.0], [0.0, 1.0]]),
         extent=((-2.0, 2.0), (-1.5, 1.5)),
         start=np.array([-1.5, 0.001]),
+    )
+
+
+def rotated(surface: Surface, degrees: float) -> Surface:
+    """Return the surface turned about the origin, against the clock.
+
+        f′(θ) = f(R⁻¹ θ),   ∇f′(θ) = R ∇f(R⁻¹ θ)
+
+    Gradient descent and momentum turn with it. Rules that treat each parameter by itself do not.
+
+    Args:
+        surface: What is turned; its extent stays.
+        degrees: The angle, finite.
+
+    Raises:
+        TypeError: `degrees` is no number.
+        ValueError: `degrees` is not finite.
+
+    Example:
+        >>> bowl = rotated(elongated_bowl(4.0), 90)
+        >>> bowl.value([1, 2]).round(6), bowl.gradient([1, 2]).round(6)
+        (np.float64(4.0), array([4., 2.]))
+    """
+    angle = np.radians(float(as_reals("degrees", degrees)))
+    if not np.isfinite(angle):
+        raise ValueError(f"`degrees` must be finite. Received: degrees={degrees}")
+    # Points are rows: they are turned from the right, and back by the transpose.
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return replace(
+        surface,
+        name=f"{surface.name}, turned",
+        value=lambda theta: surface.value(_points(theta) @ turn.T),
+        gradient=lambda theta: surface.gradient(_points(theta) @ turn.T) @ turn,
+        minima=surface.minima @ turn,
+        start=surface.start @ turn,
     )
 
 

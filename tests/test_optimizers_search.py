@@ -1,0 +1,273 @@
+"""The rate search that is read, and the sparse linear model."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers import optimizers
+from helpers.optimizers import (
+    OPTIMIZERS,
+    LinearModel,
+    accuracy,
+    best_rate,
+    fit_softmax_regression,
+    good_range,
+    pruned,
+    search_path,
+    sparsity,
+)
+
+RATES = [0.01, 0.1, 1.0, 10.0]
+
+
+class TestBestRate:
+    def test_is_that_of_the_geometric_mean(self):
+        # Arithmetic means 5.05 and 3; geometric means √(0.1 · 10) = 1 and √(2 · 4) = 2.83.
+        assert best_rate([0.1, 1.0], [[0.1, 10.0], [2.0, 4.0]]) == 0
+
+    def test_of_equals_the_lowest_rate(self):
+        assert best_rate(RATES, np.ones((4, 2))) == 0
+
+
+class TestGoodRange:
+    def test_by_hand(self):
+        # Best 1 at rate 0.1, allowed 2. To the left the loss falls from 4 to 1 over a decade: 2 is
+        # half of the way in logarithms. To the right it stays, then rises from 1 to 16: a quarter.
+        found = good_range(RATES, [[4.0], [1.0], [1.0], [16.0]], factor=2.0)
+        np.testing.assert_allclose(np.log10(found.low), [-1.5])
+        np.testing.assert_allclose(np.log10(found.high), [0.25])
+        np.testing.assert_allclose(found.decades, [1.75])
+        assert found.inside.tolist() == [True]
+
+    def test_ends_with_the_rates_and_says_so(self):
+        found = good_range(RATES, [[1.5, 9.0], [1.0, 1.0], [9.0, 1.5], [9.0, 1.2]])
+        assert found.low[0] == pytest.approx(0.01)
+        assert found.high[1] == pytest.approx(10.0)
+        assert found.inside.tolist() == [False, False]
+
+    def test_is_the_range_around_the_best_alone(self):
+        # 10 is good as well, but between it and 0.1 lies a bad rate.
+        found = good_range(RATES, [[8.0], [1.0], [8.0], [1.1]], factor=2.0)
+        assert found.high[0] < 1.0
+
+    @settings(max_examples=50)
+    @given(
+        st.lists(st.floats(0.1, 100.0), min_size=4, max_size=4),
+        st.floats(1.0, 5.0),
+        st.integers(-9, 9),
+    )
+    def test_properties(self, losses, factor, exponent):
+        column = np.array(losses)[:, None]
+        found = good_range(RATES, column, factor=factor)
+        best = RATES[int(column.argmin())]
+        assert found.low[0] <= best * (1 + 1e-12)
+        assert found.high[0] >= best * (1 - 1e-12)
+        wider = good_range(RATES, column, factor=2 * factor)
+        assert wider.decades[0] >= found.decades[0] - 1e-9
+        # The unit of the loss does not matter; powers of 2 leave every digit as it is.
+        same = good_range(RATES, 2.0**exponent * column, factor=factor)
+        np.testing.assert_allclose(same.decades, found.decades, atol=1e-6)
+
+    def test_refuses_a_factor_below_1(self):
+        with pytest.raises(
+            ValueError, match=r"`factor` must be 1 or more and finite. Received: factor=0.5"
+        ):
+            good_range(RATES, np.ones((4, 1)), factor=0.5)
+
+
+@pytest.mark.parametrize(
+    ("rates", "losses", "message"),
+    [
+        ([1.0], [[1.0]], r"`rates` must be two or more .* Received: rates=\[1.0\]"),
+        ([0.0, 1.0], [[1.0], [1.0]], r"`rates` .* above 0"),
+        ([2.0, 1.0], [[1.0], [1.0]], r"`rates` .* increasing"),
+        ([1.0, np.inf], [[1.0], [1.0]], r"`rates` .* finite"),
+        ([1.0, 2.0], [1.0, 1.0], r"`losses` must have shape \(2, replicas\). Received: \(2,\)"),
+        ([1.0, 2.0], [[1.0]], r"`losses` must have shape"),
+        ([1.0, 2.0], [[], []], r"`losses` must have shape"),
+        ([1.0, 2.0], [[1.0], [np.nan]], r"`losses` must be above 0 and finite"),
+        ([1.0, 2.0], [[1.0], [0.0]], r"`losses` .* Received: from 0 to 1"),
+    ],
+)
+def test_a_search_that_is_none_is_refused(rates, losses, message):
+    for read in (best_rate, good_range):
+        with pytest.raises(ValueError, match=message):
+            read(rates, losses)
+
+
+class TestSearchPath:
+    def test_finds_the_rate_known_from_theory(self):
+        # On ½ (x² + κ y²) gradient descent is fastest at 2 / (1 + κ).
+        rates = np.linspace(0.05, 0.6, 12)
+        rate, path = search_path(
+            optimizers.sgd, optimizers.elongated_bowl(4.0), rates=rates, steps=60
+        )
+        assert rate == pytest.approx(0.4)
+        assert path.shape == (61, 2)
+
+    def test_leaves_what_diverges(self):
+        bowl = optimizers.elongated_bowl(4.0)
+        assert search_path(optimizers.sgd, bowl, rates=[100.0, 0.1], steps=500)[0] == 0.1
+
+    def test_what_diverges_is_still_a_path(self):
+        bowl = optimizers.elongated_bowl(4.0)
+        rate, path = search_path(optimizers.sgd, bowl, rates=[200.0, 100.0], steps=500)
+        assert (rate, path.shape) == (100.0, (501, 2))
+
+    def test_a_single_step(self):
+        bowl = optimizers.elongated_bowl(4.0)
+        assert search_path(optimizers.sgd, bowl, rates=[0.1], steps=1)[1].shape == (2, 2)
+
+    def test_refuses_no_rates_and_no_steps(self):
+        bowl = optimizers.elongated_bowl(4.0)
+        with pytest.raises(ValueError, match=r"`rates` must not be empty. Received: none"):
+            search_path(optimizers.sgd, bowl, rates=[], steps=3)
+        with pytest.raises(ValueError, match=r"`steps` must be at least 1. Received: steps=0"):
+            search_path(optimizers.sgd, bowl, rates=[0.1], steps=0)
+
+
+class TestRotated:
+    @pytest.mark.parametrize("degrees", [0.0, 30.0, 45.0, -120.0])
+    def test_descent_turns_with_the_surface(self, degrees):
+        valley = optimizers.rosenbrock()
+        turned = optimizers.rotated(valley, degrees)
+        paths = [
+            optimizers.trajectory(
+                optimizers.sgd(1e-3, momentum=0.5), s.gradient, start=s.start, steps=30
+            )
+            for s in (valley, turned)
+        ]
+        np.testing.assert_allclose(
+            turned.value(paths[1]), valley.value(paths[0]), rtol=1e-8, atol=1e-10
+        )
+        np.testing.assert_allclose(turned.distance(paths[1]), valley.distance(paths[0]), rtol=1e-8)
+
+    def test_by_hand(self):
+        # A quarter turn takes (1, 0) to (0, 1).
+        turned = optimizers.rotated(optimizers.rosenbrock(), 90)
+        np.testing.assert_allclose(turned.minima, [[-1, 1]], atol=1e-12)
+        assert turned.name == "Rosenbrock's valley, turned"
+
+    def test_adagrad_does_not_turn_with_it(self):
+        bowl = optimizers.elongated_bowl(25.0)
+        ends = [
+            float(
+                s.value(
+                    optimizers.trajectory(
+                        optimizers.adagrad(1.0), s.gradient, start=s.start, steps=60
+                    )[-1]
+                )
+            )
+            for s in (bowl, optimizers.rotated(bowl, 45))
+        ]
+        assert ends[1] > 1000 * ends[0]
+
+    def test_refuses_what_is_no_angle(self):
+        bowl = optimizers.elongated_bowl()
+        with pytest.raises(ValueError, match=r"`degrees` must be finite. Received: degrees=inf"):
+            optimizers.rotated(bowl, np.inf)
+        with pytest.raises(TypeError, match=r"`degrees` must hold real numbers"):
+            optimizers.rotated(bowl, "north")
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_entry_makes_both_with_its_options(name):
+    entry = OPTIMIZERS[name]
+    assert type(entry.keras()).__name__ == entry.keras_name
+    config = entry.keras(learning_rate=entry.usual_rate).get_config()
+    assert config["learning_rate"] == pytest.approx(entry.usual_rate)
+    assert {key: config[key] for key in entry.options} == dict(entry.options)
+    moved, _ = entry.ours(learning_rate=1.0).update(1.0, entry.ours().init(0.0), 0.0)
+    assert moved < 0
+
+
+@pytest.fixture(scope="module")
+def clouds():
+    """Three classes in the plane, and a third input that is always 0."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=300)
+    x = rng.normal(size=(300, 3)) * 0.3
+    x[:, :2] += np.array([[0, 2], [2, -1], [-2, -1]])[y]
+    x[:, 2] = 0
+    return x, y
+
+
+FIT = {"steps": 60, "batch_size": 32, "seeds": [0, 1]}
+
+
+class TestSoftmaxRegression:
+    def test_one_step_equals_keras(self, clouds):
+        x, y = clouds
+        ours = fit_softmax_regression(
+            optimizers.sgd(0.5), x, y, steps=1, batch_size=300, seeds=[7], l1=0.01
+        )
+        # The kernel of the start: the same with a rate too small to move it.
+        start = fit_softmax_regression(
+            optimizers.sgd(1e-300), x, y, steps=1, batch_size=300, seeds=[7]
+        )
+        layer = keras.layers.Dense(3, "softmax", kernel_regularizer=keras.regularizers.L1(0.01))
+        model = keras.Sequential([keras.Input((3,)), layer])
+        layer.set_weights([start.kernel[0], start.bias[0]])
+        model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+        model.train_on_batch(x, y)
+        kernel, bias = layer.get_weights()
+        np.testing.assert_allclose(ours.kernel[0], kernel, atol=1e-6)  # float32 in Keras
+        np.testing.assert_allclose(ours.bias[0], bias, atol=1e-6)
+
+    def test_learns_and_is_the_same_every_time(self, clouds):
+        x, y = clouds
+        first, second = (fit_softmax_regression(optimizers.adam(0.1), x, y, **FIT) for _ in "ab")
+        assert (accuracy(first, x, y) > 0.98).all()
+        np.testing.assert_array_equal(first.kernel, second.kernel)
+
+    def test_replicas_do_not_depend_on_each_other(self, clouds):
+        x, y = clouds
+        both = fit_softmax_regression(optimizers.adam(0.1), x, y, **FIT)
+        alone = fit_softmax_regression(optimizers.adam(0.1), x, y, **FIT | {"seeds": [1]})
+        np.testing.assert_allclose(both.kernel[1], alone.kernel[0], rtol=1e-9)
+
+    def test_a_last_batch_may_be_smaller_and_images_are_flattened(self, clouds):
+        x, y = clouds
+        images = x.reshape(300, 3, 1)
+        whole = FIT | {"batch_size": 7}
+        flat = fit_softmax_regression(optimizers.sgd(0.1), x, y, **whole)
+        image = fit_softmax_regression(optimizers.sgd(0.1), images, y, **whole)
+        np.testing.assert_array_equal(flat.kernel, image.kernel)
+
+    def test_ftrl_leaves_exact_zeros_and_adam_none(self, clouds):
+        x, y = clouds
+        rule = optimizers.ftrl(0.5, l1_regularization_strength=3.0)
+        ftrl = fit_softmax_regression(rule, x, y, bias_optimizer=optimizers.ftrl(0.5), **FIT)
+        adam = fit_softmax_regression(optimizers.adam(0.1), x, y, l1=0.05, **FIT)
+        assert (sparsity(ftrl) >= 1 / 3).all()  # the input that is always 0, at least
+        assert (ftrl.kernel[:, 2] == 0).all()
+        assert not sparsity(adam).any()
+        assert (ftrl.bias != 0).all()
+
+    def test_refuses_bad_arguments(self, clouds):
+        x, y = clouds
+        for wrong, message in (
+            ({"steps": 0}, r"`steps` must be at least 1"),
+            ({"batch_size": 0}, r"`batch_size` must be at least 1"),
+            ({"seeds": []}, r"`seeds` must be at least 1"),
+            ({"l1": -1.0}, r"`l1` must be 0 or more"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                fit_softmax_regression(optimizers.sgd(0.1), x, y, **FIT | wrong)
+        with pytest.raises(ValueError, match=r"equally long. Received: lengths 300 and 299"):
+            fit_softmax_regression(optimizers.sgd(0.1), x, y[:-1], **FIT)
+
+
+def test_sparsity_and_pruning_by_hand():
+    kernel = np.array([[[0.0, 0.01], [-0.02, 3.0]], [[1.0, 1.0], [1.0, 0.0]]])
+    model = LinearModel(kernel, np.zeros((2, 2)))
+    assert sparsity(model).tolist() == [0.25, 0.25]
+    assert sparsity(model, below=0.02).tolist() == [0.75, 0.25]
+    cut = pruned(model, below=0.01)
+    assert cut.kernel[0].tolist() == [[0.0, 0.0], [-0.02, 3.0]]
+    assert sparsity(cut).tolist() == [0.5, 0.25]
+    for refuse in (sparsity, pruned):
+        with pytest.raises(ValueError, match=r"`below` must be 0 or more"):
+            refuse(model, below=-1.0)
