@@ -1,0 +1,71 @@
+"""Learning-rate schedules as pure functions, and what drives them in Keras 3.
+
+A schedule here is a function of the step, counted from 0, that takes an array of steps: `decays`
+has power, exponential, piecewise constant and polynomial scheduling, `cosines` those along a
+cosine, `cycle` 1cycle for the rate and for the momentum. `plateau` has performance scheduling,
+which depends on losses instead. `noisy_quadratic` shows why a rate should fall, and `checks` holds
+what all of them refuse.
+
+`in_keras` makes any such function a Keras schedule that can be saved. `callback` is 1cycle as a
+callback; it rests on `momentum`, which lets an optimizer's momentum change at all. `finder` is the
+learning-rate finder, `state` keeps what a training changes and puts it back, and `interruption`
+stops a training, so that resuming can be tried.
+
+`stacked` drives trainings that run as rows of stacked variables, each at rates of its own, and
+`side_by_side` puts several networks into one model for an ordinary `fit`.
+"""
+
+from helpers.schedules.callback import OneCycle
+from helpers.schedules.checks import Schedule
+from helpers.schedules.cosines import cosine, cosine_restarts
+from helpers.schedules.cycle import one_cycle, one_cycle_momentum
+from helpers.schedules.decays import (
+    constant,
+    exponential,
+    piecewise_constant,
+    polynomial,
+    power,
+)
+from helpers.schedules.finder import RateSweep, find_learning_rate, read_sweep, smooth
+from helpers.schedules.in_keras import TabulatedSchedule, as_keras
+from helpers.schedules.interruption import InterruptAt, InterruptedTrainingError
+from helpers.schedules.momentum import momentum_attribute, momentum_variable
+from helpers.schedules.noisy_quadratic import Descent, noisy_descent
+from helpers.schedules.plateau import performance
+from helpers.schedules.side_by_side import side_by_side, stacked_loss
+from helpers.schedules.stacked import FactoredSchedule, PlateauRows
+from helpers.schedules.state import TrainingState, restore_state, training_state
+
+__all__ = [
+    "Schedule",
+    "constant",
+    "power",
+    "exponential",
+    "piecewise_constant",
+    "polynomial",
+    "cosine",
+    "cosine_restarts",
+    "one_cycle",
+    "one_cycle_momentum",
+    "performance",
+    "Descent",
+    "noisy_descent",
+    "TabulatedSchedule",
+    "as_keras",
+    "OneCycle",
+    "momentum_attribute",
+    "momentum_variable",
+    "RateSweep",
+    "find_learning_rate",
+    "read_sweep",
+    "smooth",
+    "TrainingState",
+    "training_state",
+    "restore_state",
+    "InterruptAt",
+    "InterruptedTrainingError",
+    "FactoredSchedule",
+    "PlateauRows",
+    "side_by_side",
+    "stacked_loss",
+]

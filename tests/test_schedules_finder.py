@@ -1,0 +1,171 @@
+"""The learning-rate finder, and the state that it puts back."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers import schedules
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(48, 3)).astype(np.float32)
+Y = X @ np.array([[1.0], [-2.0], [0.5]], np.float32)
+
+
+def line(optimizer=None, *layers):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((3,)), *layers, keras.layers.Dense(1, use_bias=False)])
+    model.compile(optimizer or keras.optimizers.SGD(0.01, momentum=0.5), loss="mse")
+    return model
+
+
+def test_smooth_by_hand():
+    # s = 0.1·4 = 0.4, 0.9·0.4 + 0.1·2 = 0.56; divided by 1 − 0.9 = 0.1 and 1 − 0.81 = 0.19.
+    np.testing.assert_allclose(schedules.smooth([4.0, 2.0]), [4.0, 0.56 / 0.19])
+    assert schedules.smooth([4.0, 2.0], smoothing=0.0).tolist() == [4.0, 2.0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(losses=st.lists(st.floats(0.1, 10.0), min_size=1, max_size=30), smoothing=st.floats(0, 0.99))
+def test_smoothing_is_a_weighted_mean(losses, smoothing):
+    smoothed = schedules.smooth(losses, smoothing=smoothing)
+    weights = smoothing ** np.arange(len(losses))[::-1]
+    assert smoothed[-1] == pytest.approx(np.average(losses, weights=weights))
+    assert min(losses) * (1 - 1e-9) <= smoothed.min() <= smoothed.max() <= max(losses) * 1.000001
+
+
+def test_the_sweep_follows_its_definition_step_by_step():
+    model = line()
+    w, velocity = model.get_weights()[0].astype(np.float64), 0.0
+    sweep = schedules.find_learning_rate(
+        model, X, Y, low=1e-3, high=1e-1, steps=9, batch_size=16, seed=5
+    )
+    # A new order for each epoch of three batches.
+    rng = np.random.default_rng(5)
+    order = np.concatenate([rng.permutation(48) for _ in range(3)]).reshape(9, 16)
+    for batch, rate, loss in zip(order, np.geomspace(1e-3, 1e-1, 9), sweep.losses, strict=True):
+        error = X[batch] @ w - Y[batch]
+        assert loss == pytest.approx(float(np.mean(error**2)), rel=1e-5)
+        velocity = 0.5 * velocity - rate * 2 * X[batch].T @ error / 16
+        w = w + velocity
+    np.testing.assert_allclose(sweep.rates, np.geomspace(1e-3, 1e-1, 9))
+    np.testing.assert_allclose(sweep.smoothed, schedules.smooth(sweep.losses))
+    assert not sweep.diverged
+    assert sweep.lowest == sweep.rates[sweep.smoothed.argmin()]
+    assert sweep.suggestion == sweep.lowest / 10
+
+
+def test_the_sweep_stops_where_the_loss_explodes():
+    sweep = schedules.find_learning_rate(line(), X, Y, low=1e-3, high=1e3, steps=80, batch_size=16)
+    assert sweep.diverged
+    assert len(sweep.rates) < 80
+    assert sweep.smoothed[-1] > 4 * sweep.smoothed.min()
+    assert (sweep.smoothed[:-1] <= 4 * np.minimum.accumulate(sweep.smoothed)[:-1]).all()
+
+
+def test_the_suggestion_trains():
+    model = line()
+    sweep = schedules.find_learning_rate(model, X, Y, low=1e-4, high=1e2, batch_size=16)
+    model.optimizer.learning_rate = sweep.suggestion
+    losses = model.fit(X, Y, epochs=20, batch_size=16, verbose=0).history["loss"]
+    assert losses[-1] < 0.1 * losses[0]
+
+
+@pytest.mark.parametrize("fitted_before", [False, True])
+def test_model_and_optimizer_come_back_as_they_were(fitted_before):
+    model = line(keras.optimizers.Adam(0.01), keras.layers.Dropout(0.5))  # a random state, too
+    if fitted_before:
+        model.fit(X, Y, epochs=2, verbose=0)
+    before = schedules.training_state(model)
+    schedules.find_learning_rate(model, X, Y, high=1e3, steps=30)
+    after = schedules.training_state(model)
+    for one, other in zip(before, after, strict=True):
+        for value, same in zip(one, other, strict=True):
+            np.testing.assert_array_equal(value, same)
+    assert int(model.optimizer.iterations) == (4 if fitted_before else 0)
+    # What follows is what would have followed without the search.
+    follow = model.fit(X, Y, shuffle=False, verbose=0).history["loss"]
+    schedules.restore_state(model, before)
+    assert model.fit(X, Y, shuffle=False, verbose=0).history["loss"] == follow
+
+
+def test_the_model_comes_back_after_an_error():
+    model = line()
+    before = schedules.training_state(model)
+    broken = np.concatenate([Y, Y], axis=1)[:, :0]  # no column: the loss cannot be reckoned
+    with pytest.raises(Exception, match=r".+"):
+        schedules.find_learning_rate(model, X, broken.astype("U1"), steps=5)
+    np.testing.assert_array_equal(schedules.training_state(model).model[0], before.model[0])
+    assert float(model.optimizer.learning_rate.numpy()) == pytest.approx(0.01)
+
+
+def test_the_same_seed_gives_the_same_sweep():
+    model = line()
+    sweeps = [
+        schedules.find_learning_rate(model, X, Y, steps=10, batch_size=8, seed=seed)
+        for seed in (1, 1, 2)
+    ]
+    np.testing.assert_array_equal(sweeps[0].losses, sweeps[1].losses)
+    assert (sweeps[0].losses != sweeps[2].losses).any()
+
+
+def test_read_sweep_leaves_out_what_is_not_finite():
+    read = schedules.read_sweep([0.1, 1.0, 10.0], [2.0, 1.0, np.nan], smoothing=0.0)
+    assert read.diverged
+    assert read.rates.tolist() == [0.1, 1.0]
+    assert (read.lowest, read.suggestion) == (1.0, 0.1)
+
+
+def unbuilt():
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def uncompiled():
+    return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+
+
+def scheduled():
+    return line(keras.optimizers.SGD(schedules.as_keras(schedules.constant(0.1), steps=3)))
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        (line, {"low": 0}, "`low` must be above 0 and finite. Received: low=0"),
+        (line, {"low": 2.0, "high": 1.0}, "`low` must be below `high`. Received: low=2.0, high=1"),
+        (line, {"divergence": 1.0}, "`divergence` must be above 1. Received: divergence=1.0"),
+        (line, {"steps": 2}, "`steps` must be at least 3. Received: steps=2"),
+        (line, {"batch_size": 0}, "`batch_size` must be at least 1. Received: batch_size=0"),
+        (line, {"smoothing": 1.0}, "`smoothing` must be in [0, 1). Received: smoothing=1.0"),
+        (line, {"y": Y[:5]}, "must hold equally many examples, at least 1. Received: 48 and 5"),
+        (unbuilt, {}, "`model` must have its weights: start it with `keras.Input(shape)`."),
+        (uncompiled, {}, "`model` must be compiled with an optimizer. Received"),
+        (scheduled, {}, "must have a constant rate, which the finder can set. Received: Tabulat"),
+        (
+            line,
+            {"x": np.full_like(X, np.inf)},
+            "the loss must be finite at the lowest rates. Received: 0 finite losses of 1",
+        ),
+    ],
+)
+def test_the_finder_names_what_is_wrong(model, options, message):
+    with pytest.raises(ValueError) as error:
+        schedules.find_learning_rate(model(), **({"x": X, "y": Y} | options))
+    assert message in str(error.value)
+
+
+def test_restore_state_refuses_another_model():
+    state = schedules.training_state(line())
+    wider = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    wider.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="must have the variables that `state` was taken from"):
+        schedules.restore_state(wider, state)
+
+
+def test_interrupt_at_names_what_is_wrong():
+    with pytest.raises(ValueError, match=r"`epoch` must be at least 0\. Received: epoch=-1"):
+        schedules.InterruptAt(-1)
+    schedules.InterruptAt(3).on_epoch_begin(2)  # not yet
