@@ -1,0 +1,203 @@
+"""Monte Carlo dropout: layers that drop in inference too, and many samples in one computation."""
+
+import math
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+Array = np.ndarray
+
+ENTRIES = 2**23  # of the widest layer's output in one call by default: 32 MiB in float32
+
+
+@keras.saving.register_keras_serializable(package="dnnbook")
+class MCDropout(keras.layers.Dropout):
+    """Dropout that drops in inference as in training; other layers keep to their mode.
+
+    Args:
+        rate: As for `keras.layers.Dropout`, and so are all others.
+
+    Example:
+        >>> layer = MCDropout(0.5, seed=0)
+        >>> sorted(set(layer(np.ones((4, 25))).numpy().ravel().tolist()))
+        [0.0, 2.0]
+
+    Reference:
+        Gal and Ghahramani (2016), Dropout as a Bayesian approximation.
+    """
+
+    def call(self, inputs, training=False):
+        """Return the inputs with entries dropped, whatever the mode."""
+        return super().call(inputs, training=True)
+
+
+@keras.saving.register_keras_serializable(package="dnnbook")
+class MCAlphaDropout(keras.layers.AlphaDropout):
+    """Alpha dropout that drops in inference as in training.
+
+    Args:
+        rate: As for `keras.layers.AlphaDropout`, and so are all others.
+
+    Example:
+        >>> layer = MCAlphaDropout(0.5, seed=0)
+        >>> len(set(layer(np.ones((4, 25))).numpy().round(3).ravel().tolist()))
+        2
+    """
+
+    def call(self, inputs, training=False):
+        """Return the inputs with entries dropped, whatever the mode."""
+        return super().call(inputs, training=True)
+
+
+TWINS = {keras.layers.Dropout: MCDropout, keras.layers.AlphaDropout: MCAlphaDropout}
+
+
+def monte_carlo(model: keras.Model) -> keras.Model:
+    """Return a copy of a model whose dropout layers drop in inference too.
+
+    `Dropout` becomes `MCDropout`, `AlphaDropout` becomes `MCAlphaDropout`; all other layers are
+    copied. Batch normalization, noise and augmentation stay in inference mode.
+
+    Args:
+        model: A built Sequential or Functional model.
+
+    Returns:
+        The copy, with the model's weights and not compiled; the model itself is left alone.
+
+    Raises:
+        ValueError: The model is not built, has no dropout layer, or has one that cannot give each
+            example a mask of its own or has no twin here.
+
+    Example:
+        >>> net = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5)])
+        >>> [type(layer).__name__ for layer in monte_carlo(net).layers]
+        ['MCDropout']
+    """
+    if not model.built:
+        raise ValueError(
+            "`model` must be built, with a `keras.Input` or `model.build`. "
+            f"Received: {model.name!r}, not built"
+        )
+    copy = keras.models.clone_model(model, clone_function=_twin, recursive=True)
+    copy.set_weights(model.get_weights())
+    _check_dropouts(copy)
+    return copy
+
+
+def mc_predict(
+    model: keras.Model,
+    x: Array,
+    *,
+    samples: int = 100,
+    seed: int = 0,
+    batch_size: int | None = None,
+) -> Array:
+    """Sample predictions of a model with dropout, all of them as one batched computation.
+
+    Each example is repeated `samples` times along the batch's axis. Dropout draws a mask for every
+    row of a batch, so each example and each sample has its own. Nothing is compiled and the
+    model's state is not changed: the draws start from `seed`.
+
+    Args:
+        model: From `monte_carlo`, or with dropout layers of any kind that it converts; then each
+            call pays for the conversion.
+        x: Inputs, shape (n, ...).
+        samples: Number of samples of each example, at least 1.
+        seed: Seed of the masks, 0 or more.
+        batch_size: Most rows (examples times samples) in one call of the model, at least 1; it
+            bounds the memory. By default the widest layer puts out some 32 MiB.
+
+    Returns:
+        Outputs, shape (samples, n, ...). The mean over samples is the prediction.
+
+    Raises:
+        ValueError: A count is below 1, `x` is empty, or as for `monte_carlo`.
+
+    Example:
+        >>> net = keras.Sequential([keras.Input((2,)), MCDropout(0.5), keras.layers.Dense(3)])
+        >>> mc_predict(net, np.ones((4, 2)), samples=7).shape
+        (7, 4, 3)
+
+    Reference:
+        Gal and Ghahramani (2016), Dropout as a Bayesian approximation.
+    """
+    if min(samples, 1 if batch_size is None else batch_size) < 1 or len(x) < 1:
+        raise ValueError(
+            "`samples` and `batch_size` must be at least 1, and `x` must not be empty. "
+            f"Received: samples={samples}, batch_size={batch_size}, {len(x)} examples"
+        )
+    converted = any(isinstance(layer, tuple(TWINS.values())) for layer in _layers(model))
+    model = model if converted else monte_carlo(model)
+    _check_dropouts(model)
+    x = np.asarray(x, dtype=model.inputs[0].dtype)
+    rows = np.repeat(np.arange(len(x)), samples)
+    batch_size = batch_size or max(1, ENTRIES // _widest(model))
+    others = _seeded(model, seed)
+    weights = [variable.value for variable in model.trainable_variables]
+    outputs = []
+    for start in range(0, len(rows), batch_size):
+        part = keras.ops.convert_to_tensor(x[rows[start : start + batch_size]])
+        output, others = model.stateless_call(weights, others, part, training=False)
+        outputs.append(keras.ops.convert_to_numpy(output))
+    together = np.concatenate(outputs)
+    return np.swapaxes(together.reshape(len(x), samples, *together.shape[1:]), 0, 1)
+
+
+def _twin(layer: keras.Layer) -> keras.Layer:
+    """Return a copy of a layer, or the Monte Carlo layer that takes its place."""
+    kind = TWINS.get(type(layer), type(layer))
+    return kind.from_config(layer.get_config())
+
+
+def _layers(model: keras.Model) -> Iterator[keras.Layer]:
+    return model._flatten_layers(include_self=False)
+
+
+def _widest(model: keras.Model) -> int:
+    """Return the number of entries that the widest layer puts out for one example."""
+    shapes = [tensor.shape for layer in _layers(model) for tensor in _outputs(layer)]
+    shapes += [tensor.shape for tensor in model.inputs]
+    return max(math.prod(size or 1 for size in shape[1:]) for shape in shapes)
+
+
+def _outputs(layer: keras.Layer) -> list:
+    outputs = getattr(layer, "output", [])
+    return outputs if isinstance(outputs, list) else [outputs]
+
+
+def _check_dropouts(model: keras.Model) -> None:
+    """Refuse a model whose samples would be all alike, or not independent of each other."""
+    kinds = tuple(TWINS.values())
+    drops = [layer for layer in _layers(model) if isinstance(layer, kinds)]
+    if not drops:
+        raise ValueError(
+            "`model` must have a layer Dropout or AlphaDropout. "
+            f"Received: {', '.join(sorted({type(layer).__name__ for layer in _layers(model)}))}"
+        )
+    strange = [
+        layer
+        for layer in _layers(model)
+        if isinstance(layer, keras.layers.Dropout) and not isinstance(layer, kinds)
+    ]
+    shared = [layer for layer in drops if (layer.noise_shape or (None,))[0] is not None]
+    if strange or shared:
+        layer = (strange or shared)[0]
+        raise ValueError(
+            "every dropout layer must be Dropout or AlphaDropout itself, with a mask for each "
+            f"example. Received: {type(layer).__name__} {layer.name!r}"
+        )
+
+
+def _seeded(model: keras.Model, seed: int) -> list:
+    """Return the model's other variables, the dropout layers' seeds among them made anew."""
+    streams = np.random.SeedSequence(seed)
+    fresh = {}
+    for layer in _layers(model):
+        if isinstance(layer, tuple(TWINS.values())) and layer.rate > 0:
+            state = layer.seed_generator.state
+            fresh[id(state)] = streams.spawn(1)[0].generate_state(2).astype(state.dtype)
+    return [
+        keras.ops.convert_to_tensor(fresh.get(id(variable), variable.value))
+        for variable in model.non_trainable_variables
+    ]
