@@ -8,7 +8,9 @@ Topics, one for each chapter and under its name, import nothing of this package:
 - `normalization`: batch normalization forward, backward and folded away.
 - `clipping`: three ways to clip a gradient, and a recurrent network that needs it.
 - `transfer`: reusing layers, freezing and fine-tuning, pretraining without labels.
-- `optimizers`: update rules as pure functions, and their trajectories; its chapter follows.
+- `optimizers`: update rules as pure functions, their trajectories and their costs.
+- `schedules`: learning rates as functions of the step, 1cycle, a rate finder.
+- `regularization`: penalties, dropout and its kin, Monte Carlo predictions, calibration.
 
 Services, which every chapter uses:
 

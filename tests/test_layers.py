@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 BATCH = sorted((ROOT / "helpers" / "batch").rglob("*.py"))
 HELPERS = sorted(set((ROOT / "helpers").rglob("*.py")) - set(BATCH))
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
-TOPICS = {chapter.stem.split("_", 1)[1] for chapter in CHAPTERS} | {"optimizers"}
+TOPICS = {chapter.stem.split("_", 1)[1] for chapter in CHAPTERS}
 HEAVY = {"keras", "matplotlib", "nbformat", "numpy", "papermill", "scipy", "sphinx", "tensorflow"}
 
 

@@ -24,6 +24,7 @@ What comes of it:
 - `records`: what claims leave in an executed notebook, read and compared.
 - `report`: tables, a claims matrix and plots of a batch.
 - `build`, `pages`, `render`: the rendered book.
+- `overview`, `directives`: its first page, filled from the chapters' outputs.
 - `refresh`: the committed notebooks, executed in place and normalized.
 
 - `errors`: what can go wrong.
