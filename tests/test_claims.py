@@ -23,7 +23,10 @@ from helpers.claims.claim import number_text
 
 T_ONE = math.tan(0.475 * math.pi)  # the 97.5% point of Student's t with 1 degree of freedom: 12.7
 T_TWO = 0.95 * math.sqrt(2 / (1 - 0.95**2))  # and with 2: q √(2 / (1 - q²)) for coverage q, 4.30
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
+# Backticks aside, which mark code.
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="`"), min_size=1
+).filter(str.strip)
 QUANTITY = st.floats(-1e6, 1e6).map(lambda value: round(value, 6))
 PAIRS = st.lists(st.tuples(QUANTITY, QUANTITY), min_size=2, max_size=12)
 POSITIVE_PAIRS = st.lists(
@@ -684,6 +687,11 @@ class TestBox:
         links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
         boxes = [Page(box.claim_box(claim)).tags[0][1]["id"] for claim in (first, second)]
         assert links == [f"#{name}" for name in boxes]
+
+    def test_backticks_mark_code(self):
+        claim = check("a-b", "The next `fit` of `a < b` trains; a lone ` stays.", True)
+        for html in (box.claim_box(claim), box.claims_table([claim])):
+            assert "next <code>fit</code> of <code>a &lt; b</code> trains; a lone ` stays" in html
 
     def test_script_is_escaped(self):
         hostile = "<script>alert('x')</script>"

@@ -1,5 +1,6 @@
 """How a claim looks: a box for one, a table for a chapter's. Legible in light and dark pages."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -29,7 +30,7 @@ def claim_box(claim: Claim) -> str:
     return (
         f'<div class="dnnbook-claim" id="claim-{claim.id}" role="note" '
         f'style="{BOX.format(c=colour)}">'
-        f"<div>{_badge(claim.verdict)}&ensp;<strong>{escape(claim.statement)}</strong></div>"
+        f"<div>{_badge(claim.verdict)}&ensp;<strong>{_marked(claim.statement)}</strong></div>"
         f'<div style="{QUIET}">{_evidence(claim)} &middot; <code>{claim.id}</code></div>'
         "</div>"
     )
@@ -38,7 +39,7 @@ def claim_box(claim: Claim) -> str:
 def claims_table(claims: Sequence[Claim]) -> str:
     """Return the claims as a table in HTML, each linked to its box."""
     rows = "".join(
-        f"<tr><td style='text-align:left'><a href='#claim-{claim.id}'>{escape(claim.statement)}"
+        f"<tr><td style='text-align:left'><a href='#claim-{claim.id}'>{_marked(claim.statement)}"
         f"</a></td><td>{_badge(claim.verdict)}</td>"
         f"<td style='text-align:left'>{escape(claim.effect_text)}</td>"
         f"<td>{claim.replicas or 'exact'}</td></tr>"
@@ -49,6 +50,11 @@ def claims_table(claims: Sequence[Claim]) -> str:
         '<table class="dnnbook-claims table"><thead><tr>'
         f"{head}</tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def _marked(statement: str) -> str:
+    """Return a statement in HTML, with what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(statement))
 
 
 def _badge(verdict: str) -> str:
