@@ -1,5 +1,7 @@
 """DropConnect, the soft threshold, the norm monitor and the nets, against NumPy and Keras."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -217,6 +219,26 @@ def test_regularized_mlp_has_what_is_asked_for():
         "output",
     ]
     np.testing.assert_allclose(model(np.ones((2, 8, 8))).numpy().sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "regularization",
+    [
+        {"after": partial(keras.layers.Dropout, 0.5)},
+        {"after": [None, partial(keras.layers.AlphaDropout, 0.1)]},
+        {"dense": [partial(reg.DropConnect, rate=0.5), keras.layers.Dense]},
+        {"before": lambda: reg.augmentation_layers((8, 8))},
+        {"before": lambda: [keras.layers.GaussianNoise(0.3)]},
+    ],
+)
+def test_first_weights_do_not_depend_on_the_regularization(regularization):
+    weights = []
+    for options in ({}, regularization):
+        keras.utils.set_random_seed(3)
+        model = reg.regularized_mlp((8, 8), 10, hidden=[7, 5], **options)
+        weights.append([w.numpy() for w in model.trainable_variables])
+    assert all(map(np.array_equal, *weights))
+    assert len({w.std() for w in weights[0]}) == 4  # three kernels that differ, and zeros
 
 
 def test_regularized_mlp_checks():

@@ -13,6 +13,7 @@ augmentation layers, and the losses that a training leaves. `monte_carlo` sample
 
 from helpers.regularization.calibration import (
     Reliability,
+    calibration_floor,
     confidence_and_hits,
     expected_calibration_error,
     reliability,
@@ -76,6 +77,7 @@ __all__ = [
     "Reliability",
     "confidence_and_hits",
     "reliability",
+    "calibration_floor",
     "expected_calibration_error",
     "predictive_entropy",
     "mutual_information",

@@ -24,6 +24,8 @@ def regularized_mlp(
 ) -> keras.Sequential:
     """Return an uncompiled perceptron, with layers of regularization where they are asked for.
 
+    After `keras.utils.set_random_seed` its first weights are the same, whatever is asked for.
+
     Args:
         image_shape: Shape of one image; it is flattened.
         classes: Number of classes, the width of the softmax output layer.
@@ -55,15 +57,18 @@ def regularized_mlp(
             "`hidden` and `classes` must be at least 1. "
             f"Received: hidden={list(hidden)}, classes={classes}"
         )
+    # An initializer draws its seed when it is made, and so do layers that drop or add noise. Made
+    # first, the initializers of one random seed are the same with such layers and without.
+    initializers = [keras.initializers.get(kernel_initializer) for _ in hidden]
+    output = keras.layers.Dense(classes, activation="softmax", name="output")
     layers = [keras.Input(tuple(image_shape)), *(before() if before else ())]
     layers += [*([rescaling()] if rescaling else []), keras.layers.Flatten()]
-    same = {"activation": activation, "kernel_initializer": kernel_initializer}
-    makers = zip(hidden, _each(dense, hidden), _each(after, hidden), strict=True)
-    for number, (width, make, follow) in enumerate(makers, start=1):
-        layers.append(make(width, name=f"hidden_{number}", **same))
+    makers = zip(hidden, initializers, _each(dense, hidden), _each(after, hidden), strict=True)
+    for number, (width, initializer, make, follow) in enumerate(makers, start=1):
+        named = {"activation": activation, "name": f"hidden_{number}"}
+        layers.append(make(width, kernel_initializer=initializer, **named))
         if follow:
             layers.append(follow())
-    output = keras.layers.Dense(classes, activation="softmax", name="output")
     return keras.Sequential([*layers, output])
 
 
