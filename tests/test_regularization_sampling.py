@@ -87,9 +87,12 @@ def test_conversion_checks():
     for layer in (
         keras.layers.Dropout(0.5, noise_shape=(1, None, 3)),
         keras.layers.SpatialDropout1D(0.5),
+        keras.layers.GaussianDropout(0.5),
+        reg.DropConnect(3, rate=0.5),
     ):
-        model = keras.Sequential([keras.Input((4, 3)), keras.layers.Dropout(0.1), layer])
-        with pytest.raises(ValueError, match=r"every dropout layer must be .*Received: .*Dropout"):
+        shape = (3,) if isinstance(layer, reg.DropConnect) else (4, 3)
+        model = keras.Sequential([keras.Input(shape), keras.layers.Dropout(0.1), layer])
+        with pytest.raises(ValueError, match=r"every dropout layer must be .*Received: .*Drop"):
             reg.monte_carlo(model)
 
 

@@ -390,6 +390,14 @@ def test_plateau_rows_name_what_is_wrong():
         schedules.PlateauRows(flat, rows=[0], steps=3, factor=1.0)
 
 
+def test_plateau_rows_serve_one_training():
+    plateau = schedules.PlateauRows([schedules.constant(0.1)] * 2, rows=[0], steps=3)
+    watchers = [copy.copy(plateau) for _ in range(2)]
+    assert [watcher.row for watcher in watchers] == [0, 1]
+    with pytest.raises(ValueError, match=r"serves one training.*Received: watcher 3 of 2"):
+        copy.copy(plateau)
+
+
 def test_side_by_side_trains_each_net_as_if_alone():
     x = RNG.normal(size=(40, 2, 3)).astype(np.float32)
     y = RNG.integers(0, 4, 40)

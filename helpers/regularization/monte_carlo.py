@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from helpers.regularization.drop_connect import DropConnect
+
 Array = np.ndarray
 
 ENTRIES = 2**23  # of the widest layer's output in one call by default: 32 MiB in float32
@@ -51,6 +53,8 @@ class MCAlphaDropout(keras.layers.AlphaDropout):
 
 
 TWINS = {keras.layers.Dropout: MCDropout, keras.layers.AlphaDropout: MCAlphaDropout}
+# All that drops. Without a twin a layer would be silently off in the samples.
+DROPPING = (*TWINS, keras.layers.GaussianDropout, DropConnect)
 
 
 def monte_carlo(model: keras.Model) -> keras.Model:
@@ -178,7 +182,7 @@ def _check_dropouts(model: keras.Model) -> None:
     strange = [
         layer
         for layer in _layers(model)
-        if isinstance(layer, keras.layers.Dropout) and not isinstance(layer, kinds)
+        if isinstance(layer, DROPPING) and not isinstance(layer, kinds)
     ]
     shared = [layer for layer in drops if (layer.noise_shape or (None,))[0] is not None]
     if strange or shared:

@@ -41,7 +41,8 @@ class PlateauRows(keras.callbacks.EarlyStopping):
 
     A service that applies a copy of an early-stopping callback to each of its replicas can drive
     performance scheduling with it: the first copy watches row 0, the second row 1, and so on.
-    Give `schedule` to the optimizer and the callback itself as the early stopping.
+    Give `schedule` to the optimizer and the callback itself as the early stopping. It serves one
+    training: the next one needs its own.
 
     Args:
         schedules: The schedule of each row.
@@ -93,9 +94,15 @@ class PlateauRows(keras.callbacks.EarlyStopping):
         self._numbers = itertools.count()
 
     def __copy__(self) -> "PlateauRows":
-        """Return the watcher of the next row."""
+        """Return the watcher of the next row; there are no more than rows."""
+        row, rows = next(self._numbers), self.schedule.factors.shape[0]
+        if row >= rows:
+            raise ValueError(
+                "a `PlateauRows` serves one training, with a row for each schedule; make a new one "
+                f"for the next. Received: watcher {row + 1} of {rows}"
+            )
         watcher = object.__new__(type(self))
-        vars(watcher).update(vars(self), row=next(self._numbers), losses=[])
+        vars(watcher).update(vars(self), row=row, losses=[])
         return watcher
 
     def on_epoch_end(self, epoch, logs=None):
