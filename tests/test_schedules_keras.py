@@ -155,12 +155,18 @@ def test_one_cycle_can_be_saved_in_the_middle_of_a_fit(tmp_path):
     assert keras.models.load_model(tmp_path / "model.keras").optimizer.momentum == 0.9
 
 
-def test_one_cycle_resumes_with_initial_epoch(tmp_path):
+def line_before_and_after_a_cycle():
+    """Return a model with its state, both of before, and its weights after a whole 1cycle."""
     model = line(sgd())
     state = schedules.training_state(model)
     model.fit(X, Y, epochs=4, callbacks=[schedules.OneCycle(0.1)], **FIT)
     whole = model.get_weights()[0]
     schedules.restore_state(model, state)
+    return model, state, whole
+
+
+def test_one_cycle_resumes_with_initial_epoch(tmp_path):
+    model, _, whole = line_before_and_after_a_cycle()
     stopped = [schedules.OneCycle(0.1), schedules.InterruptAt(2)]
     with pytest.raises(schedules.InterruptedTrainingError, match="interrupted before epoch 2"):
         model.fit(X, Y, epochs=4, callbacks=stopped, **FIT)
@@ -171,11 +177,7 @@ def test_one_cycle_resumes_with_initial_epoch(tmp_path):
 
 
 def test_one_cycle_resumes_from_a_backup(tmp_path):
-    model = line(sgd())
-    state = schedules.training_state(model)
-    model.fit(X, Y, epochs=4, callbacks=[schedules.OneCycle(0.1)], **FIT)
-    whole = model.get_weights()[0]
-    schedules.restore_state(model, state)
+    model, state, whole = line_before_and_after_a_cycle()
     callbacks = [keras.callbacks.BackupAndRestore(tmp_path / "b"), schedules.OneCycle(0.1)]
     with pytest.raises(schedules.InterruptedTrainingError):
         model.fit(X, Y, epochs=4, callbacks=[*callbacks, schedules.InterruptAt(3)], **FIT)

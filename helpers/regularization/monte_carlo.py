@@ -13,8 +13,16 @@ Array = np.ndarray
 ENTRIES = 2**23  # of the widest layer's output in one call by default: 32 MiB in float32
 
 
+class _DropsAlways:
+    """What makes a layer drop in inference too; it stands before the layer's class."""
+
+    def call(self, inputs, training=False):
+        """Return the inputs with entries dropped, whatever the mode."""
+        return super().call(inputs, training=True)
+
+
 @keras.saving.register_keras_serializable(package="dnnbook")
-class MCDropout(keras.layers.Dropout):
+class MCDropout(_DropsAlways, keras.layers.Dropout):
     """Dropout that drops in inference as in training; other layers keep to their mode.
 
     Args:
@@ -29,13 +37,9 @@ class MCDropout(keras.layers.Dropout):
         Gal and Ghahramani (2016), Dropout as a Bayesian approximation.
     """
 
-    def call(self, inputs, training=False):
-        """Return the inputs with entries dropped, whatever the mode."""
-        return super().call(inputs, training=True)
-
 
 @keras.saving.register_keras_serializable(package="dnnbook")
-class MCAlphaDropout(keras.layers.AlphaDropout):
+class MCAlphaDropout(_DropsAlways, keras.layers.AlphaDropout):
     """Alpha dropout that drops in inference as in training.
 
     Args:
@@ -46,10 +50,6 @@ class MCAlphaDropout(keras.layers.AlphaDropout):
         >>> len(set(layer(np.ones((4, 25))).numpy().round(3).ravel().tolist()))
         2
     """
-
-    def call(self, inputs, training=False):
-        """Return the inputs with entries dropped, whatever the mode."""
-        return super().call(inputs, training=True)
 
 
 TWINS = {keras.layers.Dropout: MCDropout, keras.layers.AlphaDropout: MCAlphaDropout}

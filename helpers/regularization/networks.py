@@ -6,6 +6,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from helpers.regularization.calibration import with_labels
+
 Array = np.ndarray
 MakeLayer = Callable[..., keras.Layer]
 
@@ -181,11 +183,6 @@ def cross_entropy(probabilities: Array, labels: Array) -> Array:
         >>> cross_entropy(np.array([[[0.5, 0.5]], [[0.25, 0.75]]]), np.array([0])).round(3)
         array([0.693, 1.386])
     """
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
-    if probabilities.ndim < 2 or probabilities.shape[-2:-1] != labels.shape:
-        raise ValueError(
-            "`probabilities` must have shape (..., n, classes), and `labels` (n,). "
-            f"Received: {probabilities.shape} and {labels.shape}"
-        )
+    probabilities, labels = with_labels(probabilities, labels)
     right = probabilities[..., np.arange(len(labels)), labels]
     return -np.log(np.maximum(right, 1e-7, dtype=float)).mean(axis=-1)

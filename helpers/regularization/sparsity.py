@@ -69,16 +69,10 @@ def train_sparse(
             gradient = _gradient(kernels, x[batch], one_hot[batch])
             if proximal:
                 moved = kernels - learning_rate * gradient
-                kernels = soft_threshold_each(moved, learning_rate * pull)
+                kernels = soft_threshold(moved, learning_rate * pull)
             else:
                 kernels = kernels - learning_rate * (gradient + pull * np.sign(kernels))
     return kernels
-
-
-def soft_threshold_each(weights: Array, amounts: Array) -> Array:
-    """Return `soft_threshold` of each row of weights by its own amount, shape (rows, ...)."""
-    pairs = zip(weights, amounts.ravel(), strict=True)
-    return np.stack([soft_threshold(row, amount) for row, amount in pairs])
 
 
 def _gradient(kernels: Array, x: Array, one_hot: Array) -> Array:
