@@ -1,5 +1,6 @@
 """What the page on running the book and the README print is what the commands print."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -87,3 +88,15 @@ def test_the_example_runs_and_is_reported_as_the_page_says(tmp_path, monkeypatch
     ):
         found, expected = printed(command, output)
         assert found == expected
+    verdicts_have_room(tmp_path / "depth")
+
+
+def verdicts_have_room(folder):
+    """Hold each interval that far from 0 that no processor's rounding can turn the verdict."""
+    results = [json.loads(file.read_text("utf-8")) for file in folder.glob("runs/*/run.json")]
+    records = [record for result in results for record in result["records"]]
+    claims = [record for record in records if record["kind"] == "claim"]
+    assert len(claims) == 10
+    for claim in claims:
+        half = (claim["high"] - claim["low"]) / 2
+        assert min(abs(claim["low"]), abs(claim["high"])) > 2 * half, claim
