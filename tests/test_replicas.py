@@ -8,7 +8,6 @@ import pytest
 from keras import layers, optimizers
 
 from helpers.replicas import Replicas, batch_order, fit_arms, fit_replicas
-from helpers.replicas.checks import signature
 
 LOSS = "sparse_categorical_crossentropy"
 SEED, REPLICAS, EPOCHS, BATCH = 5, 2, 3, 16
@@ -92,7 +91,7 @@ def plain_fit(build, data, seed, optimizer, *, epochs=EPOCHS, loss=LOSS, callbac
 
 
 def assert_equals_fit(
-    build, data, optimizer, *, tolerance=WEIGHTS_TOLERANCE, loss=LOSS, callbacks=list, **options
+    build, data, optimizer, *, tolerance=WEIGHTS_TOLERANCE, loss=LOSS, oracle_callbacks=list, **options
 ):
     """Train both ways and compare weights and histories of every replica."""
     trained = fit_replicas(
@@ -104,19 +103,19 @@ def assert_equals_fit(
         batch_size=BATCH,
         replicas=REPLICAS,
         seed=SEED,
-        **options,
+        **{"metrics": ["accuracy"]} | options,
     )
     for replica in range(REPLICAS):
         model, history = plain_fit(
-            build, data, SEED + replica, optimizer, loss=loss, callbacks=callbacks()
+            build, data, SEED + replica, optimizer, loss=loss, callbacks=oracle_callbacks()
         )
         for ours, theirs in zip(trained.weights, model.get_weights(), strict=True):
             np.testing.assert_allclose(ours[replica], theirs, rtol=0, atol=tolerance)
         assert set(trained.history) == set(history)
         for name, theirs in history.items():
-            ours = trained.history[name][replica, : len(theirs)]
-            np.testing.assert_allclose(ours, theirs, rtol=0, atol=HISTORY_TOLERANCE)
-            assert np.isnan(trained.history[name][replica, len(theirs) :]).all()
+            ours = trained.history[name][replica]
+            np.testing.assert_allclose(ours[: len(theirs)], theirs, rtol=0, atol=HISTORY_TOLERANCE)
+            assert np.ma.getmaskarray(ours).tolist() == [at >= len(theirs) for at in range(len(ours))]
     return trained
 
 
@@ -149,7 +148,8 @@ def test_equals_fit_for_each_optimizer(name):
 @pytest.mark.parametrize("name", ["nesterov", "adamw", "global_clipnorm", "schedule"])
 def test_equals_fit_as_a_large_model(name, monkeypatch):
     # Then each variable is stacked by itself and the step is compiled.
-    monkeypatch.setattr("helpers.replicas.engine.LARGE", 0)
+    monkeypatch.setattr("helpers.replicas.fitting.LARGE", 0)
+    monkeypatch.setattr("helpers.replicas.fitting.WORTH_COMPILING", 0)
     constrained = dense(LAYERS["max_norm"])
     assert_equals_fit(constrained, arrays(), OPTIMIZERS[name])
 
@@ -240,15 +240,17 @@ def test_equals_fit_with_early_stopping(restore):
         arrays(),
         optimizers.SGD(3.0),
         tolerance=2e-5,  # the high rate magnifies rounding as it does the steps
-        callbacks=lambda: [stopping()],
-        early_stopping=stopping(),
+        oracle_callbacks=lambda: [stopping()],
+        callbacks=lambda replica: [stopping()],
     )
     assert np.isfinite(trained.history["loss"][:, 0]).all()
 
 
 def test_early_stopping_ends_when_all_have_stopped():
-    stopping = keras.callbacks.EarlyStopping(monitor="val_accuracy", min_delta=2.0, patience=1)
-    trained = fit_small(epochs=20, early_stopping=stopping)
+    def callbacks(replica):
+        return [keras.callbacks.EarlyStopping("val_accuracy", min_delta=2.0, patience=1)]
+
+    trained = fit_small(epochs=20, callbacks=callbacks)
     # Nothing can improve by 2: epoch 1 is the best, epoch 2 uses up the patience.
     assert trained.history["loss"].shape == (REPLICAS, 2)
 
@@ -256,6 +258,7 @@ def test_early_stopping_ends_when_all_have_stopped():
 def fit_small(build=None, data=None, **options):
     """Train two replicas of the small net for an epoch, with what the test changes."""
     defaults = {"optimizer": "sgd", "loss": LOSS, "epochs": 1, "replicas": REPLICAS, "seed": SEED}
+    defaults["metrics"] = ["accuracy"]
     return fit_replicas(build or dense(), data or arrays(), **{**defaults, **options})
 
 
@@ -266,7 +269,7 @@ def test_own_rates_equal_separate_trainings():
         optimizers.Adam(1.0),
         optimizers.AdamW(1.0, weight_decay=0.1),
     ):
-        together = fit_small(optimizer=optimizer, learning_rates=rates, epochs=2)
+        together = fit_small(optimizer=optimizer, each={"learning_rate": rates}, epochs=2)
         for replica, rate in enumerate(rates):
             config = optimizer.get_config() | {"learning_rate": rate}
             alone = fit_small(
@@ -320,7 +323,7 @@ def test_models_and_predictions_are_the_replicas():
 def test_evaluation_in_chunks_equals_evaluation_at_once(monkeypatch):
     data = arrays()
     trained = fit_small(data=data)
-    monkeypatch.setattr("helpers.replicas.engine.EVALUATION_CHUNK", 7)
+    monkeypatch.setattr("helpers.replicas.result.EVALUATION_CHUNK", 7)
     evaluated = trained.evaluate(data.x_valid, data.y_valid)
     np.testing.assert_allclose(evaluated["loss"], trained.history["val_loss"][:, -1], atol=1e-6)
     assert trained.predict(data.x_valid).shape == (REPLICAS, 20, 3)

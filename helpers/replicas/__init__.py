@@ -1,16 +1,29 @@
-"""Many independent trainings in one: `fit_replicas`, and `fit_arms` to compare them.
+"""Many independent trainings in one: `fit_replicas`, `fit_arms` to compare, `search` for rates.
 
 One training says little: another seed gives another result. `fit_replicas` trains several
 replicas of a model, each with its own initial weights, batch order and dropout masks, as one
 stacked computation, which on a small model costs less than a single `model.fit`. What each
 replica computes is what `model.fit` would have computed from the same weights and batch order.
 
-`fitting` holds the two functions, `result` what they return, `options` and `checks` what they
-accept, `training` the loop over epochs, and `engine` the stacked computation itself.
+`fitting` and `searching` hold what is called, `result` what it returns, `options` and `checks` what it accepts,
+`building` the replicas' models and `sameness` what two of them have in common, `program` the
+stacked computation with `stepping` (the optimizer), `compiled` (loss and metrics), `numbers` and
+`tracing`, and `training` the loop over epochs with `watching`, the callbacks.
 """
 
+from helpers.numerics import batch_order
 from helpers.replicas.fitting import fit_arms, fit_replicas
+from helpers.replicas.program import Step
 from helpers.replicas.result import Replicas
-from helpers.replicas.training import batch_order
+from helpers.replicas.searching import Search, best_position, search
 
-__all__ = ["Replicas", "batch_order", "fit_arms", "fit_replicas"]
+__all__ = [
+    "Replicas",
+    "Search",
+    "Step",
+    "batch_order",
+    "best_position",
+    "fit_arms",
+    "fit_replicas",
+    "search",
+]

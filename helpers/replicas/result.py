@@ -1,75 +1,243 @@
 """What `fit_replicas` returns."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from helpers.replicas.engine import Stack
-from helpers.replicas.options import stack_options
+from helpers.replicas.building import Build, build_one, kept_random_state
+from helpers.replicas.options import examples, resolve_rows
+from helpers.replicas.program import Program, State, is_dropping
+from helpers.replicas.stepping import fresh_optimizer
+from helpers.replicas.tracing import to_numpy
+from helpers.replicas.training import EVALUATION_CHUNK, stacked_weights
 
-Build = Callable[[], keras.Model]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Replicas:
     """Trained replicas of one model.
 
     Attributes:
         history: Name → shape (replicas, epochs): ``loss``, the metrics, and the same with
-            ``val_``; NaN after early stopping ended a replica.
-        initial_weights, weights: In the order of `model.get_weights()`, each with a leading axis
-            of replicas.
+            ``val_``. NaN means that a replica diverged; what a replica that was stopped did not
+            train is masked (`numpy.ma`).
+        steps: Name → shape (replicas, steps): what was watched.
         seeds: The seed of each replica.
         builds: The function that built each replica.
-        compile_options: Optimizer, loss and metrics, as `compile` takes them.
+        stopped_at: Shape (replicas,): the number of epochs after which a callback stopped a
+            replica, 0 for one that ran to the end.
     """
 
     history: dict[str, np.ndarray]
-    initial_weights: tuple[np.ndarray, ...]
-    weights: tuple[np.ndarray, ...]
+    steps: dict[str, np.ndarray]
     seeds: tuple[int, ...]
     builds: tuple[Build, ...]
-    compile_options: dict
+    stopped_at: np.ndarray
+    _start: State = field(repr=False)
+    _state: State = field(repr=False)
+    _program: Program = field(repr=False)
+    _settings: dict = field(repr=False)  # what fit_replicas was called with, to go on
 
     def __len__(self) -> int:
         return len(self.seeds)
 
-    def __getitem__(self, part: slice) -> "Replicas":
-        """Return some of the replicas, by a slice."""
-        if not isinstance(part, slice):
-            raise TypeError(f"replicas are taken by a slice, as in [:4]. Received: {part!r}")
-        return Replicas(
-            {name: values[part] for name, values in self.history.items()},
-            tuple(weight[part] for weight in self.initial_weights),
-            tuple(weight[part] for weight in self.weights),
-            self.seeds[part],
-            self.builds[part],
-            self.compile_options,
+    def __getitem__(self, which) -> "Replicas":
+        """Return some of the replicas: by an index, a slice, indices or a mask."""
+        try:
+            kept = np.atleast_1d(np.arange(len(self))[which])
+        except IndexError as error:
+            raise IndexError(
+                f"replicas are taken by an index from 0 to {len(self) - 1}, a slice, indices or a "
+                f"mask. Received: {which!r}"
+            ) from error
+        pick = lambda values: np.asanyarray(values)[kept]  # noqa: E731
+        return replace(
+            self,
+            history={name: pick(values) for name, values in self.history.items()},
+            steps={name: pick(values) for name, values in self.steps.items()},
+            seeds=tuple(self.seeds[k] for k in kept),
+            builds=tuple(self.builds[k] for k in kept),
+            stopped_at=self.stopped_at[kept],
+            _start=_some(self._start, kept),
+            _state=_some(self._state, kept),
+            _settings=_some_settings(self._settings, kept),
         )
+
+    @cached_property
+    def weights(self) -> tuple[np.ndarray, ...]:
+        """Trained weights, in the order of `model.get_weights()`, each with a leading axis."""
+        return tuple(stacked_weights(self._program, self._state))
+
+    @cached_property
+    def initial_weights(self) -> tuple[np.ndarray, ...]:
+        """The weights that training started from, as `weights`."""
+        return tuple(stacked_weights(self._program, self._start))
+
+    @property
+    def epochs_run(self) -> np.ndarray:
+        """The number of epochs that each replica trained for, shape (replicas,)."""
+        loss = self.history["loss"]
+        return np.where(self.stopped_at > 0, (~np.ma.getmaskarray(loss)).sum(axis=1), loss.shape[1])
 
     def model(self, replica: int) -> keras.Model:
         """Return one replica as an ordinary Keras model, compiled with a fresh optimizer."""
-        model = self.builds[replica]()
-        model.set_weights([weight[replica] for weight in self.weights])
-        options = dict(self.compile_options)
-        optimizer = options.pop("optimizer")
-        model.compile(type(optimizer).from_config(optimizer.get_config()), **options)
+        one = self[replica]
+        with kept_random_state():
+            model = build_one(one.builds[0], one.seeds[0], self._settings["training"].x)
+        own = [*model.trainable_variables, *model.non_trainable_variables]
+        values = [*self._program.unpack(one._state.trainable), *one._state.others]
+        for variable, value in zip(own, values, strict=True):
+            variable.assign(value[0])
+        numbers = one._settings["numbers"]
+        places = self._program.layer_numbers
+        _set_numbers(model, {p: float(numbers.layers[n][0]) for n in places for p in places[n]})
+        rate = numbers.rates[0] if self._settings["own_rates"] else None
+        rate = rate if rate is None or np.isscalar(rate) else _Table(rate)
+        compiled = self._settings["compiled"]
+        model.compile(fresh_optimizer(self._settings["optimizer"], rate), **compiled)
         return model
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """Return every replica's outputs in inference mode, shape (replicas, n, ...)."""
-        return self._stack.predict(tf.constant(x))
+    def predict(
+        self,
+        x,
+        *,
+        rows=None,
+        training: bool = False,
+        batch_size: int = EVALUATION_CHUNK,
+        layer: str | int | None = None,
+        samples: int | None = None,
+    ) -> np.ndarray:
+        """Return every replica's outputs, shape (replicas, n, ...).
 
-    def evaluate(self, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
-        """Return loss and metrics of every replica in inference mode, each (replicas,)."""
-        return self._stack.evaluate(tf.constant(x), tf.constant(y))
+        Args:
+            x: Inputs, nested as the model's.
+            rows: Each replica's own rows of `x`, shape (replicas, n).
+            training: Whether layers are in the mode of training: batch normalization takes the
+                statistics of the batch, dropout drops.
+            batch_size: Examples at a time, which in training mode are a batch; the last may be
+                smaller.
+            layer: Name or position of a layer whose outputs are wanted instead.
+            samples: Number of Monte Carlo predictions: dropout drops, all other layers stay in
+                inference mode. The shape is then (replicas, samples, n, ...).
 
-    @cached_property
-    def _stack(self) -> Stack:
-        stack = Stack([self.model(0)] * len(self), **stack_options(**self.compile_options))
-        stack.assign(self.weights)
-        return stack
+        Raises:
+            ValueError: There is no such layer, nothing drops, or a number is out of range.
+
+        Reference:
+            Gal and Ghahramani (2016), Dropout as a Bayesian approximation (for `samples`).
+        """
+        found = examples(x, x, name="x").x
+        position = None if layer is None else self._position(layer)
+        rows = resolve_rows(rows, len(self), len(keras.tree.flatten(found)[0]), name="rows")
+        if samples is not None:
+            self._check_samples(samples, training)
+        outputs, state = [], self._state
+        for _ in range(samples or 1):
+            one, others = self._program.predict(
+                state,
+                found,
+                rows,
+                self._settings["numbers"].layers,
+                batch_size=int(batch_size),
+                training=bool(training),
+                layer=position,
+                drops=samples is not None,
+            )
+            state = state._replace(others=others)
+            outputs.append(one)
+        if samples is None:
+            return outputs[0]
+        return keras.tree.map_structure(lambda *parts: np.stack(parts, axis=1), *outputs)
+
+    def evaluate(self, x, y=None, *, rows=None, sample_weight=None, batch_size: int = 32) -> dict:
+        """Return loss and metrics of every replica in inference mode, each (replicas,).
+
+        Args:
+            x, y, sample_weight: Examples, as `fit_replicas` takes them.
+            rows: Each replica's own rows of these, shape (replicas, n).
+            batch_size: Examples at a time, which matters to losses that are no mean over examples.
+        """
+        found = examples(x, y, sample_weight)
+        rows = resolve_rows(rows, len(self), len(found), name="rows")
+        compiled = self._program.compiled
+        chunk = EVALUATION_CHUNK if compiled.is_mean else batch_size
+        numbers = self._settings["numbers"].layers
+        values = self._program.evaluate(self._state, tuple(found), rows, numbers, chunk)
+        return {name: one.numpy() for name, one in zip(compiled.names, values, strict=True)}
+
+    def fit(self, *, epochs: int, **changes) -> "Replicas":
+        """Go on for so many epochs more: weights, optimizers, orders of examples and all.
+
+        Args:
+            epochs: Number of further passes, at least 1.
+            **changes: Arguments of `fit_replicas` that are to be others from now on.
+
+        Returns:
+            The `Replicas` as they are then; histories hold the further epochs.
+        """
+        return self._settings["go_on"](self, epochs, changes)
+
+    def _position(self, layer: str | int) -> int:
+        layers = list(self._program.model._flatten_layers(include_self=False))
+        names = [one.name for one in layers]
+        functional = hasattr(self._program.model, "inputs") and self._program.model.inputs
+        if isinstance(layer, str) and layer in names and functional:
+            return names.index(layer)
+        if isinstance(layer, int) and -len(layers) <= layer < len(layers) and functional:
+            return layer % len(layers)
+        raise ValueError(
+            "`layer` must be the name or position of a layer of a functional model. "
+            f"Received: {layer!r}. Possible: {', '.join(names)}"
+        )
+
+    def _check_samples(self, samples: int, training: bool) -> None:
+        layers = self._program.model._flatten_layers(include_self=False)
+        if training or not isinstance(samples, int) or samples < 1:
+            raise ValueError(
+                "`samples` must be a whole number of at least 1, without `training`. "
+                f"Received: samples={samples!r}, training={training}"
+            )
+        if not any(is_dropping(layer) for layer in layers):
+            raise ValueError(
+                "`samples` are for models that drop at random: all would be equal. Received: "
+                f"layers {', '.join(type(one).__name__ for one in self._program.model.layers)}"
+            )
+
+
+class _Table(keras.optimizers.schedules.LearningRateSchedule):
+    """The rates of a replica's training, the last of them from then on."""
+
+    def __init__(self, rates):
+        self.rates = keras.ops.convert_to_tensor(rates)
+
+    def __call__(self, step):
+        last = self.rates.shape[0] - 1
+        return keras.ops.take(self.rates, keras.ops.minimum(keras.ops.cast(step, "int32"), last))
+
+    def get_config(self):
+        return {"rates": to_numpy(self.rates).tolist()}
+
+
+def _set_numbers(model: keras.Model, values: dict) -> None:
+    layers = list(model._flatten_layers(include_self=False))
+    for (at, path), value in values.items():
+        owner = layers[at]
+        for name in path[:-1]:
+            owner = getattr(owner, name)
+        setattr(owner, path[-1], value)
+
+
+def _some(state: State, kept: np.ndarray) -> State:
+    parts = ([to_numpy(one)[kept] for one in part] for part in state[:3])
+    return State(*parts, state.iterations)
+
+
+def _some_settings(settings: dict, kept: np.ndarray) -> dict:
+    numbers = settings["numbers"]
+    some = numbers._replace(
+        rates=[numbers.rates[k] for k in kept],
+        optimizer={name: values[kept] for name, values in numbers.optimizer.items()},
+        layers={name: values[kept] for name, values in numbers.layers.items()},
+    )
+    return settings | {"numbers": some, "kept": settings["kept"][kept]}

@@ -1,117 +1,224 @@
-"""The loop over epochs, and early stopping of each replica by itself."""
+"""The loop over epochs."""
 
-import copy
+import math
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from helpers.replicas.engine import Stack
+from helpers.numerics import batch_order
+from helpers.replicas.options import Numbers
+from helpers.replicas.program import Program, State
+from helpers.replicas.tracing import to_numpy
+from helpers.replicas.watching import Watchers
+
+EVALUATION_CHUNK = 1024  # examples at a time, so that activations of all replicas fit in memory
 
 
-def batch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
-    """Return the order in which a replica sees the examples in an epoch.
+class Plan(NamedTuple):
+    """What a training is, but for the program and where it starts.
 
-    Args:
-        seed: The replica's seed, at least 0.
-        epoch: Counted from 0.
-        examples: Number of training examples.
-
-    Returns:
-        A permutation of 0 … examples − 1, shape (examples,), int32.
-
-    Example:
-        >>> sorted(batch_order(0, 0, 4).tolist())
-        [0, 1, 2, 3]
+    Attributes:
+        training: The examples.
+        validation: The examples of validation, or None.
+        rows, validation_rows: Each replica's own rows of these, or None for all.
+        seeds: One for each replica.
+        epochs: Their numbers.
+        batch_size: Examples a step.
+        numbers: Each replica's own.
+        callbacks: From a replica's number to its callbacks, or None.
     """
-    return np.random.default_rng((seed, epoch)).permutation(examples).astype(np.int32)
+
+    training: tuple
+    validation: tuple | None
+    rows: np.ndarray | None
+    validation_rows: np.ndarray | None
+    seeds: tuple[int, ...]
+    epochs: range
+    batch_size: int
+    numbers: Numbers
+    callbacks: object
+
+    @property
+    def examples(self) -> int:
+        """The examples that a replica trains on."""
+        return len(self.training) if self.rows is None else self.rows.shape[1]
+
+    @property
+    def steps(self) -> int:
+        """The steps of an epoch."""
+        return math.ceil(self.examples / self.batch_size)
 
 
-def train(stack: Stack, data, *, seeds, epochs, batch_size, early_stopping):
-    """Run the epochs; return histories, each (replicas, epochs), and the final weights."""
-    x, y, x_valid, y_valid = _tensors(data)
-    stoppers = _stoppers(early_stopping, stack, validated=x_valid is not None)
+class Trained(NamedTuple):
+    """What came of a training: histories (replicas, epochs), what was watched, the last state."""
+
+    history: dict[str, np.ndarray]
+    steps: dict[str, np.ndarray]
+    state: State
+    stopped_at: np.ndarray
+
+
+def train(program: Program, state: State, plan: Plan) -> Trained:
+    """Run the epochs of a plan from a state."""
+    replicas = len(plan.seeds)
+    run = _Run(program, state, plan)
+    watchers = Watchers(
+        plan.callbacks,
+        replicas,
+        names=run.names,
+        weights=run.weights_of,
+        rates=plan.numbers.rates,
+        metrics=[program.compiled.metrics],
+        params={"epochs": plan.epochs.stop, "steps": plan.steps, "verbose": 0},
+    )
+    watchers.begin()
     rows: list[dict[str, np.ndarray]] = []
-    for epoch in range(epochs):
-        order = np.stack([batch_order(seed, epoch, len(x)) for seed in seeds])
-        seen = stack.train_epoch(x, y, order, batch_size=batch_size)
-        if x_valid is not None:
-            valid = stack.evaluate(x_valid, y_valid)
-            seen |= {f"val_{name}": values for name, values in valid.items()}
-        running = np.array([not stopper.model.stop_training for stopper in stoppers] or [True])
-        rows.append({name: np.where(running, values, np.nan) for name, values in seen.items()})
-        _stop_some(stoppers, stack, epoch, seen)
-        if stoppers and all(stopper.model.stop_training for stopper in stoppers):
+    watched: list[dict[str, np.ndarray]] = []
+    kept: dict[int, State] = {}
+    for epoch in plan.epochs:
+        watchers.begin_epoch(epoch)
+        run.take_weights(watchers)
+        was_running = watchers.stopped == 0
+        seen, at_steps = run.epoch(epoch, [one.optimizer._rate for one in watchers.models])
+        added = watchers.end_epoch(epoch, epoch + 1, seen) if watchers else {}
+        rows.append({n: _masked(v, was_running) for n, v in (seen | added).items()})
+        watched.append({n: _masked(v, was_running[:, None]) for n, v in at_steps.items()})
+        for k in np.flatnonzero(was_running & (watchers.stopped > 0)):
+            kept[k] = run.state_of(k, watchers)
+        if watchers and (watchers.stopped > 0).all():
             break
-    history = {name: np.stack([row[name] for row in rows], axis=1) for name in rows[0]}
-    return history, _final_weights(stack, stoppers)
+    watchers.end(seen)
+    run.take_weights(watchers)
+    final = run.with_kept(kept)
+    history = {name: _joined([row[name][:, None] for row in rows]) for name in rows[0]}
+    at_steps = {name: _joined([one[name] for one in watched]) for name in watched[0]}
+    return Trained(history, at_steps, final, watchers.stopped)
 
 
-class _OneReplica:
-    """What Keras' EarlyStopping needs of a model: weights to keep and a flag to set."""
-
-    def __init__(self, number: int):
-        self.number = number
-        self.stop_training = False
-        self.weights: list[np.ndarray] = []
-
-    def get_weights(self):
-        return self.weights
-
-    def set_weights(self, weights):
-        self.weights = weights
+def _masked(values: np.ndarray, running: np.ndarray) -> np.ma.MaskedArray:
+    mask = np.broadcast_to(~running, values.shape)
+    return np.ma.array(np.where(mask, np.nan, values), mask=mask)
 
 
-def _stoppers(early_stopping, stack, *, validated: bool) -> list:
-    """Return a copy of the callback for each replica, so that Keras' own rule decides."""
-    if early_stopping is None:
-        return []
-    names = ["loss", *stack.metrics]
-    names += [f"val_{name}" for name in names] if validated else []
-    if early_stopping.monitor not in names:
-        raise ValueError(
-            f"`early_stopping` must monitor one of {', '.join(names)}. "
-            f"Received: monitor={early_stopping.monitor!r}"
+def _joined(columns: list) -> np.ndarray:
+    """Return columns side by side, an ordinary array where nothing is masked."""
+    joined = np.ma.concatenate(columns, axis=1)
+    return joined if joined.mask.any() else np.asarray(joined.data)
+
+
+class _Run:
+    """The state of a training as its epochs pass."""
+
+    def __init__(self, program: Program, state: State, plan: Plan):
+        self.program, self.plan, self.state = program, plan, state
+        self.data = tuple(plan.training)
+        mean = program.compiled.is_mean
+        self.chunk = EVALUATION_CHUNK if mean else plan.batch_size
+        self.constant = plan.numbers.optimizer | plan.numbers.layers
+        names = program.compiled.names
+        valid = [f"val_{name}" for name in names] if plan.validation is not None else []
+        self.names = [*names, *valid]
+        self._tensors = _on_device(self.data)
+        self._validation = None if plan.validation is None else _on_device(tuple(plan.validation))
+        self._fetched: list[np.ndarray] | None = None
+
+    def epoch(self, epoch: int, rates: list) -> tuple[dict, dict]:
+        """Train an epoch; return loss and metrics by name, and what was watched."""
+        plan, program = self.plan, self.program
+        done = (epoch - plan.epochs.start) * plan.steps
+        at = [r if np.isscalar(r) else r[done : done + plan.steps] for r in rates]
+        table = np.stack([np.broadcast_to(np.float32(one), plan.steps) for one in at], axis=1)
+        numbers = self.constant | {"learning_rate": table}
+        order = np.stack([batch_order(seed, epoch, plan.examples) for seed in plan.seeds])
+        if plan.rows is not None:
+            order = np.take_along_axis(plan.rows, order, axis=1)
+        self.state, found, watched = program.train_epoch(
+            self.state, self._tensors, order, numbers, plan.batch_size
         )
-    stoppers = []
-    for number in range(stack.replicas):
-        stopper = copy.copy(early_stopping)
-        if stopper.mode == "auto" and stopper.monitor.endswith("accuracy"):
-            stopper.mode = "max"
-        stopper.set_model(_OneReplica(number))
-        stopper.on_train_begin()
-        stoppers.append(stopper)
-    return stoppers
-
-
-def _stop_some(stoppers, stack, epoch: int, seen: dict[str, np.ndarray]) -> None:
-    """Show each running replica its own figures; those that stop keep their weights."""
-    weights = stack.weights() if stoppers else ()
-    for stopper in stoppers:
-        one = stopper.model
-        if not one.stop_training:
-            one.weights = [weight[one.number] for weight in weights]
-            stopper.on_epoch_end(epoch, {name: row[one.number] for name, row in seen.items()})
-
-
-def _final_weights(stack, stoppers) -> tuple[np.ndarray, ...]:
-    if not stoppers:
-        return stack.weights()
-    for stopper in stoppers:
-        stopper.on_train_end()
-    columns = zip(*(stopper.model.weights for stopper in stoppers), strict=True)
-    return tuple(np.stack(column) for column in columns)
-
-
-def _tensors(data) -> tuple[tf.Tensor | None, ...]:
-    """Return training and validation arrays as tensors, checked for equal lengths."""
-    tensors = []
-    for split in ("train", "valid"):
-        x, y = getattr(data, f"x_{split}", None), getattr(data, f"y_{split}", None)
-        sizes = [0 if part is None else len(part) for part in (x, y)]
-        if sizes[0] != sizes[1] or (split == "train" and sizes[0] == 0):
-            raise ValueError(
-                f"`data` must hold as many x_{split} as y_{split}, and training examples at all. "
-                f"Received: {sizes[0]} and {sizes[1]}"
+        self._fetched = None
+        if self._validation is not None:
+            found += program.evaluate(
+                self.state,
+                self._validation,
+                plan.validation_rows,
+                plan.numbers.layers,
+                self.chunk,
             )
-        tensors += [tf.constant(x), tf.constant(y)] if sizes[0] else [None, None]
-    return tuple(tensors)
+        seen = {name: one.numpy() for name, one in zip(self.names, found, strict=True)}
+        return seen, {name: one.numpy().T for name, one in watched.items()}
+
+    def weights_of(self, replica: int) -> list[np.ndarray]:
+        """Return a replica's weights in the order of `get_weights()`."""
+        if self._fetched is None:
+            self._fetched = stacked_weights(self.program, self.state)
+        return [one[replica] for one in self._fetched]
+
+    def take_weights(self, watchers: Watchers) -> None:
+        """Set the weights that callbacks of running replicas have set."""
+        for one in watchers.models:
+            if one.new_weights is not None and not one.stop_training:
+                part = one_row(self.state, one.replica)
+                self.state = put_row(
+                    self.state, one.replica, with_weights(self.program, part, one.new_weights)
+                )
+                one.new_weights = None
+                self._fetched = None
+
+    def state_of(self, replica: int, watchers: Watchers) -> State:
+        """Return the state of a replica that has just stopped, with its callbacks' weights."""
+        part = one_row(self.state, replica)
+        new = watchers.models[replica].new_weights
+        return part if new is None else with_weights(self.program, part, new)
+
+    def with_kept(self, kept: dict[int, State]) -> State:
+        """Return the last state, with those that stopped as they were when they did."""
+        state = self.state
+        for replica, part in kept.items():
+            state = put_row(state, replica, part)
+        return state
+
+
+def _on_device(nested):
+    return tf.nest.map_structure(lambda one: None if one is None else tf.constant(one), nested)
+
+
+def one_row(state: State, replica: int) -> State:
+    """Return the state of one replica, with an axis of one replica."""
+    parts = ([one[replica : replica + 1] for one in part] for part in state[:3])
+    return State(*parts, state.iterations)
+
+
+def put_row(state: State, replica: int, part: State) -> State:
+    """Return a state in which one replica's is another's."""
+    new = [
+        [
+            tf.tensor_scatter_nd_update(whole, [[replica]], one)
+            for whole, one in zip(wholes, ones, strict=True)
+        ]
+        for wholes, ones in zip(state[:3], part[:3], strict=True)
+    ]
+    return State(*new, state.iterations)
+
+
+def stacked_weights(program: Program, state: State) -> list[np.ndarray]:
+    """Return stacked weights in the order of the template's `get_weights()`."""
+    model = program.model
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    values = [*program.unpack(state.trainable), *state.others]
+    by_variable = {id(one): value for one, value in zip(variables, values, strict=True)}
+    return [to_numpy(by_variable[id(one)]) for one in model.weights]
+
+
+def with_weights(program: Program, state: State, weights) -> State:
+    """Return a state with other weights, given stacked in the order of `get_weights()`."""
+    model = program.model
+    given = {id(one): value for one, value in zip(model.weights, weights, strict=True)}
+    replicas = len([*state.trainable, *state.others][0])
+    shaped = lambda one: np.reshape(given[id(one)], (replicas, *one.shape))  # noqa: E731
+    trainable = [tf.constant(shaped(one), one.dtype) for one in model.trainable_variables]
+    others = [
+        tf.constant(shaped(one), one.dtype) if id(one) in given else old
+        for one, old in zip(model.non_trainable_variables, state.others, strict=True)
+    ]
+    return State(program.pack(trainable), others, state.optimizer, state.iterations)

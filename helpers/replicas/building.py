@@ -1,0 +1,258 @@
+"""The replicas' models: one template, and the weights with which each of them starts.
+
+Building a Keras model takes far longer than drawing its weights. So a builder is called for two
+seeds, and the weights of all others are drawn from copies of its initializers, whose seeds are
+the numbers that Python's generator gives under the replica's own seed. That this is what the
+builder would have done is not believed but tried: the second model must have these weights, bit
+for bit. Where it has not, as where a builder draws with NumPy, every replica is built.
+"""
+
+import copy
+import random
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from helpers.replicas.checks import check_model
+from helpers.replicas.sameness import describe, first_difference
+from helpers.replicas.tracing import same_graph, to_numpy
+
+Build = Callable[[], keras.Model]
+MOST_DRAWS = 4096  # of Python's generator in one build, before drawing anew is given up
+
+
+class Stacked(NamedTuple):
+    """A template, and what the replicas start from.
+
+    Attributes:
+        template: The first replica's model, whose layers are called with stacked weights.
+        trainable: Starting values, each of shape (replicas, ...), as `trainable_variables`.
+        others: The same of `non_trainable_variables`, seeds of random layers among them.
+        description: What the template computes.
+    """
+
+    template: keras.Model
+    trainable: list[np.ndarray]
+    others: list[np.ndarray]
+    description: tuple
+
+
+class _Made(NamedTuple):
+    """A model, and what was seen while it was built."""
+
+    model: keras.Model
+    draws: int | None  # of Python's generator; None where they could not be counted
+    initializers: dict[int, tuple]  # id of a variable -> initializer, shape, dtype
+
+
+def stacked(builds: Sequence[Build], seeds: Sequence[int], x, *, given: bool) -> Stacked:
+    """Return the template and the starting values of replicas built under their own seeds.
+
+    Args:
+        builds, seeds: One for each replica.
+        x: Inputs to build a model with that does not know its shapes yet.
+        given: Whether weights to start from are given anyway.
+
+    Raises:
+        ValueError: A model cannot be stacked, or the replicas are not alike.
+        TypeError: A builder returns no model.
+    """
+    values: dict[tuple[Build, int], list] = {}
+    made: list[_Made] = []
+    with kept_random_state():
+        for build in dict.fromkeys(builds):
+            own = dict.fromkeys(s for b, s in zip(builds, seeds, strict=True) if b is build)
+            found, models = _starts(build, list(own), x, check_own=not made)
+            values |= {(build, seed): start for seed, start in found.items()}
+            made += models
+    template, description = made[0].model, describe(made[0].model)
+    for number, other in enumerate(made[1:], start=1):
+        _check_alike(template, description, other.model, x, number)
+    columns = zip(*(values[pair] for pair in zip(builds, seeds, strict=True)), strict=True)
+    whole = [np.stack(column) for column in columns]
+    count = len(template.trainable_variables)
+    if not given:
+        _say_equal_starts(made[0], whole, seeds)
+    return Stacked(template, whole[:count], whole[count:], description)
+
+
+def build_one(build: Build, seed: int, x) -> keras.Model:
+    """Return the model that a builder makes under a seed, with its weights."""
+    keras.utils.set_random_seed(seed)
+    model = build()
+    if isinstance(model, keras.Model) and not all(l.built for l in model._flatten_layers()):
+        like = tf.nest.map_structure(_symbolic, x)
+        model(like)
+    check_model(model)
+    return model
+
+
+def _symbolic(array) -> keras.KerasTensor:
+    return keras.KerasTensor((None, *array.shape[1:]), keras.backend.standardize_dtype(array.dtype))
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*model.trainable_variables, *model.non_trainable_variables]
+
+
+def _values(model: keras.Model) -> list[np.ndarray]:
+    return [to_numpy(one) for one in _variables(model)]
+
+
+def _starts(build: Build, seeds: list[int], x, *, check_own: bool):
+    """Return the starting values by seed, and the models that were built to find them."""
+    first = _observed(build, seeds[0], x)
+    found, models = {seeds[0]: _values(first.model)}, [first]
+    if check_own or len(seeds) > 1:
+        second = _observed(build, seeds[-1], x)
+        _check_own_layers(first.model, second.model)
+        found[seeds[-1]] = _values(second.model)
+        models.append(second)
+    rest = seeds[1:-1]
+    redrawn = _redrawn(first, seeds[0], [*rest, seeds[-1]]) if rest else None
+    if redrawn is not None and _equal(redrawn[seeds[-1]], found[seeds[-1]]):
+        found |= redrawn
+    else:
+        for seed in rest:
+            models.append(_observed(build, seed, x))
+            found[seed] = _values(models[-1].model)
+    return found, models
+
+
+def _equal(one, other) -> bool:
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))
+
+
+def _observed(build: Build, seed: int, x) -> _Made:
+    """Build a model; see which initializer draws which variable, and count the draws."""
+    kind = type(keras.Variable(0.0))
+    original = kind._initialize_with_initializer
+    seen: dict[int, tuple] = {}
+
+    def observing(variable, initializer):
+        seen[id(variable)] = (initializer, variable._shape, variable._dtype)
+        return original(variable, initializer)
+
+    with mock.patch.object(kind, "_initialize_with_initializer", observing):
+        model = build_one(build, seed, x)
+    return _Made(model, _count_draws(seed), seen)
+
+
+def _count_draws(seed: int) -> int | None:
+    """Return how often Keras asked Python's generator for a seed since it was set, if so."""
+    now = random.getstate()
+    random.seed(seed)
+    for count in range(MOST_DRAWS):
+        if random.getstate() == now:
+            return count
+        _default_seed()
+    random.setstate(now)
+    return None
+
+
+def _default_seed() -> int:
+    """Draw a seed as Keras does for what is given none."""
+    return random.randint(1, int(1e9))
+
+
+def _default_seeds(seed: int, count: int) -> list[int]:
+    random.seed(seed)
+    return [_default_seed() for _ in range(count)]
+
+
+def _redrawn(made: _Made, own_seed: int, seeds: list[int]) -> dict[int, list] | None:
+    """Return the values of the variables under other seeds, or None where that is unknown."""
+    if made.draws is None:
+        return None
+    index = {drawn: at for at, drawn in enumerate(_default_seeds(own_seed, made.draws))}
+    fixed = dict(enumerate(_values(made.model)))
+    found = {}
+    for seed in seeds:
+        fresh = _default_seeds(seed, made.draws)
+        found[seed] = [
+            _redraw(made.initializers.get(id(variable)), value, index, fresh)
+            for variable, value in zip(_variables(made.model), fixed.values(), strict=True)
+        ]
+    return found
+
+
+def _redraw(seen: tuple | None, value: np.ndarray, index: dict[int, int], fresh: list[int]):
+    """Return a variable's value under other default seeds; what draws nothing stays."""
+    if seen is None:
+        return value
+    initializer, shape, dtype = seen
+    if value.shape == (2,) and value.dtype.kind in "iu" and int(value[0]) in index:
+        return np.array([fresh[index[int(value[0])]], value[1]], value.dtype)  # a seed's state
+    drawn = getattr(initializer, "seed", None)
+    if not isinstance(drawn, int) or drawn not in index:
+        return value
+    again = copy.copy(initializer)
+    again.seed = fresh[index[drawn]]
+    return to_numpy(again(shape, dtype=dtype))
+
+
+def _check_own_layers(one: keras.Model, other: keras.Model) -> None:
+    """Refuse builders that give replicas one and the same model, or layers in common."""
+    if one is other:
+        raise ValueError(
+            "`build` must make a new model at each call. Received: the same model twice. To "
+            "start from given weights, make a new one and pass them as `start`"
+        )
+    mine = {id(variable): variable for variable in one.trainable_variables}
+    common = [mine[id(v)].path for v in other.trainable_variables if id(v) in mine]
+    if common:
+        raise ValueError(
+            "`build` must make the layers that it trains at each call: replicas need weights of "
+            f"their own. Received: the same {', '.join(common)} twice"
+        )
+
+
+def _check_alike(template, description, model, x, number: int) -> None:
+    """Refuse replicas that differ in more than what they draw at the start."""
+    other = describe(model)
+    if other == description:
+        return
+    shapes = [[tuple(v.shape) for v in _variables(one)] for one in (template, model)]
+    if shapes[0] == shapes[1] and same_graph(template, model, x):
+        return  # they differ in what does not matter for what is computed
+    raise ValueError(
+        "replicas may differ in their initial weights and seeds alone: what else `build` draws or "
+        "captures is part of what they compute. Train other differences with `fit_arms`. "
+        f"Received: a model (of build {number}) that differs from replica 0 in "
+        f"{first_difference(description, other)}"
+    )
+
+
+def _say_equal_starts(made: _Made, whole: list[np.ndarray], seeds: Sequence[int]) -> None:
+    """Warn where all replicas start from the same random weights."""
+    if len(set(seeds)) < 2:
+        return
+    for variable, values in zip(_variables(made.model), whole, strict=True):
+        initializer = made.initializers.get(id(variable), (None,))[0]
+        random_one = isinstance(getattr(initializer, "seed", None), int)
+        if random_one and variable.trainable and np.ptp(values[0]) > 0:
+            if (values == values[:1]).all():
+                warnings.warn(
+                    f"all replicas start from the same random {variable.path}: an interval over "
+                    "them leaves that draw out. Make its initializer inside of `build`, without "
+                    "a seed; or pass the weights as `start` if they are meant to be the same.",
+                    stacklevel=4,
+                )
+                return
+
+
+@contextmanager
+def kept_random_state() -> Iterator[None]:
+    """Leave the caller's own random numbers from Python, NumPy and TensorFlow as they were."""
+    states = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])

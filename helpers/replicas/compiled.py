@@ -1,0 +1,180 @@
+"""Loss and metrics as Keras' `compile` understands them, computed without writing to variables."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.trainers.compile_utils import CompileLoss, CompileMetrics
+
+from helpers.replicas.tracing import RefusedError, to_numpy
+
+# Losses and metrics that are means over examples: how many are judged at a time does not matter.
+MEANS = {
+    *("mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error"),
+    *("mean_squared_logarithmic_error", "huber", "log_cosh", "kl_divergence", "poisson"),
+    *("binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy"),
+    *("categorical_focal_crossentropy", "sparse_categorical_crossentropy", "hinge"),
+    *("squared_hinge", "categorical_hinge", "cosine_similarity", "binary_accuracy"),
+    *("categorical_accuracy", "sparse_categorical_accuracy", "accuracy"),
+    *("top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy"),
+}
+
+
+class Compiled:
+    """The loss and the metrics of a model, as `compile` makes them.
+
+    Args:
+        model: The template.
+        settings: ``loss``, ``loss_weights``, ``metrics`` and ``weighted_metrics``.
+        example: (x, y, sample_weight) of a few examples, from which Keras sees their kinds.
+
+    Raises:
+        ValueError: Keras cannot make sense of them.
+    """
+
+    def __init__(self, model: keras.Model, settings: dict, example: tuple):
+        names = getattr(model, "output_names", None)
+        loss, weights = settings["loss"], settings["loss_weights"]
+        self.model = model
+        self.loss_function = loss and CompileLoss(loss, weights, output_names=names)
+        self.metrics = CompileMetrics(
+            settings["metrics"], settings["weighted_metrics"], output_names=names
+        )
+        x, y, weight = example
+        values = [*model.trainable_variables, *model.non_trainable_variables]
+        with keras.StatelessScope([(one, one.value) for one in values]):
+            y_pred = model(x, training=False) if takes_training(model) else model(x)
+        flat = keras.tree.flatten(y_pred)
+        self.masks = any(getattr(one, "_keras_mask", None) is not None for one in flat)
+        if self.loss_function:
+            self.loss_function.build(y, y_pred)
+        self.metrics.build(y, y_pred)
+        tracked = self.loss_function.metrics if self.loss_function else []
+        self.parts = [*tracked, *self.metrics.metrics]
+        self.variables = [one for metric in self.parts for one in metric.variables]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what a history holds, the loss first."""
+        tracked = self.loss_function.metrics if self.loss_function else []
+        results = self.metrics.result() if self.metrics.metrics else {}
+        return ["loss", *(metric.name for metric in tracked), *_flat_results(results)]
+
+    def start(self, replicas: int) -> list[np.ndarray]:
+        """Return the state of the metrics before the first batch, stacked."""
+        found = []
+        for metric in self.parts:
+            fresh = [to_numpy(one) for one in metric.variables]
+            with keras.StatelessScope() as scope:
+                metric.reset_state()
+            for variable, value in zip(metric.variables, fresh, strict=True):
+                reset = scope.get_current_value(variable)
+                value = value if reset is None else to_numpy(reset)
+                found.append(np.repeat(np.asarray(value)[None], replicas, axis=0))
+        return found
+
+    def loss(self, y, y_pred, weight) -> tf.Tensor:
+        """Return a batch's loss with all penalties; called in a stateless scope."""
+        parts = []
+        if self.loss_function:
+            parts.append(self.loss_function(y, y_pred, weight))
+        parts += [tf.reduce_sum(tf.cast(one, tf.float32)) for one in self.model.losses]
+        if not parts:
+            raise RefusedError("`loss` must be given, or the model add one. Received: loss=None")
+        return parts[0] if len(parts) == 1 else keras.ops.sum(parts)
+
+    def update(self, y, y_pred, weight) -> None:
+        """Update the metrics, in a stateless scope."""
+        if self.metrics.metrics:
+            with _mappable_accuracies(self.metrics.metrics):
+                self.metrics.update_state(y, y_pred, weight)
+
+    def results(self) -> list[tf.Tensor]:
+        """Return what the metrics have come to, in the order of `names`, without the loss."""
+        tracked = self.loss_function.metrics if self.loss_function else []
+        found = [metric.result() for metric in tracked]
+        if self.metrics.metrics:
+            found += _flat_results(self.metrics.result()).values()
+        return found
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether all are means over examples, whatever their number in a batch."""
+        if self.masks:
+            return False
+        losses = [one.loss for one in getattr(self.loss_function, "_flat_losses", None) or []]
+        if not all(_is_mean_loss(one) for one in losses):
+            return False
+        return all(_is_mean_metric(one) for one in self.metrics.metrics)
+
+
+def takes_training(model: keras.Model) -> bool:
+    """Return whether a model's call takes `training`."""
+    return bool(getattr(model, "_call_has_training_arg", True))
+
+
+def _is_mean_loss(loss: keras.Loss) -> bool:
+    function = getattr(loss, "fn", None)
+    options = getattr(loss, "_fn_kwargs", {})
+    return (
+        isinstance(loss, keras.losses.Loss)
+        and loss.reduction in ("sum_over_batch_size", "mean")
+        and type(loss).__module__.startswith("keras.")
+        and getattr(function, "__name__", "") in MEANS
+        and getattr(function, "__module__", "").startswith("keras.")
+        and options.get("ignore_class") is None
+    )
+
+
+def _is_mean_metric(metric: keras.Metric) -> bool:
+    if not type(metric).__module__.startswith("keras."):
+        return False
+    function = getattr(metric, "_fn", None)
+    if function is None:  # counts of hits and their like
+        return True
+    named = getattr(function, "__name__", "") in MEANS
+    return named and getattr(function, "__module__", "").startswith("keras.")
+
+
+def _flat_results(results: dict) -> dict:
+    """Return results in which a dictionary is spread out, as a history does it."""
+    flat = {}
+    for name, value in results.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    return flat
+
+
+@contextmanager
+def _mappable_accuracies(metrics: Sequence[keras.Metric]) -> Iterator[None]:
+    """Let accuracies take TensorFlow's argmax while they are traced.
+
+    That of Keras takes a detour through bits, which can only be looped over, not mapped.
+    """
+    with ExitStack() as stack:
+        for metric in metrics:
+            replaced = FAST.get(getattr(metric, "_fn", None))
+            if replaced is not None:
+                stack.enter_context(mock.patch.object(metric, "_fn", replaced))
+        yield
+
+
+def _sparse_accuracy(y, y_pred):
+    y, y_pred = tf.convert_to_tensor(y), tf.convert_to_tensor(y_pred)
+    if len(y.shape) == len(y_pred.shape) and y.shape[-1] == 1:
+        y = tf.squeeze(y, -1)
+    right = tf.equal(tf.argmax(y_pred, axis=-1), tf.cast(y, tf.int64))
+    return tf.cast(right, keras.config.floatx())
+
+
+def _one_hot_accuracy(y, y_pred):
+    right = tf.equal(tf.argmax(y_pred, axis=-1), tf.argmax(y, axis=-1))
+    return tf.cast(right, keras.config.floatx())
+
+
+FAST: dict[Callable, Callable] = {
+    keras.metrics.sparse_categorical_accuracy: _sparse_accuracy,
+    keras.metrics.categorical_accuracy: _one_hot_accuracy,
+}

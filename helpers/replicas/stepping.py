@@ -1,0 +1,214 @@
+"""A Keras optimizer as a pure function of gradients, weights and its own state.
+
+Keras' TensorFlow optimizers write to variables in a way that only distribution strategies need,
+and that no mapping over replicas can follow. The class that `functional` makes takes these few
+methods from Keras' own backend-neutral base class instead. Then a step is `apply` in a stateless
+scope: moving averages of the weights, accumulated gradients, exclusions from weight decay,
+clipping, constraints and all are Keras' own code.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.backend.tensorflow.optimizer import TFOptimizer
+from keras.src.optimizers.base_optimizer import BaseOptimizer
+
+from helpers.replicas.tracing import to_numpy
+
+# Optimizers whose step acts on each element by itself: all variables of a replica may be one row.
+ELEMENTWISE = (
+    keras.optimizers.SGD,
+    keras.optimizers.RMSprop,
+    keras.optimizers.Adagrad,
+    keras.optimizers.Adadelta,
+    keras.optimizers.Adam,
+    keras.optimizers.AdamW,
+    keras.optimizers.Adamax,
+    keras.optimizers.Nadam,
+    keras.optimizers.Ftrl,
+    keras.optimizers.Lion,
+)
+EXCLUSIONS = ("_exclude_from_weight_decay_pattern", "_exclude_from_weight_decay")
+CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
+NEUTRAL = (
+    "assign",
+    "assign_add",
+    "assign_sub",
+    "stateless_apply",
+    "add_variable_from_reference",
+    "_var_key",
+    "_apply_weight_decay",
+    "_backend_update_step",
+    "_backend_increment_gradient_accumulators",
+    "_overwrite_model_variables_with_average_value",
+)
+
+
+# Beside an optimizer's class it comes before Keras' TensorFlow class in the order of bases, and
+# after all that the optimizer says itself.
+Neutral = type("Neutral", (TFOptimizer,), {name: getattr(BaseOptimizer, name) for name in NEUTRAL})
+
+
+@cache
+def functional(kind: type[keras.Optimizer]) -> type[keras.Optimizer]:
+    """Return a class of optimizers that update what a stateless scope holds."""
+    own_rate = {"_get_current_learning_rate": lambda self: self.row["learning_rate"]}
+    return type(kind.__name__, (kind, Neutral), own_rate)
+
+
+class Stepper:
+    """An optimizer that was built for the variables of one replica.
+
+    Args:
+        optimizer: Whose settings are taken; it stays as it is.
+        variables: The template's trainable variables, or one for a whole row of them.
+    """
+
+    def __init__(self, optimizer: keras.Optimizer, variables: Sequence[keras.Variable]):
+        self.kind = type(optimizer)
+        self.optimizer = _copied(optimizer)
+        self.variables = list(variables)
+        if self.variables:
+            self.optimizer.build(self.variables)
+        self.iterations = self.optimizer._iterations
+        shared = {id(self.iterations), id(getattr(self.optimizer, "_learning_rate", None))}
+        self.state = [one for one in self.optimizer.variables if id(one) not in shared]
+
+    def start(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the state before the first step of replicas with these weights, stacked.
+
+        What an optimizer starts from, as an average of the weights, may hang on these.
+        """
+        found = []
+        replicas = len(weights[0]) if len(weights) else 1
+        for one in self.state:
+            value = to_numpy(one)
+            found.append(np.repeat(value[None], replicas, axis=0))
+        return found
+
+    def step(self, gradients, weights, state, iterations, row):
+        """Return a replica's new weights and state.
+
+        Args:
+            gradients: For each variable, None where the loss does not reach it.
+            weights, state: Tensors of one replica.
+            iterations: Steps done, the same for all replicas.
+            row: The replica's own numbers: ``learning_rate``, and others by their attribute.
+        """
+        mapping = [
+            *zip(self.variables, weights, strict=True),
+            *zip(self.state, state, strict=True),
+            (self.iterations, iterations),
+        ]
+        with _own_numbers(self.optimizer, row), keras.StatelessScope(mapping) as scope:
+            if any(gradient is not None for gradient in gradients):
+                self.optimizer.apply(list(gradients), self.variables)
+        new = [scope.get_current_value(one) for one in (*self.variables, *self.state)]
+        return new[: len(self.variables)], new[len(self.variables) :]
+
+    def scale(self, loss):
+        """Return the loss times what the optimizer scales it by."""
+        return self.optimizer.scale_loss(loss)
+
+
+class _own_numbers:  # noqa: N801 - a context manager
+    """Give the optimizer a replica's own numbers while a step is traced."""
+
+    def __init__(self, optimizer: keras.Optimizer, row: dict):
+        self.optimizer, self.row = optimizer, dict(row)
+
+    def __enter__(self):
+        self.optimizer.row.clear()
+        self.optimizer.row["learning_rate"] = self.row.pop("learning_rate")
+        self.kept = {name: getattr(self.optimizer, name) for name in self.row}
+        for name, value in self.row.items():
+            object.__setattr__(self.optimizer, name, value)
+
+    def __exit__(self, *error):
+        for name, value in self.kept.items():
+            object.__setattr__(self.optimizer, name, value)
+
+
+def is_joinable(optimizer: keras.Optimizer, variables: Sequence[keras.Variable]) -> bool:
+    """Return whether the step may see all of a replica's variables as one row."""
+    plain = not any(
+        (
+            getattr(optimizer, "use_ema", False),
+            getattr(optimizer, "gradient_accumulation_steps", None),
+            getattr(optimizer, "loss_scale_factor", None),
+            getattr(optimizer, "clipnorm", None),
+            getattr(optimizer, "_exclude_from_weight_decay_pattern", None),
+            getattr(optimizer, "_exclude_from_weight_decay", None),
+        )
+    )
+    return (
+        plain
+        and type(optimizer) in ELEMENTWISE
+        and all(one.constraint is None and one.dtype == "float32" for one in variables)
+        and not any(getattr(one, "overwrite_with_gradient", False) for one in variables)
+    )
+
+
+def settings_of(optimizer: keras.Optimizer) -> dict:
+    """Return an optimizer's configuration but for its name and its learning rate.
+
+    A schedule as the rate need not be one that Keras can write down.
+    """
+    kept = optimizer._learning_rate
+    try:
+        if not isinstance(kept, keras.Variable):
+            object.__setattr__(optimizer, "_learning_rate", 0.0)
+        config = optimizer.get_config()
+    finally:
+        object.__setattr__(optimizer, "_learning_rate", kept)
+    return {name: value for name, value in config.items() if name not in ("name", "learning_rate")}
+
+
+def fresh_optimizer(optimizer: keras.Optimizer, learning_rate=None) -> keras.Optimizer:
+    """Return an untrained optimizer with the same settings, or with another rate."""
+    if learning_rate is None:
+        own = optimizer._learning_rate
+        learning_rate = float(own.numpy()) if isinstance(own, keras.Variable) else own
+    return _with_exclusions(
+        type(optimizer)(learning_rate=learning_rate, **settings_of(optimizer)), optimizer
+    )
+
+
+def exclusions(optimizer: keras.Optimizer) -> list:
+    """Return which variables are excluded from weight decay."""
+    return [getattr(optimizer, name, None) for name in EXCLUSIONS]
+
+
+def _copied(optimizer: keras.Optimizer) -> keras.Optimizer:
+    """Return a functional optimizer with the settings of the given one."""
+    kind = functional(type(optimizer))  # the rate is a number of each replica's row
+    copied = kind(learning_rate=1.0, **settings_of(optimizer))
+    object.__setattr__(copied, "row", {})
+    return _with_exclusions(copied, optimizer)
+
+
+def _with_exclusions(copied: keras.Optimizer, optimizer: keras.Optimizer) -> keras.Optimizer:
+    for name in EXCLUSIONS:
+        if getattr(optimizer, name, None):
+            setattr(copied, name, getattr(optimizer, name))
+    return copied
+
+
+def rate_table(optimizer: keras.Optimizer, steps: int, first: int = 0) -> np.ndarray | float:
+    """Return the optimizer's rate, a number, or one for each step where it is a schedule."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return scheduled(rate, steps, first)
+    if callable(rate) and not isinstance(rate, keras.Variable):
+        return np.array([float(rate()) for _ in range(steps)], np.float32)
+    return float(rate.numpy())
+
+
+def scheduled(schedule: keras.optimizers.schedules.LearningRateSchedule, steps: int, first: int):
+    """Return the rates that a schedule gives from step `first` on, shape (steps,)."""
+    numbers = tf.range(first, first + steps, dtype=tf.int32)
+    one = lambda step: tf.reshape(tf.cast(schedule(step), tf.float32), ())  # noqa: E731
+    return tf.map_fn(one, numbers, fn_output_signature=tf.float32).numpy()

@@ -1,0 +1,163 @@
+"""How a model's graph is traced, so that TensorFlow can map it over replicas and it stays small."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Steps up to which a recurrent layer is written out. As a loop it has to be mapped, forward and
+# backward, which takes TensorFlow up to forty seconds of tracing where this takes one.
+MOST_UNROLLED = 64
+# Layers whose operations TensorFlow cannot map over replicas, or maps wrongly: their model is
+# traced once for each replica, which is right, and slower.
+UNMAPPABLE: tuple[type, ...] = (keras.layers.Masking,)
+
+
+def traced(function: Callable, **options) -> Callable:
+    """Return a compiled function; Keras itself does not let AutoGraph rewrite what it traces."""
+    return tf.function(function, autograph=False, **options)
+
+
+def to_numpy(value) -> np.ndarray:
+    """Return a tensor, a variable or an array as an array."""
+    value = getattr(value, "value", value) if isinstance(value, keras.Variable) else value
+    return value.numpy() if hasattr(value, "numpy") else np.asarray(value)
+
+
+def map_rows(function: Callable, rows, *, model: keras.Model, replicas: int):
+    """Return the results of a function of one replica's tensors, for all, stacked.
+
+    Args:
+        function: From nested tensors without the axis of replicas to nested tensors.
+        rows: The tensors with that axis leading.
+        model: Whose layers decide whether the function can be vectorized.
+        replicas: Length of the axis.
+    """
+    flat = tf.nest.flatten(rows)
+    present = [at for at, part in enumerate(flat) if part is not None]
+
+    def one(parts):
+        whole = dict(zip(present, parts, strict=True))
+        return function(tf.nest.pack_sequence_as(rows, [whole.get(at) for at in range(len(flat))]))
+
+    parts = [flat[at] for at in present]
+    if is_mappable(model):
+        return tf.vectorized_map(one, parts, fallback_to_while_loop=True)
+    results = [one([part[replica] for part in parts]) for replica in range(replicas)]
+    return tf.nest.map_structure(lambda *found: tf.stack(found), *results)
+
+
+def is_mappable(model: keras.Model) -> bool:
+    """Return whether TensorFlow can map all of a model's layers over replicas."""
+    layers = model._flatten_layers(include_self=False)
+    return not any(isinstance(layer, UNMAPPABLE) or _grouped(layer) for layer in layers)
+
+
+def _grouped(layer: keras.Layer) -> bool:
+    return getattr(layer, "groups", 1) not in (1, None) and hasattr(layer, "kernel_size")
+
+
+@contextmanager
+def unrolled(model: keras.Model) -> Iterator[None]:
+    """Write the steps of recurrent layers out while the model is traced."""
+    with ExitStack() as stack:
+        for layer in model._flatten_layers(include_self=False):
+            if isinstance(layer, keras.layers.RNN):
+                written_out = partial(_written_out, layer, layer.inner_loop)
+                stack.enter_context(mock.patch.object(layer, "inner_loop", written_out))
+        yield
+
+
+def _written_out(layer: keras.layers.RNN, loop: Callable, sequences, *args, **options):
+    steps = keras.tree.flatten(sequences)[0].shape[1]
+    short = steps is not None and steps <= MOST_UNROLLED
+    with mock.patch.object(layer, "unroll", layer.unroll or short):
+        return loop(sequences, *args, **options)
+
+
+@contextmanager
+def naming(model: keras.Model) -> Iterator[None]:
+    """Keep TensorFlow's notices about vectorization quiet, and name the model where it fails.
+
+    The notices say that an operation, as the drawing of a dropout mask, is looped over replicas:
+    slower, and right.
+    """
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    except (TypeError, ValueError, NotImplementedError, tf.errors.OpError) as error:
+        if isinstance(error, RefusedError):
+            raise
+        kinds = sorted({type(layer).__name__ for layer in model.layers})
+        raise ValueError(
+            "`fit_replicas` cannot train this model: TensorFlow could not compute its loss over "
+            f"stacked replicas. Received: layers {', '.join(kinds)}; cause: {error}"
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+class RefusedError(ValueError):
+    """What cannot be trained, said by name already."""
+
+
+def same_graph(one: keras.Model, other: keras.Model, x) -> bool:
+    """Return whether two models' forward passes are the same operations on the same constants."""
+    return all(
+        _graph(one, x, training=training) == _graph(other, x, training=training)
+        for training in (False, True)
+    )
+
+
+def _graph(model: keras.Model, x, *, training: bool) -> list | None:
+    """Return a model's forward pass as operations numbered in their order."""
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    count = len(model.trainable_variables)
+
+    def forward(values, inputs):
+        outputs, _ = model.stateless_call(values[:count], values[count:], inputs, training=training)
+        return outputs
+
+    like = [tf.TensorSpec(tuple(v.shape), v.dtype) for v in variables]
+    inputs = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), x)
+    concrete = traced(forward).get_concrete_function(like, inputs)
+    constants = [
+        tensor.numpy().tobytes()
+        for tensor, _ in concrete.graph.captures
+        if hasattr(tensor, "numpy") and tensor.dtype != tf.resource
+    ]
+    definition = concrete.graph.as_graph_def()
+    functions = {f.signature.name: f for f in definition.library.function}
+    return [*_numbered(definition.node, functions), constants]
+
+
+def _numbered(nodes: Sequence, functions: dict) -> list:
+    """Return nodes without their names: an input is the number of the node that gives it."""
+    numbers = {node.name: number for number, node in enumerate(nodes)}
+    found = []
+    for node in nodes:
+        inputs = [_renamed(name, numbers) for name in node.input]
+        attributes = []
+        for key in sorted(node.attr):
+            value = node.attr[key]
+            if value.HasField("func"):
+                inner = functions[value.func.name]
+                attributes.append((key, _numbered(inner.node_def, functions)))
+            elif not key.startswith("_"):
+                attributes.append((key, value.SerializeToString()))
+        found.append((node.op, inputs, attributes))
+    return found
+
+
+def _renamed(name: str, numbers: dict[str, int]) -> str:
+    """Return `node:out:0` or `^node` with the node's number in place of its name."""
+    control, bare = name.startswith("^"), name.lstrip("^")
+    node, _, port = bare.partition(":")
+    return f"{'^' if control else ''}{numbers.get(node, 'argument')}:{port}"

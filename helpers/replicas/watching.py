@@ -1,0 +1,198 @@
+"""Keras' own callbacks for each replica: what they see, and what they may change."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+# Hooks within an epoch, which runs as one computation.
+WITHIN = (
+    *("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
+    *("on_test_begin", "on_test_end", "on_test_batch_begin", "on_test_batch_end"),
+    *("on_predict_begin", "on_predict_end", "on_predict_batch_begin", "on_predict_batch_end"),
+)
+OFFERED = (
+    "stop_training, get_weights, set_weights, weights' values, optimizer.learning_rate, metrics"
+)
+
+
+class RowOptimizer:
+    """What a callback sees of a replica's optimizer: its learning rate."""
+
+    def __init__(self, rate: float | np.ndarray):
+        self._rate = rate
+
+    @property
+    def learning_rate(self):
+        """The replica's rate, where it is a number and no function of the step."""
+        if not np.isscalar(self._rate):
+            raise TypeError(
+                "the learning rate is a function of the step here, which a callback can neither "
+                "read nor set. Received: optimizer.learning_rate"
+            )
+        return np.float32(self._rate)
+
+    @learning_rate.setter
+    def learning_rate(self, rate):
+        _ = self.learning_rate  # refused where it is a function
+        rate = float(rate)
+        if not 0 <= rate < np.inf:
+            raise ValueError(
+                f"a callback must set a learning rate of 0 or more. Received: learning_rate={rate}"
+            )
+        self._rate = rate
+
+    def __getattr__(self, name):
+        raise AttributeError(
+            f"a replica's optimizer has only `learning_rate`. Received: optimizer.{name}"
+        )
+
+
+class RowModel:
+    """What a callback sees of the model that one replica is.
+
+    Args:
+        replica: Its number.
+        weights: Returns its weights as they are, in the order of `get_weights()`.
+        rate: Its learning rate.
+        metrics: The metrics of all replicas, by which Keras knows whether high is good.
+    """
+
+    def __init__(self, replica: int, weights: Callable, rate, metrics: Sequence[keras.Metric]):
+        self.replica = replica
+        self.stop_training = False
+        self.optimizer = RowOptimizer(rate)
+        self.metrics = list(metrics)
+        self.new_weights: list[np.ndarray] | None = None
+        self._weights = weights
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return the replica's weights."""
+        if self.new_weights is not None:
+            return [np.array(one) for one in self.new_weights]
+        return [np.array(one) for one in self._weights(self.replica)]
+
+    def set_weights(self, weights) -> None:
+        """Set the replica's weights; they hold from the next epoch on."""
+        own = [one.shape for one in self.get_weights()]
+        given = [np.shape(one) for one in weights]
+        if own != given:
+            raise ValueError(f"a callback must set weights of the shapes {own}. Received: {given}")
+        self.new_weights = [np.asarray(one) for one in weights]
+
+    def __getattr__(self, name):
+        raise AttributeError(f"a callback of a replica can use {OFFERED}. Received: model.{name}")
+
+
+class Watchers:
+    """The callbacks of all replicas.
+
+    Args:
+        make: From a replica's number to its callbacks, or None.
+        replicas: How many.
+        names: What a history will hold.
+        weights: From a replica's number to its weights.
+        rates: Each replica's rate: a number, or a function of the step.
+        metrics: Of the program.
+        params: What Keras tells callbacks: ``epochs``, ``steps``, ``verbose``.
+
+    Raises:
+        TypeError: What `make` returns are no callbacks.
+        ValueError: A callback wants what a replica does not have.
+    """
+
+    def __init__(self, make, replicas: int, *, names, weights, rates, metrics, params):
+        self.models = [RowModel(k, weights, rates[k], metrics) for k in range(replicas)]
+        self.lists = [] if make is None else [_checked(make(k), k, names) for k in range(replicas)]
+        seen: dict[int, int] = {}
+        for k, own in enumerate(self.lists):
+            for one in own:
+                if seen.setdefault(id(one), k) != k:
+                    raise ValueError(
+                        "`callbacks` must make new ones for each replica: a callback remembers "
+                        f"what it saw. Received: the same {type(one).__name__} for replicas "
+                        f"{seen[id(one)]} and {k}"
+                    )
+                one.set_params(params)
+                one.set_model(self.models[k])
+        self.stopped = np.zeros(replicas, int)  # epochs after which a replica was stopped
+
+    def __bool__(self):
+        return any(self.lists)
+
+    def begin(self) -> None:
+        """Tell all that training begins."""
+        self._each("on_train_begin", None)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Tell the running ones that an epoch begins."""
+        self._each("on_epoch_begin", epoch)
+
+    def end_epoch(self, epoch: int, done: int, seen: dict[str, np.ndarray]) -> dict:
+        """Show each running replica its own figures; return what callbacks added to them.
+
+        Args:
+            epoch: Counted from 0.
+            done: Epochs done.
+            seen: Name → (replicas,).
+
+        Returns:
+            Name → (replicas,), NaN where a replica's callbacks did not say.
+        """
+        added: dict[str, np.ndarray] = {}
+        for k, own in enumerate(self.lists):
+            if self.stopped[k]:
+                continue
+            logs = {name: float(values[k]) for name, values in seen.items()}
+            for one in own:
+                one.on_epoch_end(epoch, logs)
+            for name in logs.keys() - seen.keys():
+                column = added.setdefault(name, np.full(len(self.models), np.nan))
+                column[k] = float(logs[name])
+            if self.models[k].stop_training:
+                self.stopped[k] = done
+                for one in own:
+                    one.on_train_end(logs)
+        return added
+
+    def end(self, seen: dict[str, np.ndarray]) -> None:
+        """Tell those that ran to the end that training ends."""
+        for k, own in enumerate(self.lists):
+            if not self.stopped[k]:
+                logs = {name: float(values[k]) for name, values in seen.items()}
+                for one in own:
+                    one.on_train_end(logs)
+
+    def _each(self, hook: str, epoch: int | None) -> None:
+        for k, own in enumerate(self.lists):
+            for one in own if not self.stopped[k] else ():
+                getattr(one, hook)(*([] if epoch is None else [epoch]), {})
+
+
+def _checked(callbacks, replica: int, names) -> list[keras.callbacks.Callback]:
+    """Return a replica's callbacks; refuse what wants more than a replica has."""
+    callbacks = list(callbacks or ())
+    for one in callbacks:
+        if not isinstance(one, keras.callbacks.Callback):
+            raise TypeError(
+                "`callbacks` must give Keras callbacks for a replica's number. "
+                f"Received: {type(one).__name__} for replica {replica}"
+            )
+        within = [name for name in WITHIN if _overrides(one, name)]
+        if within:
+            raise ValueError(
+                "a callback of a replica is asked at epochs; watch steps with `watch`, and set "
+                "rates by the step with a function in `each`. "
+                f"Received: {type(one).__name__} with {', '.join(within)}"
+            )
+        monitor = getattr(one, "monitor", None)
+        if isinstance(monitor, str) and monitor not in names:
+            raise ValueError(
+                f"a callback must monitor one of {', '.join(names)}. "
+                f"Received: {type(one).__name__} with monitor={monitor!r}"
+            )
+    return callbacks
+
+
+def _overrides(callback: keras.callbacks.Callback, name: str) -> bool:
+    return getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name)
