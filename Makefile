@@ -10,7 +10,7 @@ JOBS ?= 2
 PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadfile
 MACHINES := ONEDNN_MAX_CPU_ISA=SSE41 ONEDNN_MAX_CPU_ISA=AVX2 \
 	TF_ENABLE_ONEDNN_OPTS=0 TF_NUM_INTRAOP_THREADS=1
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 300
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 900
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 

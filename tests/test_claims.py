@@ -97,7 +97,7 @@ class TestMeanInterval:
         assert (low, high) == pytest.approx((expected.low, expected.high), rel=1e-10)
 
     @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=20))
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     def test_contains_the_mean_which_lies_in_the_range(self, values):
         mean, low, high = mean_interval(values)
         assert low <= mean <= high
@@ -105,7 +105,7 @@ class TestMeanInterval:
         assert min(values) - slack <= mean <= max(values) + slack
 
     @given(st.lists(QUANTITY, min_size=2, max_size=20))
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     def test_of_negated_values_is_mirrored_exactly(self, values):
         mean, low, high = mean_interval(values)
         assert mean_interval([-value for value in values]) == (-mean, -high, -low)
@@ -188,7 +188,7 @@ class TestCompare:
         assert claim.verdict == "inconclusive"  # 2^-10.7 is below 1
 
     @given(PAIRS, st.sampled_from([0.5, 0.95, 0.99]))
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     def test_equals_the_paired_t_test_of_scipy(self, pairs, confidence):
         larger, smaller = (np.array(column) for column in columns(pairs))
         difference = larger - smaller
@@ -206,7 +206,7 @@ class TestCompare:
             )
 
     @given(PAIRS)
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     def test_swapped_samples_swap_the_verdict(self, pairs):
         larger, smaller = columns(pairs)
         claim, swapped = compared(larger, smaller), compared(smaller, larger)
@@ -218,7 +218,7 @@ class TestCompare:
         )
 
     @given(POSITIVE_PAIRS)
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     def test_swapped_ratio_is_the_inverse(self, pairs):
         larger, smaller = columns(pairs)
         claim = compared(larger, smaller, scale="ratio")
@@ -227,7 +227,7 @@ class TestCompare:
         assert swapped.effect == pytest.approx(1 / claim.effect)
 
     @given(POSITIVE_PAIRS)
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     def test_ratio_is_the_difference_of_logarithms(self, pairs):
         larger, smaller = (np.array(column) for column in columns(pairs))
         ratio = compared(larger, smaller, scale="ratio")
@@ -238,7 +238,7 @@ class TestCompare:
         assert ratio.effect == pytest.approx(gmean, rel=1e-9)
 
     @given(PAIRS, st.randoms(use_true_random=False))
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     def test_order_of_the_replicas_does_not_matter(self, pairs, random):
         claim = compared(*columns(pairs))
         random.shuffle(pairs)
@@ -706,7 +706,7 @@ class TestBox:
             assert hostile in Page(html).text
 
     @given(TEXT, TEXT, TEXT)
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     def test_any_text_gives_well_formed_html_that_reads_back(self, statement, observed, unit):
         exact = claims.Claim(
             id="a-b", statement=statement, verdict="holds", method="exact", observed=observed

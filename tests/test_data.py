@@ -159,7 +159,7 @@ class TestLoad:
 
 class TestTrainSize:
     @given(st.integers(10, 1197), st.integers(0, 2**32 - 1))
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=12)
     def test_keeps_a_stratified_subset_without_repetition(self, train_size, seed):
         whole, part = data.load("digits"), data.load("digits", train_size=train_size, seed=seed)
         assert len(part.x_train) == len(part.y_train) == train_size
@@ -422,7 +422,8 @@ class TestDamagedFile:
     @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
     @given(where=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255), head=st.booleans())
     @settings(
-        max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=80,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
     def test_any_wrong_byte_is_named_or_harmless(self, fashion_file, save, where, flip, head):
         # A date in the archive's directory is harmless; nothing may change what is loaded

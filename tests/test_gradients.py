@@ -154,7 +154,7 @@ class TestBackpropagate:
         np.testing.assert_allclose(ours, numerical, atol=1e-9)  # rounding 1e-16 / step 1e-5, ample
 
     @given(scale=st.floats(0.1, 10), seed=st.integers(0, 1000))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_of_a_homogeneous_net_every_layer_has_the_same_inner_product(self, scale, seed):
         # ReLU without biases: the logits scale with each kernel alike, so ⟨Wₗ, ∂J/∂Wₗ⟩ is one
         # number for all layers (Euler's theorem), whatever the scale of the weights
@@ -329,7 +329,7 @@ class TestRecurrence:
         np.testing.assert_allclose(norms, np.full((1, 30), 0.5), rtol=1e-12)
 
     @given(radius=st.floats(0.1, 3))
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     def test_scaled_matrices_have_the_radius(self, radius):
         matrices = np.random.default_rng(1).standard_normal((3, 5, 5))
         scaled = g.scale_to_radius(matrices, radius)

@@ -50,7 +50,7 @@ def test_fans_equal_keras(shape):
 
 
 @given(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(1, 4)))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_fans_count_what_a_convolution_sums_and_feeds(shape):
     # With ones everywhere, an inner output is the number of terms it sums, and the gradient of
     # the sum of all outputs at an inner input is the number of outputs it feeds.

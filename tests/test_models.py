@@ -40,7 +40,7 @@ class TestMlp:
         st.integers(1, 5),
         st.lists(st.integers(1, 9), max_size=4),
     )
-    @settings(deadline=None, max_examples=15)
+    @settings(max_examples=15)
     def test_parameters_of_any_shape(self, image_shape, classes, hidden):
         widths = [int(np.prod(image_shape)), *hidden, classes]
         expected = sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))

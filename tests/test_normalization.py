@@ -97,7 +97,6 @@ def test_gradients_by_hand():
 
 
 @given(batches, st.floats(1e-4, 1))
-@settings(deadline=None)
 def test_outputs_have_mean_0_and_variance_v_over_v_plus_epsilon(x, epsilon):
     variance = x.var(axis=0)
     z = norm.batch_normalization(x, epsilon=epsilon)
@@ -106,7 +105,6 @@ def test_outputs_have_mean_0_and_variance_v_over_v_plus_epsilon(x, epsilon):
 
 
 @given(batches, st.floats(-5, 5), st.floats(0.1, 10))
-@settings(deadline=None)
 def test_a_bias_and_a_scale_before_it_are_lost(x, bias, scale):
     # (sx + b − (sμ + b)) / √(s²σ² + ε): with ε scaled by s² nothing of s > 0 and b is left.
     z = norm.batch_normalization(x, epsilon=0.1)
@@ -115,7 +113,6 @@ def test_a_bias_and_a_scale_before_it_are_lost(x, bias, scale):
 
 
 @given(batches)
-@settings(deadline=None)
 def test_the_gradient_of_the_inputs_sums_to_0_over_the_batch(x):
     upstream = np.sin(np.arange(x.size)).reshape(x.shape)
     gradient = norm.batch_normalization_gradients(upstream, x).x
@@ -877,7 +874,7 @@ def test_float64_models_agree_to_float64():
     st.lists(st.sampled_from(["dense", "relu", "bn", "dropout", "linear"]), min_size=1, max_size=7),
     st.integers(0, 2**16),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_folding_leaves_the_predictions_of_any_stack(kinds, seed):
     make = {
         "dense": lambda name: layers.Dense(4, name=name),

@@ -240,7 +240,6 @@ class TestFtrl:
         st.lists(st.integers(-80, 80).map(lambda eighths: eighths / 8), min_size=1, max_size=20),
         st.floats(0, 5),
     )
-    @settings(deadline=None)
     def test_is_exactly_0_where_the_linear_term_is_small(self, gradients, strength):
         optimizer = optimizers.ftrl(0.1, l1_regularization_strength=strength)
         theta, state = np.zeros(1), optimizer.init(np.zeros(1))
@@ -302,7 +301,7 @@ class TestTerminalVelocity:
         np.testing.assert_allclose(path[-1] - path[-2], expected, rtol=1e-12)
 
     @given(st.floats(0, 0.99), st.floats(-1e3, 1e3))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_on_the_way_there(self, momentum, gradient):
         optimizer = optimizers.sgd(0.1, momentum=momentum)
         path = trajectory(optimizer, lambda theta: gradient, start=0.0, steps=20)
@@ -356,7 +355,7 @@ positive_rates = st.floats(1e-4, 1.0)
 
 
 @given(positive_rates, st.floats(-3, 3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @pytest.mark.parametrize("name", ["adam", "adamw", "adamax", "rmsprop", "lion", "nadam"])
 def test_the_scale_of_the_loss_does_not_matter_without_epsilon(name, rate, exponent):
     entry = OPTIMIZERS[name]
@@ -463,7 +462,7 @@ class TestFirstStep:
 
 class TestStepRatio:
     @given(st.floats(0, 0.99), st.floats(0.5, 0.9999))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_equals_the_rules_under_a_constant_gradient(self, beta_1, beta_2):
         t = np.arange(1, 31)
         means = squares = 0.0

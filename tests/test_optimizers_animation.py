@@ -96,7 +96,7 @@ def test_corners_by_hand():
 
 
 @given(st.lists(st.tuples(st.floats(-5, 5), st.floats(-2, 2)), min_size=2, max_size=9))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_points_are_to_a_tenth_of_a_pixel(path):
     (line,) = points(animate({"a": np.array(path)}, contours=1))
     x = -5 + 10 * (line[:, 0] - LEFT) / (RIGHT - LEFT)

@@ -31,7 +31,7 @@ paths = arrays(
 
 @pytest.mark.parametrize("name", SURFACES)
 @given(coordinates, coordinates)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_gradients_equal_central_differences(name, x, y):
     surface, step = SURFACES[name], 1e-5
     expected = [
@@ -45,7 +45,7 @@ def test_gradients_equal_central_differences(name, x, y):
 
 @pytest.mark.parametrize("name", SURFACES)
 @given(coordinates, coordinates)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_point_is_lower_than_the_minima(name, x, y):
     surface = SURFACES[name]
     lowest = surface.value(surface.minima)

@@ -99,7 +99,7 @@ class TestPlotReplicas:
             )
         )
     )
-    @settings(deadline=None, max_examples=25)
+    @settings(max_examples=25)
     def test_line_lies_in_the_band(self, values):
         fig, ax = plt.subplots()
         plot_replicas(values, ax=ax)

@@ -129,7 +129,7 @@ def test_refuses_steps_that_are_no_numbers():
         schedules.constant(0.1)("3")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rate=RATES, steps=COUNTS, one=STEP, other=STEP)
 def test_decays_never_rise_and_never_exceed_their_first_rate(rate, steps, one, other):
     early, late = sorted((one, other))
@@ -144,7 +144,7 @@ def test_decays_never_rise_and_never_exceed_their_first_rate(rate, steps, one, o
         assert 0 <= schedule(late) <= schedule(early) <= rate
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rate=RATES, steps=COUNTS, annihilation=st.floats(0.05, 0.95), step=STEP)
 def test_one_cycle_stays_between_its_end_and_its_peak(rate, steps, annihilation, step):
     cycle = schedules.one_cycle(rate, steps=steps, annihilation=annihilation)
@@ -153,7 +153,7 @@ def test_one_cycle_stays_between_its_end_and_its_peak(rate, steps, annihilation,
     assert cycle(steps - 1) == cycle(steps + step) == pytest.approx(rate / 1e4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(growth=st.sampled_from([1.0, 1.5, 2.0, 3.0]), first=st.integers(1, 50), step=STEP)
 def test_restarts_stay_between_0_and_their_first_rate(growth, first, step):
     restarts = schedules.cosine_restarts(1.0, first_decay_steps=first, t_mul=growth)
@@ -251,7 +251,7 @@ def keras_plateau(losses, *, rate, **options):
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     losses=st.lists(st.sampled_from([0.5, 0.9, 0.9999, 1.0, 1.5, 2.0]), max_size=25),
     factor=st.sampled_from([0.1, 0.5]),
@@ -310,7 +310,7 @@ def test_noisy_descent_equals_the_mean_over_many_runs():
     assert expected.loss[-1] == (expected.mean[-1] ** 2 + expected.variance[-1]) / 2
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rate=st.floats(0.01, 1.9))
 def test_variance_of_a_constant_rate_tends_to_its_floor(rate):
     variance = schedules.noisy_descent(schedules.constant(rate), steps=3000).variance

@@ -26,7 +26,7 @@ def test_smooth_by_hand():
     assert schedules.smooth([4.0, 2.0], smoothing=0.0).tolist() == [4.0, 2.0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(losses=st.lists(st.floats(0.1, 10.0), min_size=1, max_size=30), smoothing=st.floats(0, 0.99))
 def test_smoothing_is_a_weighted_mean(losses, smoothing):
     smoothed = schedules.smooth(losses, smoothing=smoothing)

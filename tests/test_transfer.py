@@ -226,7 +226,6 @@ def test_a_replica_depends_on_its_seed_alone():
     np.testing.assert_array_equal(one[0][1], two[0][0])
 
 
-@settings(deadline=None)
 @given(layers=st.integers(0, 3))
 def test_reuse_copies_the_lowest_layers(layers):
     fresh, source = (transfer.draw_weights(SIZES, seeds=[seed]) for seed in (0, 1))
@@ -362,7 +361,7 @@ def test_select_classes_by_hand(toy):
     assert transfer.without_classes(toy, [0]).y_valid.tolist() == [1, 0, 0, 1, 1]
 
 
-@settings(deadline=None, max_examples=30)  # loading and a busy machine take their time
+@settings(max_examples=30)
 @given(st.sets(st.integers(0, 9), min_size=2, max_size=8))
 def test_two_complementary_tasks_share_out_the_images(classes):
     digits = data.load("digits")
