@@ -91,7 +91,14 @@ def plain_fit(build, data, seed, optimizer, *, epochs=EPOCHS, loss=LOSS, callbac
 
 
 def assert_equals_fit(
-    build, data, optimizer, *, tolerance=WEIGHTS_TOLERANCE, loss=LOSS, oracle_callbacks=list, **options
+    build,
+    data,
+    optimizer,
+    *,
+    tolerance=WEIGHTS_TOLERANCE,
+    loss=LOSS,
+    oracle_callbacks=list,
+    **options,
 ):
     """Train both ways and compare weights and histories of every replica."""
     trained = fit_replicas(
@@ -115,7 +122,9 @@ def assert_equals_fit(
         for name, theirs in history.items():
             ours = trained.history[name][replica]
             np.testing.assert_allclose(ours[: len(theirs)], theirs, rtol=0, atol=HISTORY_TOLERANCE)
-            assert np.ma.getmaskarray(ours).tolist() == [at >= len(theirs) for at in range(len(ours))]
+            assert np.ma.getmaskarray(ours).tolist() == [
+                at >= len(theirs) for at in range(len(ours))
+            ]
     return trained
 
 
@@ -337,8 +346,9 @@ def test_slices_keep_everything_together():
     assert part.seeds == (SEED + 1, SEED + 2)
     np.testing.assert_array_equal(part.weights[0], trained.weights[0][1:])
     np.testing.assert_array_equal(part.history["loss"], trained.history["loss"][1:])
-    with pytest.raises(TypeError, match=r"taken by a slice.*Received: 0"):
-        trained[0]
+    assert trained[1].seeds == trained[[1]].seeds == trained[np.array([False, True, False])].seeds
+    with pytest.raises(IndexError, match=r"index from 0 to 2.*Received: 3"):
+        trained[3]
 
 
 def test_initial_weights_are_those_of_the_builder():
@@ -397,17 +407,6 @@ def test_arms_with_other_rates():
     assert moved["high"] > 100 * moved["low"]
 
 
-def test_signature_sees_the_wiring_and_forgets_names():
-    def build(skip):
-        inputs = keras.Input((4,))
-        first = layers.Dense(4)(inputs)
-        second = layers.Dense(4)(first)
-        return keras.Model(inputs, layers.Add()([inputs if skip else first, second]))
-
-    assert signature(build(True)) == signature(build(True))
-    assert signature(build(True)) != signature(build(False))
-
-
 def test_batch_order_is_a_permutation_of_its_own():
     orders = {tuple(batch_order(seed, epoch, 30)) for seed in range(3) for epoch in range(3)}
     assert len(orders) == 9
@@ -421,50 +420,62 @@ class OwnStep(keras.Sequential):
         return {}
 
 
-def two_outputs():
-    inputs = keras.Input((6,))
-    return keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(3)(inputs)])
-
-
 REFUSED = {
     "replicas": ({"replicas": 0}, r"`replicas` must be a whole number.*replicas=0"),
     "epochs": ({"epochs": 1.5}, r"`epochs` must be a whole number.*epochs=1.5"),
+    "initial_epoch": ({"initial_epoch": 1}, r"`initial_epoch` must be from 0 to 0.*=1"),
     "batch_size": ({"batch_size": True}, r"`batch_size` must be .*batch_size=True"),
     "seed": ({"seed": -1}, r"`seed` must be 0 or more.*seed=-1"),
     "seeds": ({"seed": [1, 2, 3]}, r"hold 2 such seeds.*\[1, 2, 3\]"),
-    "optimizer": ({"optimizer": optimizers.Lamb()}, r"must be one of SGD.*optimizer=Lamb"),
-    "muon": ({"optimizer": optimizers.Adafactor()}, r"optimizer=Adafactor"),
-    "ema": ({"optimizer": optimizers.SGD(use_ema=True)}, r"`use_ema`"),
-    "accumulation": (
-        {"optimizer": optimizers.SGD(gradient_accumulation_steps=2)},
-        r"`gradient_accumulation_steps`.*=2",
+    "rates": ({"each": {"learning_rate": [0.1]}}, r"hold 2 values for learning_rate.*Received: 1"),
+    "rates_sign": ({"each": {"learning_rate": [0.1, -1]}}, r"numbers of 0 or more.*-1"),
+    "rate_of_zero": ({"each": {"learning_rate": [0.1, 0]}}, r"above 0 and finite.*with 0"),
+    "rate_is_nan": (
+        {"each": {"learning_rate": [0.1, lambda t: np.where(t < 2, 0.1, np.nan)]}},
+        r"finite number of 0 or more for each of an array of 4 steps.*nan at step 2",
     ),
-    "rates": ({"learning_rates": [0.1]}, r"`learning_rates` must hold 2 positive"),
-    "rates_sign": ({"learning_rates": [0.1, -1]}, r"`learning_rates` must hold 2 positive"),
-    "rates_and_schedule": (
-        {"learning_rates": [0.1, 0.2], "optimizer": OPTIMIZERS["schedule"]},
-        r"constant rates.*schedule",
+    "rate_of_a_wrong_shape": (
+        {"each": {"learning_rate": lambda t: np.ones(3)}},
+        r"each of an array of 4 steps.*<lambda> gives shape \(3,\)",
     ),
-    "metrics": ({"metrics": ["auc"]}, r'`metrics` must hold "accuracy".*auc'),
-    "reduction": (
-        {"loss": keras.losses.SparseCategoricalCrossentropy(reduction="sum")},
-        r"`loss` must average.*sum",
+    "threshold": ({"each": {"clipnorm": [1.0, 0.0]}}, r"`clipnorm` must be above 0.*\[1.0, 0.0\]"),
+    "each": ({"each": {"rate": [1, 1]}}, r"`each` must name the learning_rate.*'rate'"),
+    "layer_number": (
+        {"each": {"Dropout.rate": 0.1}},
+        r"layers as \"layer.attribute\".*'Dropout.rate'. Possible: none",
     ),
+    "metrics": ({"metrics": ["accurate"]}, r"accurate"),
     "monitor": (
-        {"early_stopping": keras.callbacks.EarlyStopping("val_auc")},
-        r"must monitor one of loss, accuracy, val_loss, val_accuracy.*val_auc",
+        {"callbacks": lambda replica: keras.callbacks.EarlyStopping("val_auc")},
+        r"must monitor one of loss, accuracy, val_loss, val_accuracy.*EarlyStopping.*val_auc",
+    ),
+    "callback_of_batches": (
+        {"callbacks": lambda replica: keras.callbacks.TerminateOnNaN()},
+        r"asked at epochs; watch steps with `watch`.*TerminateOnNaN with on_batch_end",
+    ),
+    "no_callback": ({"callbacks": lambda replica: [len]}, r"Keras callbacks.*for replica 0"),
+    "shared_callback": (
+        {"callbacks": lambda replica, one=keras.callbacks.EarlyStopping(): one},
+        r"new ones for each replica.*same EarlyStopping for replicas 0 and 1",
+    ),
+    "watch": (
+        {"watch": {"all": lambda step: step.weights[0]}},
+        r"return a number.*'all'.*\(6, 8\)",
     ),
     "builds": ({"build": [dense()] * 3}, r"hold 2 functions.*Received: 3"),
     "no_model": ({"build": dict}, r"must return a keras.Model.*dict"),
-    "unbuilt": (
-        {"build": lambda: keras.Sequential([layers.Dense(3)])},
-        r"built model: start it with `keras.Input",
+    "one_model": (
+        {"build": lambda net=dense()(): net},
+        r"must make a new model at each call.*same model twice",
+    ),
+    "shared_layer": (
+        {"build": lambda layer=layers.Dense(3): keras.Sequential([keras.Input((6,)), layer])},
+        r"must make the layers that it trains at each call.*kernel.*twice",
     ),
     "own_step": (
         {"build": lambda: OwnStep([keras.Input((6,)), layers.Dense(3)])},
         r"model's own `train_step`.*OwnStep",
     ),
-    "two_outputs": ({"build": two_outputs}, r"one input and one output.*2 outputs"),
     "stateful": (
         {
             "build": lambda: keras.Sequential(
@@ -483,11 +494,19 @@ REFUSED = {
     ),
     "unlike": (
         {"build": [dense(), dense(lambda: layers.Dropout(0.1))]},
-        r"differ in their initializers and seeds alone.*replica 1 differs",
+        r"differ in their initial weights and seeds alone.*differs from replica 0",
     ),
     "data": (
         {"data": Arrays(np.ones((4, 6)), np.ones(3))},
-        r"as many x_train as y_train.*4 and 3",
+        r"as many inputs as targets.*lengths \[3, 4\]",
+    ),
+    "strings": ({"data": Arrays(np.array(["a"]), np.ones(1))}, r"arrays of numbers.*<U1"),
+    "rows_out_of_range": ({"rows": [[0, 1], [2, 50]]}, r"`rows` must be from 0 to 49.*0 to 50"),
+    "rows_of_unequal_length": ({"rows": [[0, 1], [2]]}, r"as many for each replica.*\[1, 2\]"),
+    "rows_for_others": ({"rows": [[0, 1]]}, r"shape \(2, n\).*\(1, 2\)"),
+    "start": (
+        {"start": [np.zeros((2, 6, 9))] * 4},
+        r"`start` must hold an array for each.*\(2, 6, 9\) in place of \(2, 6, 8\)",
     ),
 }
 
@@ -499,11 +518,14 @@ def test_refuses_by_name(name):
         fit_small(**options)
 
 
-def test_excluded_weight_decay_is_refused():
-    optimizer = optimizers.AdamW(weight_decay=0.1)
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
-    with pytest.raises(ValueError, match="excluded from weight decay"):
-        fit_small(optimizer=optimizer)
+def test_rows_that_are_trained_and_validated_on_are_refused():
+    data = arrays()
+    with pytest.raises(ValueError, match=r"not trained on. Received: 1 rows of replica 1.*3"):
+        fit_small(
+            data=Arrays(data.x_train, data.y_train),
+            rows=[[0, 1], [2, 3]],
+            validation_rows=[[4, 5], [3, 6]],
+        )
 
 
 class Unmappable(layers.Layer):

@@ -5,10 +5,11 @@ replicas of a model, each with its own initial weights, batch order and dropout 
 stacked computation, which on a small model costs less than a single `model.fit`. What each
 replica computes is what `model.fit` would have computed from the same weights and batch order.
 
-`fitting` and `searching` hold what is called, `result` what it returns, `options` and `checks` what it accepts,
-`building` the replicas' models and `sameness` what two of them have in common, `program` the
-stacked computation with `stepping` (the optimizer), `compiled` (loss and metrics), `numbers` and
-`tracing`, and `training` the loop over epochs with `watching`, the callbacks.
+`fitting` and `searching` hold what is called, `result` what it returns, `options` and `checks`
+what it accepts. `building` makes the replicas' models, and `sameness` says what two of them have
+in common. `program` is the stacked computation, with `stepping` (the optimizer), `compiled` (loss
+and metrics), `numbers` and `tracing`; `training` is the loop over epochs, with `watching`, the
+callbacks.
 """
 
 from helpers.numerics import batch_order

@@ -24,6 +24,8 @@ from helpers.replicas.sameness import describe, first_difference
 from helpers.replicas.tracing import same_graph, to_numpy
 
 Build = Callable[[], keras.Model]
+# Builders, by what they do, whose further models were seen to be drawn anew as they build them.
+_redrawable: set[tuple] = set()
 MOST_DRAWS = 4096  # of Python's generator in one build, before drawing anew is given up
 
 
@@ -55,7 +57,8 @@ def stacked(builds: Sequence[Build], seeds: Sequence[int], x, *, given: bool) ->
     """Return the template and the starting values of replicas built under their own seeds.
 
     Args:
-        builds, seeds: One for each replica.
+        builds: One for each replica.
+        seeds: One for each replica.
         x: Inputs to build a model with that does not know its shapes yet.
         given: Whether weights to start from are given anyway.
 
@@ -86,11 +89,15 @@ def build_one(build: Build, seed: int, x) -> keras.Model:
     """Return the model that a builder makes under a seed, with its weights."""
     keras.utils.set_random_seed(seed)
     model = build()
-    if isinstance(model, keras.Model) and not all(l.built for l in model._flatten_layers()):
+    if isinstance(model, keras.Model) and not _is_built(model):
         like = tf.nest.map_structure(_symbolic, x)
         model(like)
     check_model(model)
     return model
+
+
+def _is_built(model: keras.Model) -> bool:
+    return all(layer.built for layer in model._flatten_layers())
 
 
 def _symbolic(array) -> keras.KerasTensor:
@@ -109,6 +116,10 @@ def _starts(build: Build, seeds: list[int], x, *, check_own: bool):
     """Return the starting values by seed, and the models that were built to find them."""
     first = _observed(build, seeds[0], x)
     found, models = {seeds[0]: _values(first.model)}, [first]
+    known = describe([build, first.model])
+    redrawn = _redrawn(first, seeds[0], seeds[1:]) if known in _redrawable else None
+    if redrawn is not None:
+        return found | redrawn, models
     if check_own or len(seeds) > 1:
         second = _observed(build, seeds[-1], x)
         _check_own_layers(first.model, second.model)
@@ -118,6 +129,7 @@ def _starts(build: Build, seeds: list[int], x, *, check_own: bool):
     redrawn = _redrawn(first, seeds[0], [*rest, seeds[-1]]) if rest else None
     if redrawn is not None and _equal(redrawn[seeds[-1]], found[seeds[-1]]):
         found |= redrawn
+        _redrawable.add(known)
     else:
         for seed in rest:
             models.append(_observed(build, seed, x))
@@ -236,15 +248,15 @@ def _say_equal_starts(made: _Made, whole: list[np.ndarray], seeds: Sequence[int]
     for variable, values in zip(_variables(made.model), whole, strict=True):
         initializer = made.initializers.get(id(variable), (None,))[0]
         random_one = isinstance(getattr(initializer, "seed", None), int)
-        if random_one and variable.trainable and np.ptp(values[0]) > 0:
-            if (values == values[:1]).all():
-                warnings.warn(
-                    f"all replicas start from the same random {variable.path}: an interval over "
-                    "them leaves that draw out. Make its initializer inside of `build`, without "
-                    "a seed; or pass the weights as `start` if they are meant to be the same.",
-                    stacklevel=4,
-                )
-                return
+        drawn = random_one and variable.trainable and np.ptp(values[0]) > 0
+        if drawn and (values == values[:1]).all():
+            warnings.warn(
+                f"all replicas start from the same random {variable.path}: an interval over "
+                "them leaves that draw out. Make its initializer inside of `build`, without "
+                "a seed; or pass the weights as `start` if they are meant to be the same.",
+                stacklevel=4,
+            )
+            return
 
 
 @contextmanager

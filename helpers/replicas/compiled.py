@@ -43,7 +43,7 @@ class Compiled:
         self.metrics = CompileMetrics(
             settings["metrics"], settings["weighted_metrics"], output_names=names
         )
-        x, y, weight = example
+        x, y, _ = example
         values = [*model.trainable_variables, *model.non_trainable_variables]
         with keras.StatelessScope([(one, one.value) for one in values]):
             y_pred = model(x, training=False) if takes_training(model) else model(x)

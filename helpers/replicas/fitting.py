@@ -60,11 +60,12 @@ def fit_replicas(
     Args:
         build: A function without arguments that makes a new, uncompiled model at each call; or
             such a function for each replica, whose models may differ in initial weights alone.
-        x, y: Training examples as `fit` takes them, arrays of n examples, nested for models of
-            several inputs or outputs. Or `x` is a data set with ``x_train``, ``y_train``,
-            ``x_valid`` and ``y_valid``, as `helpers.data.Dataset`, and `y` is left out.
+        x: Inputs as `fit` takes them, arrays of n examples, nested for models of several inputs;
+            or a data set with ``x_train``, ``y_train``, ``x_valid`` and ``y_valid``, as
+            `helpers.data.Dataset`.
+        y: Targets, as `fit` takes them; left out where `x` is a data set.
         optimizer: A Keras optimizer, or its name. It is copied, never trained.
-        loss, metrics, weighted_metrics, loss_weights: As `compile` takes them.
+        loss: As `compile` takes it.
         epochs: The number of the epoch at which training ends, as in `fit`.
         batch_size: Examples a step, at least 1; the last batch of an epoch may be smaller.
         validation_data: (x, y) or (x, y, sample_weight).
@@ -73,7 +74,11 @@ def fit_replicas(
             that a replica trains on.
         replicas: Number of trainings, at least 1.
         seed: Replica k uses seed + k; or a seed for each replica.
-        sample_weight, class_weight: As `fit` takes them.
+        metrics: As `compile` takes them, by name or as objects.
+        weighted_metrics: As `compile` takes them.
+        loss_weights: As `compile` takes them.
+        sample_weight: As `fit` takes it.
+        class_weight: As `fit` takes it.
         start: Weights to start from, in the order of `get_weights()`, each with a leading axis of
             replicas; or earlier `Replicas`, whose optimizers go on as well.
         initial_epoch: The number of the first epoch, which decides its order of examples.
@@ -285,12 +290,14 @@ def fit_arms(
 
     Args:
         arms: Name → function that builds the arm's model.
-        x, y: As for `fit_replicas`.
+        x: As for `fit_replicas`.
+        y: As for `fit_replicas`.
         replicas: Number of trainings of each arm.
         seed: Replica k of each arm uses seed + k.
         learning_rates: Name → the arm's rate, a number or a function of the step; by default all
             use the optimizer's.
         **shared: As for `fit_replicas`; what it takes for each replica holds for those of each arm.
+            `each` may be a mapping for every arm by its name as well.
 
     Returns:
         Name → `Replicas`, in the order of `arms`.
@@ -307,7 +314,11 @@ def fit_arms(
     trained = {}
     training, _ = options.resolve_data(x, y, None, None, None)
     for names in _groups(arms, seed, training.x):
-        own = _repeated(shared, len(names), replicas)
+        own = _repeated(
+            shared | {"each": _each(shared.get("each"), arms, names, replicas)},
+            len(names),
+            replicas,
+        )
         if learning_rates is not None:
             rates = [learning_rates[name] for name in names for _ in range(replicas)]
             own["each"] = dict(own.get("each") or {}) | {"learning_rate": rates}
@@ -324,6 +335,25 @@ def fit_arms(
     return {name: trained[name] for name in arms}
 
 
+def _each(each, arms: Mapping, names: list[str], replicas: int):
+    """Return the numbers that replicas of some arms have, where they are given arm by arm."""
+    if not each or set(each) != set(arms):
+        return each
+    kinds = {name: sorted(each[name]) for name in names}
+    if len({tuple(kind) for kind in kinds.values()}) > 1:
+        raise ValueError(
+            f"`each` must name the same numbers for all arms that compute alike. Received: {kinds}"
+        )
+    return {
+        number: [
+            value
+            for name in names
+            for value in options.for_each(each[name][number], replicas, number)
+        ]
+        for number in kinds[names[0]]
+    }
+
+
 def _repeated(shared: dict, arms: int, replicas: int) -> dict:
     """Return arguments in which what each replica has is there for each arm's replicas."""
     own = dict(shared)
@@ -332,7 +362,9 @@ def _repeated(shared: dict, arms: int, replicas: int) -> dict:
             own[name] = np.tile(np.asarray(own[name]), (arms, 1))
     if own.get("each"):
         own["each"] = {
-            name: v if np.isscalar(v) or callable(v) else list(v) * arms
+            name: v
+            if np.isscalar(v) or callable(v) or len(v) == arms * replicas
+            else list(v) * arms
             for name, v in own["each"].items()
         }
     start = own.get("start")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from unittest import mock
 
 import keras
 import numpy as np
@@ -57,6 +58,15 @@ class RowNumber:
         return -self.tensor
 
 
+_tensorflow_dropout = tf.nn.experimental.stateless_dropout
+
+
+def _dropout(inputs, rate, **options):
+    """Drop at a rate that may be a `RowNumber`: TensorFlow insists on a number or a tensor."""
+    rate = tf.cast(rate.tensor, inputs.dtype) if isinstance(rate, RowNumber) else rate
+    return _tensorflow_dropout(inputs, rate=rate, **options)
+
+
 tf.register_tensor_conversion_function(
     RowNumber,
     lambda number, dtype=None, name=None, as_ref=False: (
@@ -108,8 +118,10 @@ def _get(owner, path):
 
 
 def _is_number(value) -> bool:
-    kinds = int | float | np.number
-    return isinstance(value, kinds) and not isinstance(value, bool)
+    """Return whether a value is a number, or a tensor that holds one, as Keras' `L1` has it."""
+    if tf.is_tensor(value):
+        return value.shape.rank == 0 and value.dtype.is_floating
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 @contextmanager
@@ -127,7 +139,8 @@ def own_numbers(model: keras.Model, values: Mapping[tuple, object]) -> Iterator[
             owner = _get(layers[at], path[:-1])
             kept.append((owner, path[-1], getattr(owner, path[-1])))
             object.__setattr__(owner, path[-1], value)
-        yield
+        with mock.patch.object(tf.nn.experimental, "stateless_dropout", _dropout):
+            yield
     finally:
         for owner, name, value in reversed(kept):
             object.__setattr__(owner, name, value)

@@ -13,7 +13,7 @@ Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 
 class Examples(NamedTuple):
-    """Inputs, targets and weights of n examples, nested as Keras takes them; weights may be None."""
+    """Inputs, targets and weights of n examples, nested as Keras takes them, or None."""
 
     x: object
     y: object
@@ -71,9 +71,11 @@ def resolve_data(x, y, validation_data, sample_weight, class_weight):
     """Return training and validation `Examples`; those of validation may be None.
 
     Args:
-        x, y: Arrays, nested as the model's inputs and outputs; or a data set alone.
+        x: Inputs, nested as the model's; or a data set.
+        y: Targets, nested as the model's outputs; None beside a data set.
         validation_data: (x, y) or (x, y, sample_weight), or None.
-        sample_weight, class_weight: As `fit` takes them.
+        sample_weight: As `fit` takes it.
+        class_weight: As `fit` takes it.
     """
     if hasattr(x, "x_train"):
         if y is not None:
@@ -192,10 +194,10 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
     if given is None:
         rates = [rate_table(optimizer, steps, first)] * replicas
     else:
-        rates = [_rate(one, steps, first) for one in _for_each(given, replicas, "learning_rate")]
+        rates = [_rate(one, steps, first) for one in for_each(given, replicas, "learning_rate")]
     own, layers = {}, {}
     for name, values in each.items():
-        numbers = _numbers(name, _for_each(values, replicas, name))
+        numbers = _numbers(name, for_each(values, replicas, name))
         if name in CLIPS and not (numbers > 0).all():
             raise ValueError(
                 f"`{name}` must be above 0, and infinite where nothing is to be clipped. "
@@ -214,7 +216,8 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
     return Numbers(rates, own, layers)
 
 
-def _for_each(values, replicas: int, name: str) -> list:
+def for_each(values, replicas: int, name: str) -> list:
+    """Return a value for each replica, from one for all or as many as there are."""
     if np.isscalar(values) or callable(values):
         return [values] * replicas
     values = list(values)

@@ -220,7 +220,9 @@ class Program:
             done = iterations + tf.cast(step, iterations.dtype)
             trainable, optimizer = step_function(trainable, gradients, optimizer, done, own)
             total += loss * tf.cast(tf.shape(batch)[1], tf.float32)
-            watched = [one.write(step, seen[name]) for one, name in zip(watched, self.watch)]
+            watched = [
+                one.write(step, seen[name]) for one, name in zip(watched, self.watch, strict=True)
+            ]
             return step + 1, trainable, others, optimizer, metrics, total, watched
 
         arrays = [tf.TensorArray(tf.float32, steps, element_shape=(replicas,)) for _ in self.watch]
@@ -271,7 +273,7 @@ class Program:
         """Return all replicas' weights and optimizer's state after a step."""
         if not trainable:
             return trainable, optimizer
-        own = {name: v for name, v in own.items() if name not in (*CLIPS, *self.layer_numbers)}
+        own = {name: value for name, value in own.items() if name not in CLIPS}
 
         def one(arguments):
             weights, gradients, state, row = arguments
@@ -280,7 +282,9 @@ class Program:
                     gradient if reached else None
                     for gradient, reached in zip(gradients, self.reached, strict=True)
                 ]
-            return self.stepper.step(gradients, weights, state, iterations, row)
+            with own_numbers(self.model, self._layer_values(row)):
+                row = {name: v for name, v in row.items() if name not in self.layer_numbers}
+                return self.stepper.step(gradients, weights, state, iterations, row)
 
         new, optimizer = tf.vectorized_map(one, (trainable, gradients, optimizer, own))
         if self.joined and not all(self.reached):  # Keras leaves what the loss does not reach alone
@@ -304,9 +308,9 @@ class Program:
         def one(arguments):
             packed, others, own_rows, own = arguments
             inputs = x if rows is None else _gathered(x, own_rows)
-            with self._scoped(self.unpack(packed), others, [], own) as scope:
-                with _dropping(self.model) if drops else ExitStack():
-                    outputs = self._outputs(inputs, training=training, layer=layer)
+            mode = _dropping(self.model) if drops else ExitStack()
+            with self._scoped(self.unpack(packed), others, [], own) as scope, mode:
+                outputs = self._outputs(inputs, training=training, layer=layer)
             return outputs, self._updated(scope, others, [])[0]
 
         return self._mapped(one, (packed, others, rows, numbers))
@@ -342,14 +346,17 @@ class Program:
             *zip(self.model.non_trainable_variables, others, strict=True),
             *zip(self.compiled.variables, metrics, strict=False),
         ]
-        values = {
+        scope = keras.StatelessScope(mapping, collect_losses=True)
+        with unrolled(self.model), own_numbers(self.model, self._layer_values(own)), scope:
+            yield scope
+
+    def _layer_values(self, own: Mapping) -> dict:
+        """Return a replica's own numbers of layers by their places."""
+        return {
             place: RowNumber(own[name])
             for name, places in self.layer_numbers.items()
             for place in places
         }
-        scope = keras.StatelessScope(mapping, collect_losses=True)
-        with unrolled(self.model), own_numbers(self.model, values), scope:
-            yield scope
 
     def _updated(self, scope, others, metrics) -> tuple[list, list]:
         """Return the new values of what a call updates; refuse updates of foreign variables."""

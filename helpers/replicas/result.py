@@ -154,7 +154,9 @@ class Replicas:
         """Return loss and metrics of every replica in inference mode, each (replicas,).
 
         Args:
-            x, y, sample_weight: Examples, as `fit_replicas` takes them.
+            x: Inputs, as `fit_replicas` takes them.
+            y: Targets.
+            sample_weight: As `model.evaluate` takes it.
             rows: Each replica's own rows of these, shape (replicas, n).
             batch_size: Examples at a time, which matters to losses that are no mean over examples.
         """

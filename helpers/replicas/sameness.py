@@ -207,9 +207,9 @@ class _Describer:
             if name not in IGNORED and not name.startswith("_self_")
         }
         described = self(type(operation)), self._mapping(own)
-        if isinstance(operation, keras.Model) and hasattr(operation, "_nodes"):
-            if not isinstance(operation, keras.Sequential):
-                described = (*described, self._wiring(operation))
+        functional = isinstance(operation, keras.Model) and hasattr(operation, "_nodes")
+        if functional and not isinstance(operation, keras.Sequential):
+            described = (*described, self._wiring(operation))
         return described
 
     def _wiring(self, model) -> Hashable:

@@ -93,13 +93,16 @@ def search(
             arguments of its own, ``build`` among them, in which ``learning_rate`` is a function
             from a rate to a schedule, itself a function of an array of steps.
         rates: Two or more, increasing by a constant factor, for all arms or for each by name.
-        x, y: As for `fit_replicas`.
+        x: As for `fit_replicas`.
+        y: As for `fit_replicas`.
         judge: (x, y), or (x, y, rows), on which the best replicas are evaluated. It must not be
             what the rates are chosen on.
         choose: What the best rate makes lowest: a name in `history`, at the last epoch; or a
             function of `Replicas` that returns shape (replicas,).
         widen: How many rates may be added for an arm.
-        replicas, seed, **shared: As for `fit_arms`.
+        replicas: As for `fit_arms`.
+        seed: As for `fit_arms`.
+        **shared: As for `fit_arms`.
 
     Returns:
         The `Search`.
@@ -205,26 +208,31 @@ def _check_rows_apart(judge_rows, rows, name: str) -> None:
 
 
 def _train(arms, wanted: dict[str, list[float]], runs, x, y, shared) -> None:
-    """Train each arm at its wanted rates; those that share all but the rate in one stack."""
-    plain = {name: arm for name, arm in arms.items() if callable(arm)}
-    if plain:
-        keys = {(name, rate): rate for name in plain for rate in wanted[name]}
-        builds = {key: plain[key[0]] for key in keys}
-        for (name, rate), run in fit_arms(builds, x, y, learning_rates=keys, **shared).items():
-            runs[name][rate] = run
-    for name, arm in arms.items():
-        if callable(arm):
-            continue
-        for rate, run in _at_rates(arm, wanted[name], x, y, shared).items():
+    """Train each arm at its wanted rates; those that share all but build and rate together."""
+    parts = {
+        name: arm if isinstance(arm, Mapping) else {"build": arm} for name, arm in arms.items()
+    }
+    groups: dict[tuple, list[str]] = {}
+    for number, (name, arm) in enumerate(parts.items()):
+        alike = set(arm) <= {"build", "learning_rate"}
+        groups.setdefault(("alike",) if alike else ("own", number), []).append(name)
+    for names in groups.values():
+        own = {k: v for k, v in parts[names[0]].items() if k not in ("build", "learning_rate")}
+        pairs = [(name, rate) for name in names for rate in wanted[name]]
+        trained = fit_arms(
+            {pair: parts[pair[0]]["build"] for pair in pairs},
+            x,
+            y,
+            learning_rates={pair: _schedule(parts[pair[0]], pair[1]) for pair in pairs},
+            **shared | own,
+        )
+        for (name, rate), run in trained.items():
             runs[name][rate] = run
 
 
-def _at_rates(arm: Mapping, rates: list[float], x, y, shared) -> dict[float, Replicas]:
-    """Train an arm that has arguments of its own at several rates, as one stack."""
-    own = shared | {name: v for name, v in arm.items() if name not in ("build", "learning_rate")}
-    schedule = arm.get("learning_rate", lambda rate: rate)
-    keys = {rate: schedule(rate) for rate in rates}
-    return fit_arms(dict.fromkeys(keys, arm["build"]), x, y, learning_rates=keys, **own)
+def _schedule(arm: Mapping, rate: float):
+    """Return what an arm makes of a rate: a function of the step, or the rate itself."""
+    return arm["learning_rate"](rate) if "learning_rate" in arm else rate
 
 
 def _found(runs: dict[str, dict[float, Replicas]], choose) -> Search:

@@ -94,7 +94,8 @@ class Stepper:
 
         Args:
             gradients: For each variable, None where the loss does not reach it.
-            weights, state: Tensors of one replica.
+            weights: Of one replica.
+            state: Of its optimizer.
             iterations: Steps done, the same for all replicas.
             row: The replica's own numbers: ``learning_rate``, and others by their attribute.
         """

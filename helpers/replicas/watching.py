@@ -171,7 +171,7 @@ class Watchers:
 
 def _checked(callbacks, replica: int, names) -> list[keras.callbacks.Callback]:
     """Return a replica's callbacks; refuse what wants more than a replica has."""
-    callbacks = list(callbacks or ())
+    callbacks = keras.tree.flatten(callbacks or [])
     for one in callbacks:
         if not isinstance(one, keras.callbacks.Callback):
             raise TypeError(
