@@ -1,4 +1,4 @@
-"""Dropout, penalties, decay and sparsity in NumPy, against Keras, scikit-learn and enumeration."""
+"""Dropout, penalties and decay in NumPy, against Keras and enumeration."""
 
 import itertools
 
@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.linear_model import LogisticRegression
 
 from helpers import regularization as reg
 from helpers.regularization import penalties
@@ -276,86 +275,6 @@ def test_decayed_path_checks():
         reg.decayed_path(np.ones(2), np.ones((3, 1)), learning_rate=0.1)
     with pytest.raises(ValueError, match=r"`weight_decay` must be 0 or more.*weight_decay=-1"):
         reg.decayed_path(np.ones(1), np.ones((3, 1)), learning_rate=0.1, weight_decay=-1)
-
-
-# Sparsity
-
-
-def test_proximal_training_reaches_the_solution_of_scikit_learn(rng):
-    x = rng.normal(size=(120, 6))
-    y = (x[:, 0] - x[:, 1] + 0.3 * rng.normal(size=120) > 0).astype(int) + (x[:, 2] > 1)
-    options = {"classes": 3, "learning_rate": 0.3, "batch_size": 120, "replicas": 2, "seed": 0}
-    strength = 0.03
-    found = reg.train_sparse(x, y, strengths=[strength], proximal=True, epochs=4000, **options)[0]
-    # Scikit-learn minimizes C times the summed loss plus ‖W‖₁: C = 1 / (nλ).
-    oracle = LogisticRegression(
-        C=1 / (120 * strength), l1_ratio=1.0, solver="saga", fit_intercept=False,
-        tol=1e-7, max_iter=20_000,
-    ).fit(x, y)  # fmt: skip
-    for kernel in found:  # from both starts
-        np.testing.assert_allclose(kernel.T, oracle.coef_, atol=1e-3)
-        np.testing.assert_array_equal(kernel.T == 0, np.abs(oracle.coef_) < 1e-6)
-
-
-@pytest.mark.parametrize("proximal", [True, False])
-def test_one_step_by_hand(proximal):
-    # One example x = 1 of class 0. From w = (a, b) the gradient is (p - 1, 1 - p), p = σ(a - b).
-    options = {"classes": 2, "epochs": 1, "batch_size": 1, "replicas": 1, "seed": 3}
-    (a, b) = np.random.default_rng(3).normal(0, 1, (1, 2))[0]
-    p = 1 / (1 + np.exp(b - a))
-    moved = np.array([a, b]) - 0.1 * np.array([p - 1, 1 - p])
-    pull = 0.1 * 0.5
-    expected = (
-        np.sign(moved) * np.maximum(np.abs(moved) - pull, 0)
-        if proximal
-        else moved - pull * np.sign([a, b])
-    )
-    found = reg.train_sparse(
-        np.ones((1, 1)), np.zeros(1, int), strengths=[0.5], proximal=proximal,
-        learning_rate=0.1, **options,
-    )  # fmt: skip
-    np.testing.assert_allclose(found[0, 0, 0], expected, rtol=1e-5)
-
-
-def test_strengths_and_replicas_do_not_mix(rng):
-    x, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
-    options = {
-        "classes": 2, "proximal": True, "learning_rate": 0.1, "epochs": 3, "batch_size": 16,
-    }  # fmt: skip
-    together = reg.train_sparse(x, y, strengths=[0, 0.1], replicas=3, seed=5, **options)
-    alone = reg.train_sparse(x, y, strengths=[0.1], replicas=1, seed=7, **options)
-    np.testing.assert_allclose(together[1, 2], alone[0, 0], rtol=1e-5, atol=1e-7)
-
-
-def test_only_the_proximal_step_gives_exact_zeros(rng):
-    x, y = rng.normal(size=(60, 8)), rng.integers(0, 2, 60)
-    options = {
-        "classes": 2, "strengths": [0.05], "learning_rate": 0.1, "epochs": 30,
-        "batch_size": 20, "replicas": 2, "seed": 0,
-    }  # fmt: skip
-    assert (reg.train_sparse(x, y, proximal=True, **options) == 0).mean() > 0.1
-    assert (reg.train_sparse(x, y, proximal=False, **options) == 0).sum() == 0
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"strengths": []}, {"replicas": 0}, {"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0}],
-)
-def test_train_sparse_checks(wrong):
-    options = {
-        "classes": 2, "strengths": [1.0], "proximal": True, "learning_rate": 0.1, "epochs": 1,
-        "batch_size": 1, "replicas": 1, "seed": 0,
-    } | wrong  # fmt: skip
-    with pytest.raises(ValueError, match="`strengths` must not be empty, `replicas`"):
-        reg.train_sparse(np.ones((2, 1)), np.zeros(2, int), **options)
-
-
-def test_train_sparse_refuses_a_negative_strength():
-    with pytest.raises(ValueError, match=r"`strengths\[1\]` must be 0 or more.*=-1"):
-        reg.train_sparse(
-            np.ones((2, 1)), np.zeros(2, int), classes=2, strengths=[1, -1], proximal=True,
-            learning_rate=0.1, epochs=1, batch_size=1, replicas=1, seed=0,
-        )  # fmt: skip
 
 
 def test_check_names_what_it_refuses():

@@ -1,12 +1,12 @@
-"""DropConnect, the soft threshold, the norm monitor and the nets, against NumPy and Keras."""
+"""DropConnect, the soft threshold, a watched norm and the nets, against NumPy, Keras and
+scikit-learn."""
 
 from functools import partial
 
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 
 from helpers import data
 from helpers import regularization as reg
@@ -153,47 +153,60 @@ def test_soft_threshold_survives_a_file(tmp_path):
     assert loaded.layers[0].kernel_constraint.amount == 0.25
 
 
-def fitted(model, *callbacks):
-    rng = np.random.default_rng(0)
-    model.compile(keras.optimizers.SGD(0.5), "mse")
-    model.fit(
-        rng.normal(size=(20, 3)), 5 * rng.normal(size=(20, 4)), batch_size=4, epochs=2,
-        callbacks=list(callbacks), verbose=0,
+def regression(features, **options):
+    output = partial(keras.layers.Dense, use_bias=False, **options)
+    return partial(reg.regularized_mlp, (features,), 3, hidden=[], output=output)
+
+
+SGD = {"optimizer": keras.optimizers.SGD(1.0), "loss": "sparse_categorical_crossentropy"}
+PULLS = {
+    "output.kernel_constraint.amount": {"kernel_constraint": reg.SoftThreshold(0)},
+    "output.kernel_regularizer.l1": {"kernel_regularizer": keras.regularizers.L1()},
+}
+
+
+def test_proximal_training_reaches_the_solution_of_scikit_learn(rng):
+    x = rng.normal(size=(120, 6)).astype(np.float32)
+    y = (x[:, 0] - x[:, 1] + 0.3 * rng.normal(size=120) > 0).astype(int) + (x[:, 2] > 1)
+    strength = 0.03
+    build = regression(6, kernel_constraint=reg.SoftThreshold(strength))
+    run = fit_replicas(build, x, y, epochs=400, batch_size=120, replicas=2, **SGD)
+    # Scikit-learn minimizes C times the summed loss plus ‖W‖₁: C = 1 / (nλ).
+    oracle = LogisticRegression(
+        C=1 / (120 * strength), l1_ratio=1.0, solver="saga", fit_intercept=False,
+        tol=1e-7, max_iter=20_000,
+    ).fit(x, y)  # fmt: skip
+    for kernel in run.weights[0]:  # from both starts
+        np.testing.assert_allclose(kernel.T, oracle.coef_, atol=1e-3)
+        np.testing.assert_array_equal(kernel.T == 0, np.abs(oracle.coef_) < 1e-6)
+
+
+@pytest.mark.parametrize("name", PULLS)
+def test_a_strength_for_each_replica_is_the_strength_of_its_net(rng, name):
+    x, y = rng.normal(size=(40, 4)).astype(np.float32), rng.integers(0, 3, 40)
+    run = fit_replicas(
+        regression(4, **PULLS[name]), x, y, epochs=3, replicas=2, seed=[7, 7],
+        each={name: [0.0, 0.2]}, **SGD,
     )  # fmt: skip
-    return model
+    alone = {
+        "output.kernel_constraint.amount": {"kernel_constraint": reg.SoftThreshold(0.2)},
+        "output.kernel_regularizer.l1": {"kernel_regularizer": keras.regularizers.L1(0.2)},
+    }[name]
+    expected = fit_replicas(regression(4, **alone), x, y, epochs=3, replicas=1, seed=7, **SGD)
+    np.testing.assert_allclose(run.weights[0][1], expected.weights[0][0], rtol=1e-5, atol=1e-6)
+    assert (run.weights[0][0] != run.weights[0][1]).any()
+    assert ((run.weights[0][1] == 0).mean() > 0.1) == (name == "output.kernel_constraint.amount")
 
 
-def test_after_every_step_every_norm_holds():
-    limit = keras.constraints.MaxNorm(0.5)
-    monitor = reg.NormMonitor()
-    layers = [
-        keras.layers.Dense(6, kernel_constraint=limit, name="limited"),
-        keras.layers.Activation("tanh"),
-        keras.layers.Dense(4, name="free"),
-    ]
-    model = fitted(keras.Sequential([keras.Input((3,)), *layers]), monitor)
-    assert monitor.names == ["limited", "free"]
-    assert monitor.largest.shape == (10, 2)  # five steps an epoch
-    assert (monitor.largest[:, 0] <= 0.5 + 1e-6).all()
-    assert monitor.largest[:, 1].max() > 0.5
-    last = np.linalg.norm(model.layers[-1].kernel.numpy(), axis=0).max()
-    assert monitor.largest[-1, 1] == pytest.approx(last, rel=1e-6)
-
-
-def test_monitor_begins_anew_with_each_training():
-    monitor = reg.NormMonitor()
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
-    fitted(model, monitor)
-    fitted(model, monitor)
-    assert monitor.largest.shape == (10, 1)
-
-
-def test_unit_norms_by_hand():
-    kernel = np.zeros((2, 2, 1, 2))
-    kernel[..., 0] = [[[3], [0]], [[4], [0]]]
-    np.testing.assert_allclose(reg.unit_norms(kernel), [5.0, 0.0])
-    with pytest.raises(ValueError, match=r"`kernel` must have shape \(..., units\). Received"):
-        reg.unit_norms(np.ones(3))
+def test_a_watched_norm_is_the_largest_of_a_unit(rng):
+    x, y = rng.normal(size=(40, 4)).astype(np.float32), rng.integers(0, 3, 40)
+    watch = {"norm": partial(reg.largest_norm, kernel=0)}
+    limit = regression(4, kernel_constraint=keras.constraints.MaxNorm(0.5))
+    run = fit_replicas(limit, x, y, epochs=2, replicas=2, watch=watch, **SGD)
+    first = np.linalg.norm(run.initial_weights[0], axis=1).max(axis=1)
+    np.testing.assert_allclose(run.steps["norm"][:, 0], first, rtol=1e-6)
+    assert run.steps["norm"].shape == (2, 4)
+    assert (run.steps["norm"][:, 1:] <= 0.5 + 1e-6).all()
 
 
 # Nets and augmentation
@@ -282,21 +295,6 @@ def test_augmentation_checks():
 # Losses
 
 
-def test_cross_entropy_by_hand_and_as_keras(rng):
-    p = np.array([[0.5, 0.5], [0.2, 0.8]])
-    assert reg.cross_entropy(p, np.array([0, 1])) == pytest.approx(-np.log(0.5 * 0.8) / 2)
-    p = rng.dirichlet(np.ones(4), size=(3, 50))
-    labels = rng.integers(0, 4, 50)
-    theirs = [keras.losses.sparse_categorical_crossentropy(labels, one).numpy() for one in p]
-    np.testing.assert_allclose(reg.cross_entropy(p, labels), np.mean(theirs, axis=1), rtol=1e-5)
-    assert reg.cross_entropy(np.array([[0.0, 1.0]]), np.array([0])) == pytest.approx(-np.log(1e-7))
-
-
-def test_cross_entropy_checks():
-    with pytest.raises(ValueError, match=r"`probabilities` must have shape \(..., n, classes\)"):
-        reg.cross_entropy(np.ones((3, 2)), np.zeros(2, int))
-
-
 def test_final_losses_leave_out_penalties_and_noise():
     digits = data.load("digits", train_size=50)
 
@@ -321,9 +319,3 @@ def test_final_losses_leave_out_penalties_and_noise():
             expected = keras.losses.sparse_categorical_crossentropy(y, model(x)).numpy().mean()
             assert values[k] == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(found.gap, found.valid - found.train)
-
-
-@given(st.integers(2, 5), st.integers(1, 6))
-def test_uniform_predictions_lose_log_classes(classes, n):
-    p = np.full((n, classes), 1 / classes)
-    assert reg.cross_entropy(p, np.zeros(n, int)) == pytest.approx(np.log(classes))

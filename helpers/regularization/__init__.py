@@ -2,12 +2,11 @@
 
 In NumPy, equal to Keras: `dropout` has the masks and forward passes of dropout, alpha dropout and
 DropConnect; `penalties` ℓ1 and ℓ2 with their gradients, the soft threshold and the max-norm
-projection; `decay` sets ℓ2 beside weight decay under Adam; `sparsity` trains softmax regression
-with ℓ1 by both kinds of step.
+projection; `decay` sets ℓ2 beside weight decay under Adam.
 
 For Keras: `drop_connect` has the layer, `constraints` the soft threshold as a constraint and a
-callback that notes norms after every step, `networks` perceptrons with any of these inside,
-augmentation layers, and the losses that a training leaves. `monte_carlo` samples predictions;
+norm to watch, `networks` perceptrons with any of these inside, augmentation layers, and the losses
+that a training leaves. `monte_carlo` samples predictions;
 `calibration` and `uncertainty` judge them.
 """
 
@@ -18,7 +17,7 @@ from helpers.regularization.calibration import (
     expected_calibration_error,
     reliability,
 )
-from helpers.regularization.constraints import NormMonitor, SoftThreshold, unit_norms
+from helpers.regularization.constraints import SoftThreshold, largest_norm
 from helpers.regularization.decay import decayed_path
 from helpers.regularization.drop_connect import DropConnect
 from helpers.regularization.dropout import (
@@ -37,7 +36,6 @@ from helpers.regularization.monte_carlo import (
 from helpers.regularization.networks import (
     Losses,
     augmentation_layers,
-    cross_entropy,
     final_losses,
     regularized_mlp,
 )
@@ -51,7 +49,6 @@ from helpers.regularization.penalties import (
     max_norm,
     soft_threshold,
 )
-from helpers.regularization.sparsity import train_sparse
 from helpers.regularization.uncertainty import mutual_information, predictive_entropy
 
 __all__ = [
@@ -63,7 +60,6 @@ __all__ = [
     "l2_gradient",
     "l1_l2_gradient",
     "soft_threshold",
-    "train_sparse",
     "decayed_path",
     "dropout_mask",
     "dropout",
@@ -82,12 +78,10 @@ __all__ = [
     "predictive_entropy",
     "mutual_information",
     "max_norm",
-    "unit_norms",
-    "NormMonitor",
+    "largest_norm",
     "SoftThreshold",
     "augmentation_layers",
     "regularized_mlp",
     "Losses",
-    "cross_entropy",
     "final_losses",
 ]

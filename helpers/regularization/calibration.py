@@ -36,7 +36,12 @@ def confidence_and_hits(probabilities: Array, labels: Array) -> tuple[Array, Arr
         >>> confidence_and_hits(np.array([[0.2, 0.8], [0.6, 0.4]]), np.array([1, 1]))
         (array([0.8, 0.6]), array([ True, False]))
     """
-    probabilities, labels = with_labels(probabilities, labels)
+    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
+    if probabilities.ndim < 2 or probabilities.shape[-2:-1] != labels.shape:
+        raise ValueError(
+            "`probabilities` must have shape (..., n, classes), and `labels` (n,). "
+            f"Received: {probabilities.shape} and {labels.shape}"
+        )
     return probabilities.max(axis=-1), probabilities.argmax(axis=-1) == labels
 
 
@@ -127,17 +132,6 @@ def calibration_floor(
         for _ in range(draws)
     ]
     return float(np.mean(errors))
-
-
-def with_labels(probabilities: Array, labels: Array) -> tuple[Array, Array]:
-    """Return both as arrays; refuse labels (n,) that do not fit probabilities (..., n, classes)."""
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
-    if probabilities.ndim < 2 or probabilities.shape[-2:-1] != labels.shape:
-        raise ValueError(
-            "`probabilities` must have shape (..., n, classes), and `labels` (n,). "
-            f"Received: {probabilities.shape} and {labels.shape}"
-        )
-    return probabilities, labels
 
 
 def _checked(confidence: Array, hits: Array, bins: int) -> tuple[Array, Array]:

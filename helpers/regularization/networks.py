@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from helpers.regularization.calibration import with_labels
+from helpers.numerics import cross_entropy
 
 Array = np.ndarray
 MakeLayer = Callable[..., keras.Layer]
@@ -23,6 +23,7 @@ def regularized_mlp(
     before: Callable[[], Sequence[keras.Layer]] | None = None,
     rescaling: MakeLayer | None = None,
     after: MakeLayer | Sequence[MakeLayer | None] | None = None,
+    output: MakeLayer = keras.layers.Dense,
 ) -> keras.Sequential:
     """Return an uncompiled perceptron, with layers of regularization where they are asked for.
 
@@ -31,7 +32,7 @@ def regularized_mlp(
     Args:
         image_shape: Shape of one image; it is flattened.
         classes: Number of classes, the width of the softmax output layer.
-        hidden: Width of each hidden layer, lowest first.
+        hidden: Width of each hidden layer, lowest first; empty for softmax regression.
         dense: Makes a hidden layer from (units, activation=, kernel_initializer=, name=): Dense,
             a `functools.partial` of it with a penalty or a constraint, or another class. One that
             serves all layers, or one for each.
@@ -41,6 +42,7 @@ def regularized_mlp(
         rescaling: Makes the layer after these that scales the pixels, such as `Rescaling`.
         after: Makes a layer that follows each hidden layer, such as dropout; or one for each
             hidden layer, None where nothing follows.
+        output: Makes the output layer from (classes, activation=, name=).
 
     Returns:
         A built `keras.Sequential`; hidden layers are named ``hidden_1`` … and the last ``output``.
@@ -62,7 +64,7 @@ def regularized_mlp(
     # An initializer draws its seed when it is made, and so do layers that drop or add noise. Made
     # first, the initializers of one random seed are the same with such layers and without.
     initializers = [keras.initializers.get(kernel_initializer) for _ in hidden]
-    output = keras.layers.Dense(classes, activation="softmax", name="output")
+    last = output(classes, activation="softmax", name="output")
     layers = [keras.Input(tuple(image_shape)), *(before() if before else ())]
     layers += [*([rescaling()] if rescaling else []), keras.layers.Flatten()]
     makers = zip(hidden, initializers, _each(dense, hidden), _each(after, hidden), strict=True)
@@ -71,7 +73,7 @@ def regularized_mlp(
         layers.append(make(width, kernel_initializer=initializer, **named))
         if follow:
             layers.append(follow())
-    return keras.Sequential([*layers, output])
+    return keras.Sequential([*layers, last])
 
 
 def _each(makers, hidden: Sequence[int]) -> Sequence:
@@ -158,31 +160,5 @@ def final_losses(trained, data) -> Losses:
     Returns:
         The `Losses`.
     """
-    seen = len(data.x_train)
-    outputs = trained.predict(np.concatenate([data.x_train, data.x_valid]))
-    return Losses(
-        cross_entropy(outputs[:, :seen], data.y_train),
-        cross_entropy(outputs[:, seen:], data.y_valid),
-    )
-
-
-def cross_entropy(probabilities: Array, labels: Array) -> Array:
-    """Return the mean of −log p(label), over examples.
-
-    Args:
-        probabilities: Shape (..., n, classes).
-        labels: True classes, shape (n,).
-
-    Returns:
-        Loss in nats, shape (...). Probabilities below 1e-7 count as 1e-7, as in Keras.
-
-    Raises:
-        ValueError: The shapes do not fit.
-
-    Example:
-        >>> cross_entropy(np.array([[[0.5, 0.5]], [[0.25, 0.75]]]), np.array([0])).round(3)
-        array([0.693, 1.386])
-    """
-    probabilities, labels = with_labels(probabilities, labels)
-    right = probabilities[..., np.arange(len(labels)), labels]
-    return -np.log(np.maximum(right, 1e-7, dtype=float)).mean(axis=-1)
+    pairs = (data.x_train, data.y_train), (data.x_valid, data.y_valid)
+    return Losses(*(cross_entropy(trained.predict(x), y).mean(axis=-1) for x, y in pairs))

@@ -178,5 +178,5 @@ def max_norm(kernel: Array, radius: float, *, axis: int | tuple[int, ...] = 0) -
 def check_strengths(**strengths: float | Array) -> None:
     """Refuse strengths that are negative or not finite, numbers or arrays of them."""
     for name, strength in strengths.items():
-        if not np.all((0 <= strength) & (strength < np.inf)):
+        if not np.all((strength >= 0) & (strength < np.inf)):
             raise ValueError(f"`{name}` must be 0 or more and finite. Received: {name}={strength}")
