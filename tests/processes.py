@@ -6,23 +6,20 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import yaml
 
+from tests.waiting import LIMIT, wait_for
+
 ROOT = Path(__file__).parents[1]
 ACTS = ROOT / "tests" / "fixtures" / "acts.ipynb"
 MARK = "DNNBOOK_TEST_MARK"
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-STARTING = (
-    120.0  # seconds that a batch may need until its first run is under way, on a busy machine
-)
-ENDING = 10.0  # seconds after which nothing may be left of a driver
 
 
 @dataclass
@@ -44,21 +41,19 @@ class Started:
     def stderr(self) -> str:
         return (self.folder / "stderr").read_text(errors="replace")
 
-    def wait(self, seconds: float = STARTING) -> int:
+    def wait(self) -> int:
         """Return the exit code."""
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running; it said: {self.stdout}{self.stderr}") from None
 
     def send(self, kind: signal.Signals) -> None:
         self.process.send_signal(kind)
 
-    def says(self, text: str, seconds: float = STARTING) -> None:
+    def says(self, text: str) -> None:
         """Wait until it has said something."""
-        wait_for(
-            lambda: text in self.stdout + self.stderr or self.process.poll() is not None, seconds
-        )
+        wait_for(lambda: text in self.stdout + self.stderr or self.process.poll() is not None)
         assert text in self.stdout + self.stderr
 
 
@@ -103,10 +98,10 @@ class Processes:
             found.pop(without.pid, None)
         return found
 
-    def wait_until_nothing_is_left(self, seconds: float = ENDING) -> None:
+    def wait_until_nothing_is_left(self) -> None:
         """Wait until all processes have ended."""
         with contextlib.suppress(AssertionError):
-            wait_for(lambda: not self.left(), seconds)
+            wait_for(lambda: not self.left())
         assert self.left() == {}
 
     def kill(self) -> None:
@@ -129,18 +124,6 @@ def processes_in(folder: Path) -> Iterator[Processes]:
         processes.kill()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = STARTING) -> None:
-    """Wait until a condition holds.
-
-    Raises:
-        AssertionError: It does not in time.
-    """
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds:g} s"
-        time.sleep(0.05)
-
-
 class Batch:
     """A grid of runs of the notebook `acts`, what they log, and the folder of their results."""
 
@@ -155,7 +138,7 @@ class Batch:
         self, acts: Mapping[int, str | dict], *, name: str = "grid", **parameters: object
     ) -> Path:
         """Write a grid file: by its number, what each run does, or parameters of its own."""
-        own = {"log": str(self.log), "gate": str(self.gate), "number": list(acts)}
+        own = self.parameters(list(acts))
         include = [
             {"number": number, **({"act": act} if isinstance(act, str) else act)}
             for number, act in acts.items()
@@ -165,8 +148,12 @@ class Batch:
         path.write_text(yaml.safe_dump(grid, sort_keys=False, allow_unicode=True))
         return path
 
+    def parameters(self, number: object = 1, **more: object) -> dict:
+        """Return parameters of `acts`: where it logs, what it waits for, its number and more."""
+        return {"log": str(self.log), "gate": str(self.gate), "number": number, **more}
+
     def begun(self) -> list[int]:
-        """Return the number of each execution so far, in ascending order."""
+        """Return the number of each execution whose act has begun, in ascending order."""
         return sorted(int(line.split()[0]) for line in self._lines())
 
     def kernel(self, number: int) -> psutil.Process:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -47,13 +46,3 @@ def marked(marker):
             if marker.encode() in (folder / "environ").read_bytes():
                 found.append(int(folder.name))
     return found
-
-
-def wait(condition, *, seconds):
-    """Say whether a condition comes true in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False

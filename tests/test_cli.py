@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,9 @@ from click.testing import CliRunner
 
 from helpers.batch import build as build_module
 from helpers.batch.cli import main
-from tests.running import FIXTURES, marked, on_linux, wait
+from tests.processes import ACTS, Batch
+from tests.running import FIXTURES, marked, on_linux
+from tests.waiting import LIMIT, wait_for
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,15 +74,19 @@ def test_a_failing_run_keeps_what_it_did(book):
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "code"), [("succeeds", "done", 0), ("hangs", "timeout", 1)]
+    ("name", "limit", "status", "code", "error"),
+    [
+        ("succeeds", LIMIT, "done", 0, ""),
+        ("hangs", 2, "timeout", 1, "it took more than 2 s"),
+    ],
 )
-def test_run_prints_json(book, name, status, code):
-    notebook = FIXTURES / f"{name}.ipynb"
-    done = dnnbook("run", notebook, "--json", "--timeout", 4, "-o", book / "runs", "-p", "seed", 7)
+def test_run_prints_json(book, name, limit, status, code, error):
+    arguments = [FIXTURES / f"{name}.ipynb", "--timeout", limit, "-o", book / "runs"]
+    done = dnnbook("run", *arguments, "--json", "-p", "seed", 7)
     assert done.exit_code == code
     result = json.loads(done.stdout)
     assert (result["status"], result["given"]) == (status, {"seed": 7})
-    assert result["error"] == ("" if status == "done" else "it took more than 4 s")
+    assert result["error"] == error
     assert result["notebook"] == str(book / "runs" / f"{result['id']}.ipynb")
     assert Path(result["notebook"]).is_file()
 
@@ -157,23 +162,25 @@ def test_every_command_explains_itself(command):
 
 @on_linux
 @pytest.mark.parametrize(
-    ("kind", "code", "name"),
+    ("kind", "code", "act"),
     [
-        ("INT", 130, "hangs"),
-        ("TERM", 143, "hangs"),
-        ("KILL", -9, "hangs"),
-        ("INT", 130, "hangs_in_c"),
-        ("KILL", -9, "hangs_in_c"),
+        ("INT", 130, "sleep"),
+        ("TERM", 143, "sleep"),
+        ("KILL", -9, "sleep"),
+        ("INT", 130, "be busy in C"),
+        ("KILL", -9, "be busy in C"),
     ],
 )
-def test_a_signal_leaves_nothing_running(tmp_path, kind, code, name):
+def test_a_signal_leaves_nothing_running(tmp_path, kind, code, act):
     """The driver ends, and with it its kernel, even one that is busy in C."""
     marker = f"DNNBOOK_TEST={kind}-{tmp_path.name}"
     variable, value = marker.split("=")
+    batch = Batch(tmp_path / "batch")
+    given = batch.parameters(act=act).items()
     process = subprocess.Popen(
         [
-            *[sys.executable, "-m", "helpers.batch.cli", "run"],
-            *[FIXTURES / f"{name}.ipynb", "-o", tmp_path / "runs"],
+            *[sys.executable, "-m", "helpers.batch.cli", "run", ACTS, "-o", tmp_path / "runs"],
+            *[str(part) for parameter in given for part in ("-p", *parameter)],
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -181,11 +188,11 @@ def test_a_signal_leaves_nothing_running(tmp_path, kind, code, name):
         cwd=ROOT,
         env={**os.environ, variable: value},
     )
-    assert wait(lambda: len(marked(marker)) >= 2, seconds=60)  # driver and kernel
-    time.sleep(1.5)  # until its cell runs
+    wait_for(batch.begun)
+    assert len(marked(marker)) >= 2  # driver and kernel
     process.send_signal(getattr(signal, f"SIG{kind}"))
-    said = process.communicate(timeout=10)[1]
+    said = process.communicate(timeout=LIMIT)[1]
     assert process.returncode == code
     assert said == ("" if kind == "KILL" else "interrupted\n")
-    assert wait(lambda: not marked(marker), seconds=5)
+    wait_for(lambda: not marked(marker))
     assert list((tmp_path / "runs").iterdir()) == []

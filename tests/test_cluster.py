@@ -12,7 +12,8 @@ import trustme
 
 from helpers.batch.cluster import ClusterOptions, _check_address, _security
 from helpers.batch.errors import UsageError
-from tests.processes import ROOT, Batch, Processes, Started, processes_in, wait_for
+from tests.processes import ROOT, Batch, Processes, Started, processes_in
+from tests.waiting import wait_for
 
 DASK = Path(sys.executable).with_name("dask")
 
@@ -71,11 +72,21 @@ from helpers.batch.cli import main
 cluster.PATIENCE = "2s"
 main()
 """
+IMPATIENT_ONCE_CONNECTED = """\
+from helpers.batch import cluster
+from helpers.batch.cli import main
+wait = cluster._wait_for_a_worker
+def wait_for_a_worker(client, options):
+    cluster.PATIENCE, client._timeout = "2s", 2
+    wait(client, options)
+cluster._wait_for_a_worker = wait_for_a_worker
+main()
+"""
 
 
-def impatient(processes, *arguments):
-    """Start a driver that waits for an answer of the scheduler for a shorter time than usual."""
-    return processes.start(sys.executable, "-c", IMPATIENT, *arguments)
+def impatient(processes, *arguments, code=IMPATIENT, **options):
+    """Start a driver that soon gives up a scheduler or workers that are not there."""
+    return processes.start(sys.executable, "-c", code, *arguments, **options)
 
 
 def write_cifar10(folder):
@@ -120,7 +131,7 @@ def test_a_killed_driver_leaves_no_kernel_and_the_workers_serve_the_next(cluster
     wait_for(lambda: batch.begun() == [1, 2])
     kernels = [batch.kernel(1), batch.kernel(2)]
     driver.send(signal.SIGKILL)
-    wait_for(lambda: not any(kernel.is_running() for kernel in kernels), 10)
+    wait_for(lambda: not any(kernel.is_running() for kernel in kernels))
 
     grid = batch.grid({3: "finish", 4: "finish"}, name="next")
     following = processes.dnnbook("batch", grid, "-o", batch.output, "--scheduler", cluster.address)
@@ -176,8 +187,9 @@ def test_a_cluster_without_workers_is_refused(servers, batch, processes, tmp_pat
         batch.output,
         "--scheduler",
         cluster.address,
+        code=IMPATIENT_ONCE_CONNECTED,
     )
-    assert driver.wait(60) == 2
+    assert driver.wait() == 2
     assert "has no workers" in driver.stderr
 
 
@@ -186,8 +198,9 @@ def test_a_lost_scheduler_ends_the_batch_with_a_message(servers, batch, processe
     cluster = Cluster(servers, tmp_path)
     cluster.add_worker()
     grid = batch.grid({1: "finish", 2: "wait", 3: "finish"})
-    driver = impatient(processes, "batch", grid, "-o", batch.output, "--scheduler", cluster.address)
-    wait_for(lambda: batch.begun() == [1, 2])
+    arguments = ["batch", grid, "-o", batch.output, "--scheduler", cluster.address]
+    driver = impatient(processes, *arguments, code=IMPATIENT_ONCE_CONNECTED)
+    wait_for(lambda: batch.begun() == [1, 2] and 1 in batch.results())
     cluster.scheduler.send(signal.SIGKILL)
     assert driver.wait() == 1
     assert "Traceback" not in driver.stderr
@@ -215,8 +228,8 @@ def test_tls(servers, batch, processes, tmp_path):
     arguments = ["batch", grid, "-o", batch.output, "--scheduler"]
 
     for address in (cluster.address, cluster.address.replace("tls://", "tcp://")):
-        stranger = processes.dnnbook(*arguments, address)
-        assert stranger.wait(60) == 2
+        stranger = impatient(processes, *arguments, address)
+        assert stranger.wait() == 2
         assert stranger.stderr.startswith("Error: ")
         assert "Traceback" not in stranger.stderr
     assert batch.begun() == []

@@ -6,6 +6,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from nbformat.v4 import new_markdown_cell
@@ -15,6 +16,7 @@ from helpers.batch.errors import ExecutionError
 from helpers.batch.executed import describe, finite
 from helpers.batch.execution import Outcome, execute, read_request, require
 from helpers.batch.records import records_of
+from tests.processes import ACTS, Batch
 from tests.running import (
     FIXTURES,
     both_kinds,
@@ -24,8 +26,8 @@ from tests.running import (
     printed,
     request_of,
     tagged,
-    wait,
 )
+from tests.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -97,30 +99,53 @@ def test_a_cell_that_exits_has_failed(kind, code, error):
     assert printed(code_cells(outcome)[-1]) == ""
 
 
+# Each stroke that a cell adds to the file `strokes` counts as 500 seconds. Time is up after 900.
+STROKE = "with open({strokes!r}, 'a') as file:\n    _ = file.write('x' * {number})\n"
+LONG = {
+    "sleeps": [(2, "import time; time.sleep(600)")],
+    "keeps the interpreter's lock": [(2, "import ctypes; ctypes.PyDLL(None).sleep(600)")],
+    "takes two cells, none of which is long": [(1, ""), (1, "import time; time.sleep(600)")],
+}
+
+
+@pytest.fixture
+def strokes(tmp_path, monkeypatch):
+    """Return a file that tells the time: how fast this machine is makes no difference then."""
+    file = tmp_path / "strokes"
+    file.touch()
+    clock = SimpleNamespace(monotonic=lambda: 500.0 * file.stat().st_size)
+    monkeypatch.setattr(execution, "time", clock)
+    return file
+
+
 @both_kinds
-def test_what_takes_too_long_is_ended(kind, monkeypatch):
+@pytest.mark.parametrize("acts", LONG.values(), ids=LONG)
+def test_what_takes_too_long_is_ended(kind, acts, strokes, monkeypatch):
     """The limit is the whole notebook's; a kernel that holds the interpreter's lock ends, too."""
     marker = f"DNNBOOK_TEST={kind}-{time.time_ns()}"
     monkeypatch.setenv(*marker.split("="))
-    names = ("hangs", "hangs_in_c", "takes_long_in_short_cells", "succeeds")
-    with ThreadPoolExecutor(4) as pool:
-        outcomes = list(pool.map(lambda name: run(name, kind, timeout=4), names))
-    assert [outcome.status for outcome in outcomes] == [*["timeout"] * 3, "done"]
-    for outcome in outcomes[:3]:
-        assert outcome.error == "it took more than 4 s"
-        assert 4 < outcome.seconds < 7
-    assert printed(code_cells(outcomes[2])[1]) == "0\n"
+    cells = [STROKE.format(strokes=str(strokes), number=number) + act for number, act in acts]
+    outcome = execute(request_of("print(0)", *cells, kernel=kind, timeout=900))
+    assert (outcome.status, outcome.error) == ("timeout", "it took more than 900 s")
+    assert outcome.seconds == 1000
+    assert printed(code_cells(outcome)[0]) == "0\n"
     if sys.platform == "linux":
-        assert wait(lambda: not marked(marker), seconds=1)
+        wait_for(lambda: not marked(marker))
 
 
 @both_kinds
-def test_nobody_waits_any_longer(kind):
-    started = time.monotonic()
-    wanted = lambda: time.monotonic() < started + 2  # noqa: E731
-    outcome = execute(read_request(FIXTURES / "hangs.ipynb", kernel=kind), wanted=wanted)
+def test_what_takes_less_is_done(kind, strokes):
+    cell = STROKE.format(strokes=str(strokes), number=1)
+    outcome = execute(request_of(cell, kernel=kind, timeout=900))
+    assert (outcome.status, outcome.seconds) == ("done", 500)
+
+
+@both_kinds
+def test_nobody_waits_any_longer(kind, tmp_path):
+    batch = Batch(tmp_path)
+    request = read_request(ACTS, kernel=kind, parameters=batch.parameters(act="sleep"))
+    outcome = execute(request, wanted=lambda: not batch.begun())
     assert (outcome.status, outcome.error) == ("failed", "kernel died (SIGKILL)")
-    assert outcome.seconds < 6
 
 
 WHERE = "import os; print(os.getcwd(), os.listdir())"

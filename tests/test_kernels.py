@@ -19,7 +19,9 @@ from helpers.batch.errors import InfrastructureError
 from helpers.batch.execution import execute, read_request
 from helpers.batch.kernels import managing as kernels
 from helpers.batch.kernels.managing import DIED, ForkedKernel, WarmServer, default_kind, warm_server
-from tests.running import FIXTURES, code_cells, marked, on_linux, printed, request_of, wait
+from tests.processes import ACTS, Batch
+from tests.running import FIXTURES, code_cells, marked, on_linux, printed, request_of
+from tests.waiting import LIMIT, wait_for
 
 ROOT = Path(__file__).parents[1]
 
@@ -196,13 +198,14 @@ def test_a_killed_server_takes_its_kernels_along_and_another_is_started(
     (tmp_path / "helpers").mkdir()  # another project's, in the current folder, is not imported
     (tmp_path / "helpers" / "__init__.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path)
-    first = warm_server()
-    thread, came = in_background(read_request(FIXTURES / "hangs.ipynb", kernel="warm"))
-    assert wait(lambda: len(marked(mark)) == 2, seconds=30)  # the server and a kernel
-    time.sleep(1)  # until its cell runs
+    first, batch = warm_server(), Batch(tmp_path / "batch")
+    parameters = batch.parameters(act="sleep")
+    thread, came = in_background(read_request(ACTS, kernel="warm", parameters=parameters))
+    wait_for(batch.begun)
+    assert len(marked(mark)) == 2  # the server and a kernel
     os.kill(first._process.pid, signal.SIGKILL)
-    assert wait(lambda: not marked(mark), seconds=2)
-    thread.join(20)
+    wait_for(lambda: not marked(mark))
+    thread.join(LIMIT)
     assert [str(error) for error in came] == ["the server of warm kernels died"]
     code = "import helpers.data; print(helpers.data.__file__)"
     outcome = execute(request_of(code, kernel="warm"))
@@ -219,11 +222,11 @@ def test_an_asker_that_goes_takes_its_kernel_and_all_that_it_started_along(mark,
         server, "start_kernel", lambda *a, **k: started.append(start(*a, **k)) or started[-1]
     )
     thread, came = in_background(read_request(FIXTURES / "starts_a_child.ipynb", kernel="warm"))
-    assert wait(lambda: started and len(psutil.Process(started[0].pid).children()) == 1, seconds=30)
+    wait_for(lambda: started and len(psutil.Process(started[0].pid).children()) == 1)
     processes = [started[0].pid, psutil.Process(started[0].pid).children()[0].pid]
     started[0]._channel.shutdown(socket.SHUT_RDWR)  # as if this process had ended
-    assert wait(lambda: not any(map(alive, processes)), seconds=2)
-    thread.join(20)
+    wait_for(lambda: not any(map(alive, processes)))
+    thread.join(LIMIT)
     assert (came[0].status, came[0].error) == ("failed", "kernel died")
     assert server.alive
     assert execute(request_of("1", kernel="warm")).status == "done"
@@ -231,16 +234,18 @@ def test_an_asker_that_goes_takes_its_kernel_and_all_that_it_started_along(mark,
 
 @on_linux
 @pytest.mark.slow
-def test_a_killed_client_takes_the_server_and_a_kernel_busy_in_c_along(mark):
+def test_a_killed_client_takes_the_server_and_a_kernel_busy_in_c_along(mark, tmp_path):
+    batch = Batch(tmp_path)
+    parameters = batch.parameters(act="be busy in C")
     code = (
         "from pathlib import Path; from helpers.batch.execution import execute, read_request; "
-        f"execute(read_request(Path({str(FIXTURES / 'hangs_in_c.ipynb')!r}), kernel='warm'))"
+        f"execute(read_request(Path({str(ACTS)!r}), kernel='warm', parameters={parameters!r}))"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as client:
-        assert wait(lambda: len(marked(mark)) == 3, seconds=60)  # client, server, kernel
-        time.sleep(1.5)  # until its cell runs
+        wait_for(batch.begun)
+        assert len(marked(mark)) == 3  # client, server, kernel
         client.kill()
-        assert wait(lambda: not marked(mark), seconds=5)
+        wait_for(lambda: not marked(mark))
 
 
 @on_linux
@@ -309,7 +314,15 @@ def test_the_exit_code_comes_through_however_many_ask():
             waiting = [pool.submit(kernel.wait) for _ in range(4)]
             theirs.send(b'{"code": -9}')
             theirs.close()
-            assert {future.result(5) for future in waiting} == {-9}
+            assert {future.result(LIMIT) for future in waiting} == {-9}
+
+
+@on_linux
+def test_a_server_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr(kernels, "PATIENCE", 0.1)
+    channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with channel, theirs, pytest.raises(InfrastructureError, match="does not answer"):
+        ForkedKernel(channel, Path("log"))
 
 
 @on_linux
@@ -323,10 +336,10 @@ def test_a_kernel_whose_server_is_gone_has_died():
 
 # Many
 
-MEET = """\
+MEET = f"""\
 import os, time
 open(str(os.getpid()), "w").close()
-end = time.monotonic() + 120
+end = time.monotonic() + {2 * LIMIT}
 while len(os.listdir()) < 50 and time.monotonic() < end:
     time.sleep(0.5)
 print(len(os.listdir()))
@@ -337,7 +350,7 @@ print(len(os.listdir()))
 @pytest.mark.slow
 def test_fifty_kernels_at_once_all_succeed(tmp_path):
     """Each waits until all are there."""
-    request = request_of(MEET, kernel="warm", folder=str(tmp_path), timeout=240)
+    request = request_of(MEET, kernel="warm", folder=str(tmp_path), timeout=3 * LIMIT)
     with ThreadPoolExecutor(50) as pool:
         outcomes = list(pool.map(execute, [request] * 50))
     assert [outcome.error for outcome in outcomes if outcome.error] == []

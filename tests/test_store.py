@@ -14,6 +14,7 @@ import pytest
 from helpers.batch import store as store_module
 from helpers.batch.errors import BatchError, UsageError
 from helpers.batch.store import OWNER, Folder, ObjectStore, driver_note, open_store
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[1]
 NAMES = ["a.json", "runs/x-1/notebook.ipynb", "a {b} #1 %2 ?3 é.txt"]
@@ -166,9 +167,8 @@ def write_for_ever(folder):
 def test_a_reader_sees_a_whole_file_even_if_the_writer_is_killed(tmp_path):
     writer = multiprocessing.get_context("spawn").Process(target=write_for_ever, args=[tmp_path])
     writer.start()
-    store, end = Folder(tmp_path), time.monotonic() + 30
-    while not store.exists("x") and time.monotonic() < end:
-        time.sleep(0.01)
+    store = Folder(tmp_path)
+    wait_for(lambda: store.exists("x"))
     texts = {store.read_text("x") for _ in range(200)}
     writer.kill()
     writer.join()
@@ -229,10 +229,11 @@ def test_a_folder_that_cannot_be_is_bad_usage(tmp_path):
 
 @pytest.mark.parametrize("address", ["memory", "s3"])
 def test_the_lease_of_a_driver_that_is_gone_runs_out(address, request, tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "LEASE", 3600)
     base = request.getfixturevalue("s3") if address == "s3" else "memory://lease"
     store = open_store(f"{base}/{tmp_path.name}")
     note = json.loads(driver_note("then"))
-    store.write_text(OWNER, json.dumps(note | {"seen": time.time() - store_module.LEASE + 30}))
+    store.write_text(OWNER, json.dumps(note | {"seen": time.time() - store_module.LEASE / 2}))
     with pytest.raises(UsageError, match="since then"), store.lock():
         pass
     store.write_text(OWNER, json.dumps(note | {"seen": time.time() - store_module.LEASE - 1}))
@@ -243,12 +244,15 @@ def test_the_lease_of_a_driver_that_is_gone_runs_out(address, request, tmp_path,
 def test_a_driver_at_work_renews_its_lease(monkeypatch):
     monkeypatch.setattr(store_module, "LEASE", 0.6)
     store = open_store("memory://renewed")
+
+    def note():
+        return json.loads(store.read_text(OWNER))
+
     with store.lock():
-        first = json.loads(store.read_text(OWNER))
-        time.sleep(1)
-        later = json.loads(store.read_text(OWNER))
-        assert later["seen"] > first["seen"]
-        assert later["since"] == first["since"]
+        first = note()
+        wait_for(lambda: note()["seen"] > first["seen"])
+        assert note()["since"] == first["since"]
+        monkeypatch.setattr(store_module, "LEASE", 3600)  # which this thread may take until here
         with pytest.raises(UsageError), open_store("memory://renewed").lock():
             pass
     assert not store.exists(OWNER)

@@ -16,7 +16,7 @@ from helpers.batch.errors import UsageError
 from helpers.batch.worker import differences, fingerprint, processors
 
 THREADS = 4  # runs that one local worker process serves; each has a kernel of its own
-PATIENCE = "15s"  # until a scheduler answers
+PATIENCE = "30s"  # until a scheduler answers, on a busy machine
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,8 @@ class _Execution:
         return "failed", f"kernel died{by}"
 
     def _execute(self, folder: str, sockets: Path) -> None:
+        from helpers.batch.kernels.managing import PATIENCE
+
         self._papermill.execute_notebook(
             self.notebook,
             None,
@@ -171,7 +173,7 @@ class _Execution:
             kernel_manager_class=self._manager_class(sockets),
             resources={"metadata": {"path": folder}},
             shutdown_kernel="immediate",
-            start_timeout=180,
+            start_timeout=int(PATIENCE),
             iopub_timeout=SILENCE,
         )
 

@@ -11,6 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from helpers.batch.report.writing import write_report
 from tests.test_report import claim, figure, finished, planned, write_batch, write_demo, write_many
+from tests.waiting import LIMIT
 
 # An SVG's point lies at its shape's middle; an interval's bar spans its ends.
 BOXES = """(selector) => [...document.querySelectorAll(selector)]
@@ -22,7 +23,9 @@ def browser():
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert path, "Chromium must be installed, or CHROMIUM name it"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"], timeout=1000 * LIMIT
+        )
         yield browser
         browser.close()
 
@@ -37,6 +40,7 @@ def open_report(browser):
         context = browser.new_context(
             viewport={"width": 1280, "height": 900}, color_scheme=theme, java_script_enabled=scripts
         )
+        context.set_default_timeout(1000 * LIMIT)
         contexts.append(context)
         page = context.new_page()
         address = f"file://{store.address}/report/index.html"

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from tests.waiting import LIMIT
+
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("DNNBOOK_SITE", ROOT / "_build" / "html"))
 PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.rglob("*.html") if path.parts)
@@ -67,7 +69,9 @@ def browser():
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert path, "Chromium must be installed, or CHROMIUM name it"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox"], timeout=1000 * LIMIT
+        )
         yield browser
         browser.close()
 
@@ -79,6 +83,7 @@ def open_page(browser, address):
 
     def opener(name: str, theme: str) -> tuple[Page, list[str]]:
         context = browser.new_context(viewport={"width": 1280, "height": 900})
+        context.set_default_timeout(1000 * LIMIT)
         contexts.append(context)
         context.add_init_script(
             f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')"

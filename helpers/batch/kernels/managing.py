@@ -26,7 +26,7 @@ from jupyter_client.provisioning import LocalProvisioner
 from helpers.batch.errors import InfrastructureError
 from helpers.batch.kernels.forkserver import DIED, MESSAGE_SIZE, kill_group
 
-PATIENCE = 180.0  # seconds until a server has imported TensorFlow, on a busy machine
+PATIENCE = 600.0  # seconds that a server or a kernel may take to start, on a busy machine
 SERVER = "helpers.batch.kernels.forkserver"
 
 
@@ -53,7 +53,9 @@ class ForkedKernel:
         self._log = log
         self._lock = threading.Lock()
         self.returncode: int | None = None
-        self.pid = self._receive(timeout=60)["pid"]
+        self.pid = self._receive(timeout=PATIENCE).get("pid")
+        if self.pid is None:
+            raise InfrastructureError("the server of warm kernels does not answer")
 
     def _receive(self, timeout: float) -> dict:
         self._channel.settimeout(timeout)
