@@ -420,6 +420,16 @@ class OwnStep(keras.Sequential):
         return {}
 
 
+def always(thing):
+    """Return a function that returns one and the same thing."""
+    return lambda *arguments: thing
+
+
+def around(layer):
+    """Return a builder of models that share a layer."""
+    return lambda: keras.Sequential([keras.Input((6,)), layer])
+
+
 REFUSED = {
     "replicas": ({"replicas": 0}, r"`replicas` must be a whole number.*replicas=0"),
     "epochs": ({"epochs": 1.5}, r"`epochs` must be a whole number.*epochs=1.5"),
@@ -431,12 +441,12 @@ REFUSED = {
     "rates_sign": ({"each": {"learning_rate": [0.1, -1]}}, r"numbers of 0 or more.*-1"),
     "rate_of_zero": ({"each": {"learning_rate": [0.1, 0]}}, r"above 0 and finite.*with 0"),
     "rate_is_nan": (
-        {"each": {"learning_rate": [0.1, lambda t: np.where(t < 2, 0.1, np.nan)]}},
-        r"finite number of 0 or more for each of an array of 4 steps.*nan at step 2",
+        {"each": {"learning_rate": [0.1, lambda t: np.where(t < 1, 0.1, np.nan)]}},
+        r"finite number of 0 or more for each of an array of 2 steps.*nan at step 1",
     ),
     "rate_of_a_wrong_shape": (
         {"each": {"learning_rate": lambda t: np.ones(3)}},
-        r"each of an array of 4 steps.*<lambda> gives shape \(3,\)",
+        r"each of an array of 2 steps.*<lambda> gives shape \(3,\)",
     ),
     "threshold": ({"each": {"clipnorm": [1.0, 0.0]}}, r"`clipnorm` must be above 0.*\[1.0, 0.0\]"),
     "each": ({"each": {"rate": [1, 1]}}, r"`each` must name the learning_rate.*'rate'"),
@@ -455,7 +465,7 @@ REFUSED = {
     ),
     "no_callback": ({"callbacks": lambda replica: [len]}, r"Keras callbacks.*for replica 0"),
     "shared_callback": (
-        {"callbacks": lambda replica, one=keras.callbacks.EarlyStopping(): one},
+        {"callbacks": always(keras.callbacks.EarlyStopping())},
         r"new ones for each replica.*same EarlyStopping for replicas 0 and 1",
     ),
     "watch": (
@@ -465,11 +475,11 @@ REFUSED = {
     "builds": ({"build": [dense()] * 3}, r"hold 2 functions.*Received: 3"),
     "no_model": ({"build": dict}, r"must return a keras.Model.*dict"),
     "one_model": (
-        {"build": lambda net=dense()(): net},
+        {"build": always(dense()())},
         r"must make a new model at each call.*same model twice",
     ),
     "shared_layer": (
-        {"build": lambda layer=layers.Dense(3): keras.Sequential([keras.Input((6,)), layer])},
+        {"build": around(layers.Dense(3))},
         r"must make the layers that it trains at each call.*kernel.*twice",
     ),
     "own_step": (

@@ -71,7 +71,7 @@ def stacked(builds: Sequence[Build], seeds: Sequence[int], x, *, given: bool) ->
     with kept_random_state():
         for build in dict.fromkeys(builds):
             own = dict.fromkeys(s for b, s in zip(builds, seeds, strict=True) if b is build)
-            found, models = _starts(build, list(own), x, check_own=not made)
+            found, models = _starts(build, list(own), x, check_own=not made, given=given)
             values |= {(build, seed): start for seed, start in found.items()}
             made += models
     template, description = made[0].model, describe(made[0].model)
@@ -112,12 +112,12 @@ def _values(model: keras.Model) -> list[np.ndarray]:
     return [to_numpy(one) for one in _variables(model)]
 
 
-def _starts(build: Build, seeds: list[int], x, *, check_own: bool):
+def _starts(build: Build, seeds: list[int], x, *, check_own: bool, given: bool):
     """Return the starting values by seed, and the models that were built to find them."""
     first = _observed(build, seeds[0], x)
     found, models = {seeds[0]: _values(first.model)}, [first]
     known = describe([build, first.model])
-    redrawn = _redrawn(first, seeds[0], seeds[1:]) if known in _redrawable else None
+    redrawn = _redrawn(first, seeds[0], seeds[1:], given) if known in _redrawable else None
     if redrawn is not None:
         return found | redrawn, models
     if check_own or len(seeds) > 1:
@@ -126,9 +126,9 @@ def _starts(build: Build, seeds: list[int], x, *, check_own: bool):
         found[seeds[-1]] = _values(second.model)
         models.append(second)
     rest = seeds[1:-1]
-    redrawn = _redrawn(first, seeds[0], [*rest, seeds[-1]]) if rest else None
+    redrawn = _redrawn(first, seeds[0], [seeds[-1]], False) if rest else None
     if redrawn is not None and _equal(redrawn[seeds[-1]], found[seeds[-1]]):
-        found |= redrawn
+        found |= _redrawn(first, seeds[0], rest, given)
         _redrawable.add(known)
     else:
         for seed in rest:
@@ -178,8 +178,11 @@ def _default_seeds(seed: int, count: int) -> list[int]:
     return [_default_seed() for _ in range(count)]
 
 
-def _redrawn(made: _Made, own_seed: int, seeds: list[int]) -> dict[int, list] | None:
-    """Return the values of the variables under other seeds, or None where that is unknown."""
+def _redrawn(made: _Made, own_seed: int, seeds: list[int], given: bool) -> dict | None:
+    """Return the values of the variables by seed, or None where that is unknown.
+
+    Where weights are given anyway, only the seeds of random layers are drawn anew.
+    """
     if made.draws is None:
         return None
     index = {drawn: at for at, drawn in enumerate(_default_seeds(own_seed, made.draws))}
@@ -188,13 +191,13 @@ def _redrawn(made: _Made, own_seed: int, seeds: list[int]) -> dict[int, list] | 
     for seed in seeds:
         fresh = _default_seeds(seed, made.draws)
         found[seed] = [
-            _redraw(made.initializers.get(id(variable)), value, index, fresh)
+            _redraw(made.initializers.get(id(variable)), value, index, fresh, given)
             for variable, value in zip(_variables(made.model), fixed.values(), strict=True)
         ]
     return found
 
 
-def _redraw(seen: tuple | None, value: np.ndarray, index: dict[int, int], fresh: list[int]):
+def _redraw(seen: tuple | None, value: np.ndarray, index: dict, fresh: list[int], given: bool):
     """Return a variable's value under other default seeds; what draws nothing stays."""
     if seen is None:
         return value
@@ -202,7 +205,7 @@ def _redraw(seen: tuple | None, value: np.ndarray, index: dict[int, int], fresh:
     if value.shape == (2,) and value.dtype.kind in "iu" and int(value[0]) in index:
         return np.array([fresh[index[int(value[0])]], value[1]], value.dtype)  # a seed's state
     drawn = getattr(initializer, "seed", None)
-    if not isinstance(drawn, int) or drawn not in index:
+    if given or not isinstance(drawn, int) or drawn not in index:
         return value
     again = copy.copy(initializer)
     again.seed = fresh[index[drawn]]

@@ -297,7 +297,7 @@ def fit_arms(
         learning_rates: Name → the arm's rate, a number or a function of the step; by default all
             use the optimizer's.
         **shared: As for `fit_replicas`; what it takes for each replica holds for those of each arm.
-            `each` may be a mapping for every arm by its name as well.
+            `each`, `start`, `rows` and `validation_rows` may be given arm by arm, in a mapping.
 
     Returns:
         Name → `Replicas`, in the order of `arms`.
@@ -314,11 +314,7 @@ def fit_arms(
     trained = {}
     training, _ = options.resolve_data(x, y, None, None, None)
     for names in _groups(arms, seed, training.x):
-        own = _repeated(
-            shared | {"each": _each(shared.get("each"), arms, names, replicas)},
-            len(names),
-            replicas,
-        )
+        own = _repeated(_of_arms(shared, arms, names, replicas), len(names), replicas)
         if learning_rates is not None:
             rates = [learning_rates[name] for name in names for _ in range(replicas)]
             own["each"] = dict(own.get("each") or {}) | {"learning_rate": rates}
@@ -335,10 +331,31 @@ def fit_arms(
     return {name: trained[name] for name in arms}
 
 
-def _each(each, arms: Mapping, names: list[str], replicas: int):
-    """Return the numbers that replicas of some arms have, where they are given arm by arm."""
-    if not each or set(each) != set(arms):
-        return each
+def _of_arms(shared: dict, arms: Mapping, names: list[str], replicas: int) -> dict:
+    """Return arguments in which what is given arm by arm is there for the replicas of some arms."""
+    own = dict(shared)
+    for argument in ("start", "rows", "validation_rows"):
+        value = own.get(argument)
+        if not isinstance(value, Mapping):
+            continue
+        if set(value) != set(arms):
+            raise ValueError(
+                f"`{argument}` must name the arms {list(arms)}, where it is given arm by arm. "
+                f"Received: {list(value)}"
+            )
+        parts = [value[name] for name in names]
+        if argument == "start":
+            own[argument] = [np.concatenate(one) for one in zip(*parts, strict=True)]
+        else:
+            own[argument] = np.concatenate(parts)
+    each = own.get("each")
+    if each and set(each) == set(arms):
+        own["each"] = _each(each, names, replicas)
+    return own
+
+
+def _each(each: Mapping, names: list[str], replicas: int) -> dict:
+    """Return numbers for the replicas of arms, which are given arm by arm."""
     kinds = {name: sorted(each[name]) for name in names}
     if len({tuple(kind) for kind in kinds.values()}) > 1:
         raise ValueError(
@@ -356,19 +373,17 @@ def _each(each, arms: Mapping, names: list[str], replicas: int):
 
 def _repeated(shared: dict, arms: int, replicas: int) -> dict:
     """Return arguments in which what each replica has is there for each arm's replicas."""
-    own = dict(shared)
+    own, whole = dict(shared), arms * replicas
     for name in ("rows", "validation_rows"):
-        if own.get(name) is not None:
+        if own.get(name) is not None and len(own[name]) == replicas:
             own[name] = np.tile(np.asarray(own[name]), (arms, 1))
     if own.get("each"):
         own["each"] = {
-            name: v
-            if np.isscalar(v) or callable(v) or len(v) == arms * replicas
-            else list(v) * arms
+            name: v if np.isscalar(v) or callable(v) or len(v) == whole else list(v) * arms
             for name, v in own["each"].items()
         }
     start = own.get("start")
-    if start is not None and not isinstance(start, Replicas):
+    if start is not None and not isinstance(start, Replicas) and len(start[0]) == replicas:
         own["start"] = [np.concatenate([np.asarray(one)] * arms) for one in start]
     make = own.get("callbacks")
     if make is not None:

@@ -183,20 +183,39 @@ class Program:
         ]
 
     def _call(self, function: Callable, arguments: list, *, open_axes: dict, key: tuple = ()):
-        """Call a function compiled for tensors of such shapes, but for the axes that are open."""
-        arguments = keras.tree.map_structure(_tensor, arguments)
-        specs = [
-            _specs(argument, open_axes.get(at), open_axes) for at, argument in enumerate(arguments)
+        """Call a function compiled for tensors of such shapes, but for the axes that are open.
+
+        Args:
+            function: Of this program's.
+            arguments: Nested arrays, or None.
+            open_axes: Position of an argument → axis of its arrays that may have any length; of
+                the learning rate in a mapping by its name.
+            key: What else the function was made for.
+        """
+        leaves = [(at, path, one) for at, path, one in _leaves(arguments) if one is not None]
+        tensors = [tf.convert_to_tensor(one) for _, _, one in leaves]
+        shapes = [
+            _open(tensor.shape, open_axes.get(_name(path), open_axes.get(at)))
+            for (at, path, _), tensor in zip(leaves, tensors, strict=True)
         ]
-        name = function.__name__
-        flat = tuple((s.shape, s.dtype) for s in tf.nest.flatten(specs) if s is not None)
-        structure = str(keras.tree.map_structure(lambda one: one is None, specs))
-        compiled = self._concrete.get((name, key, flat, structure))
+        kinds = tuple(
+            (at, path, shape, tensor.dtype)
+            for (at, path, _), shape, tensor in zip(leaves, shapes, tensors, strict=True)
+        )
+        compiled = self._concrete.get((function.__name__, key, kinds))
         with naming(self.model):
             if compiled is None:
-                compiled = traced(function).get_concrete_function(*specs)
-                self._concrete[name, key, flat, structure] = compiled
-            return compiled(*arguments)
+                structure = keras.tree.map_structure(
+                    lambda one: one if one is None else 0, arguments
+                )
+                specs = [
+                    tf.TensorSpec(shape, tensor.dtype)
+                    for shape, tensor in zip(shapes, tensors, strict=True)
+                ]
+                flat = partial(_nested_call, function, structure)
+                compiled = traced(lambda *given: flat(given)).get_concrete_function(*specs)
+                self._concrete[function.__name__, key, kinds] = compiled
+            return compiled(*tensors)
 
     def _train_epoch(
         self, trainable, others, optimizer, iterations, metrics, data, order, numbers, batch_size
@@ -378,10 +397,13 @@ def _clipped(gradients: list, own: Mapping) -> list:
     if "clipvalue" in own:
         limit = own["clipvalue"]
         gradients = [tf.clip_by_value(one, -limit, limit) for one in gradients]
+    # Sums of squares, as TensorFlow's `L2Loss` can only be looped over replicas.
+    squares = [tf.reduce_sum(tf.square(one)) for one in gradients]
     if "clipnorm" in own:
-        gradients = [one * tf.minimum(1.0, own["clipnorm"] / tf.norm(one)) for one in gradients]
+        shares = [tf.minimum(1.0, own["clipnorm"] / tf.sqrt(one)) for one in squares]
+        gradients = [one * share for one, share in zip(gradients, shares, strict=True)]
     if "global_clipnorm" in own:
-        share = tf.minimum(1.0, own["global_clipnorm"] / tf.linalg.global_norm(gradients))
+        share = tf.minimum(1.0, own["global_clipnorm"] / tf.sqrt(tf.add_n(squares)))
         gradients = [one * share for one in gradients]
     return gradients
 
@@ -421,20 +443,31 @@ def _gathered(nested, rows):
     )
 
 
-def _specs(argument, open_axis: int | None, named: dict):
-    """Return the signature of an argument, in which one axis may have any length."""
-    if isinstance(argument, dict) and "learning_rate" in argument:
-        return {
-            name: _spec(value, named.get("learning_rate") if name == "learning_rate" else None)
-            for name, value in argument.items()
-        }
-    return keras.tree.map_structure(lambda one: _spec(one, open_axis), argument)
+def _leaves(arguments: Sequence) -> list[tuple]:
+    """Return (position of the argument, path in it, leaf) of nested arguments, None among them."""
+    found = []
+    for at, argument in enumerate(arguments):
+        if argument is None or tf.is_tensor(argument) or isinstance(argument, np.ndarray):
+            found.append((at, (), argument))
+        else:
+            pairs = keras.tree.flatten_with_path(argument)
+            found += [(at, path, leaf) for path, leaf in pairs]
+    return found
 
 
-def _spec(tensor, open_axis: int | None):
-    if tensor is None:
-        return None
-    shape = list(tensor.shape)
-    if open_axis is not None:
-        shape[open_axis] = None
-    return tf.TensorSpec(shape, tensor.dtype)
+def _nested_call(function: Callable, structure, tensors: Sequence):
+    """Call a function with tensors in the place of the structure's leaves, but for None."""
+    given = iter(tensors)
+    return function(
+        *keras.tree.map_structure(lambda one: None if one is None else next(given), structure)
+    )
+
+
+def _name(path: tuple) -> str | None:
+    """Return the name under which a mapping holds a leaf, if one does."""
+    return path[-1] if path and isinstance(path[-1], str) else None
+
+
+def _open(shape, axis: int | None) -> tuple:
+    """Return a shape in which one axis may have any length."""
+    return tuple(None if at == axis else size for at, size in enumerate(shape))

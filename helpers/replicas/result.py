@@ -75,6 +75,12 @@ class Replicas:
         return tuple(stacked_weights(self._program, self._start))
 
     @property
+    def initial(self) -> "Replicas":
+        """The replicas as they were before training, without a history."""
+        nowhere = np.zeros_like(self.stopped_at)
+        return replace(self, _state=self._start, history={}, steps={}, stopped_at=nowhere)
+
+    @property
     def epochs_run(self) -> np.ndarray:
         """The number of epochs that each replica trained for, shape (replicas,)."""
         loss = self.history["loss"]
@@ -181,13 +187,13 @@ class Replicas:
         return self._settings["go_on"](self, epochs, changes)
 
     def _position(self, layer: str | int) -> int:
-        layers = list(self._program.model._flatten_layers(include_self=False))
-        names = [one.name for one in layers]
-        functional = hasattr(self._program.model, "inputs") and self._program.model.inputs
-        if isinstance(layer, str) and layer in names and functional:
-            return names.index(layer)
-        if isinstance(layer, int) and -len(layers) <= layer < len(layers) and functional:
-            return layer % len(layers)
+        model = self._program.model
+        names = [one.name for one in model.layers]
+        at = names.index(layer) if layer in names else layer
+        known = isinstance(at, int) and -len(names) <= at < len(names)
+        if known and getattr(model, "inputs", None):
+            places = [id(one) for one in model._flatten_layers(include_self=False)]
+            return places.index(id(model.layers[at]))
         raise ValueError(
             "`layer` must be the name or position of a layer of a functional model. "
             f"Received: {layer!r}. Possible: {', '.join(names)}"

@@ -207,18 +207,22 @@ def _check_rows_apart(judge_rows, rows, name: str) -> None:
             )
 
 
+# What an arm has for itself in a stack with others: all else parts it from them.
+OF_REPLICAS = ("start", "rows", "validation_rows")
+
+
 def _train(arms, wanted: dict[str, list[float]], runs, x, y, shared) -> None:
-    """Train each arm at its wanted rates; those that share all but build and rate together."""
+    """Train each arm at its wanted rates; those that may share a stack together."""
     parts = {
         name: arm if isinstance(arm, Mapping) else {"build": arm} for name, arm in arms.items()
     }
-    groups: dict[tuple, list[str]] = {}
-    for number, (name, arm) in enumerate(parts.items()):
-        alike = set(arm) <= {"build", "learning_rate"}
-        groups.setdefault(("alike",) if alike else ("own", number), []).append(name)
-    for names in groups.values():
-        own = {k: v for k, v in parts[names[0]].items() if k not in ("build", "learning_rate")}
+    for names in _together(parts):
+        first = parts[names[0]]
         pairs = [(name, rate) for name in names for rate in wanted[name]]
+        own = {k: v for k, v in first.items() if k not in ("build", "learning_rate", *OF_REPLICAS)}
+        for argument in OF_REPLICAS:
+            if argument in first:
+                own[argument] = {pair: parts[pair[0]][argument] for pair in pairs}
         trained = fit_arms(
             {pair: parts[pair[0]]["build"] for pair in pairs},
             x,
@@ -228,6 +232,21 @@ def _train(arms, wanted: dict[str, list[float]], runs, x, y, shared) -> None:
         )
         for (name, rate), run in trained.items():
             runs[name][rate] = run
+
+
+def _together(parts: Mapping[str, Mapping]) -> list[list[str]]:
+    """Return the arms' names, those that differ in nothing that parts them from others."""
+    groups: list[tuple[dict, list[str]]] = []
+    for name, arm in parts.items():
+        own = {k: v for k, v in arm.items() if k not in ("build", "learning_rate")}
+        key = {k: k if k in OF_REPLICAS else id(v) for k, v in own.items()}
+        for known, names in groups:
+            if known == key:
+                names.append(name)
+                break
+        else:
+            groups.append((key, [name]))
+    return [names for _, names in groups]
 
 
 def _schedule(arm: Mapping, rate: float):

@@ -122,15 +122,17 @@ class _Run:
         self._tensors = _on_device(self.data)
         self._validation = None if plan.validation is None else _on_device(tuple(plan.validation))
         self._fetched: list[np.ndarray] | None = None
+        self.steps = plan.steps
+        # Arms share seeds, and so their orders.
+        self.different, self.which = np.unique(plan.seeds, return_inverse=True)
 
     def epoch(self, epoch: int, rates: list) -> tuple[dict, dict]:
         """Train an epoch; return loss and metrics by name, and what was watched."""
         plan, program = self.plan, self.program
-        done = (epoch - plan.epochs.start) * plan.steps
-        at = [r if np.isscalar(r) else r[done : done + plan.steps] for r in rates]
-        table = np.stack([np.broadcast_to(np.float32(one), plan.steps) for one in at], axis=1)
-        numbers = self.constant | {"learning_rate": table}
-        order = np.stack([batch_order(seed, epoch, plan.examples) for seed in plan.seeds])
+        done = (epoch - plan.epochs.start) * self.steps
+        numbers = self.constant | {"learning_rate": _table(rates, done, self.steps)}
+        orders = [batch_order(seed, epoch, plan.examples) for seed in self.different]
+        order = np.stack(orders)[self.which]
         if plan.rows is not None:
             order = np.take_along_axis(plan.rows, order, axis=1)
         self.state, found, watched = program.train_epoch(
@@ -177,6 +179,19 @@ class _Run:
         for replica, part in kept.items():
             state = put_row(state, replica, part)
         return state
+
+
+def _table(rates: list, done: int, steps: int) -> np.ndarray:
+    """Return the rates of an epoch, (steps, replicas), of numbers or of tables of all steps."""
+    if all(map(np.isscalar, rates)):
+        return np.broadcast_to(np.asarray(rates, np.float32), (steps, len(rates)))
+    return np.stack(
+        [
+            np.full(steps, rate, np.float32) if np.isscalar(rate) else rate[done : done + steps]
+            for rate in rates
+        ],
+        axis=1,
+    )
 
 
 def _on_device(nested):

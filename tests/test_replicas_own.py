@@ -1,0 +1,409 @@
+"""What a replica has of its own: rows, starts, rates, thresholds, strengths, callbacks, watchers.
+
+Each is compared with `model.fit` on that replica's own arrays, weights and settings.
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, optimizers
+
+from helpers.replicas import batch_order, fit_arms, fit_replicas, search
+
+LOSS, BATCH, SEED, EPOCHS = "sparse_categorical_crossentropy", 16, 3, 3
+TOLERANCE = 2e-6  # float32, other orders of addition; a mistake is above 1e-3
+
+
+def examples(count=60, features=6, classes=3):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(count, features)).astype("float32")
+    return x, rng.integers(0, classes, count).astype("int32")
+
+
+X, Y = examples()
+
+
+def net(rate=0.0, l2=0.0, frozen=False):
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(8, activation="tanh", name="hidden", trainable=not frozen),
+            layers.Dropout(rate, name="drop"),
+            layers.Dense(3, "softmax", name="out", kernel_regularizer=keras.regularizers.L2(l2)),
+        ]
+    )
+
+
+def ordinary_fit(
+    model, seed, optimizer, *, rows=None, valid=None, callbacks=(), start=None, epochs=range(EPOCHS)
+):
+    """Train with `model.fit`, an epoch a call, on the batches that the replica sees."""
+    rows = np.arange(len(X)) if rows is None else np.asarray(rows)
+    if start is not None:
+        model.set_weights(start)
+    model.compile(optimizer, LOSS, metrics=["accuracy"])
+    history: dict[str, list] = {}
+    stack = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=len(epochs))
+    stack.on_train_begin()
+    for epoch in epochs:
+        order = rows[batch_order(seed, epoch, len(rows))]
+        stack.on_epoch_begin(epoch)
+        one = model.fit(
+            X[order], Y[order], batch_size=BATCH, shuffle=False, validation_data=valid, verbose=0
+        )
+        logs = {name: values[0] for name, values in one.history.items()}
+        stack.on_epoch_end(epoch, logs)
+        for name, value in logs.items():
+            history.setdefault(name, []).append(value)
+        if model.stop_training:
+            break
+        model.stop_training = False
+    stack.on_train_end()
+    return history
+
+
+def built(seed, **settings):
+    keras.utils.set_random_seed(seed)
+    return net(**settings)
+
+
+def fit(build=net, **options):
+    defaults = {"optimizer": optimizers.SGD(0.1, momentum=0.9), "loss": LOSS, "epochs": EPOCHS}
+    defaults |= {"batch_size": BATCH, "replicas": 2, "seed": SEED, "metrics": ["accuracy"]}
+    return fit_replicas(build, X, Y, **defaults | options)
+
+
+def assert_replica(trained, replica, model, history):
+    for ours, theirs in zip(trained.weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours[replica], theirs, rtol=0, atol=TOLERANCE)
+    for name, theirs in history.items():
+        ours = trained.history[name][replica]
+        np.testing.assert_allclose(ours[: len(theirs)], theirs, rtol=0, atol=TOLERANCE)
+
+
+def sgd(rate=0.1, **options):
+    return optimizers.SGD(rate, momentum=0.9, **options)
+
+
+def test_rows_are_a_replicas_own_examples():
+    rng = np.random.default_rng(0)
+    rows = np.stack([rng.permutation(60) for _ in range(2)])
+    train, valid = rows[:, :35], rows[:, 35:]
+    trained = fit(rows=train, validation_rows=valid)
+    for k in range(2):
+        model = built(SEED + k)
+        seen = ordinary_fit(model, SEED + k, sgd(), rows=train[k], valid=(X[valid[k]], Y[valid[k]]))
+        assert_replica(trained, k, model, seen)
+        judged = trained.evaluate(X, Y, rows=valid)
+        expected = model.evaluate(X[valid[k]], Y[valid[k]], verbose=0, return_dict=True)
+        assert judged["loss"][k] == pytest.approx(expected["loss"], abs=TOLERANCE)
+        found = trained.predict(X, rows=valid)[k]
+        np.testing.assert_allclose(found, model.predict(X[valid[k]], verbose=0), atol=TOLERANCE)
+
+
+def test_start_and_initial_epoch():
+    start = [np.stack([w, w + 0.1]) for w in built(9).get_weights()]
+    trained = fit(start=start, initial_epoch=1)
+    assert trained.history["loss"].shape == (2, EPOCHS - 1)
+    for k in range(2):
+        model = built(SEED + k)
+        own = [w[k] for w in start]
+        seen = ordinary_fit(model, SEED + k, sgd(), start=own, epochs=range(1, EPOCHS))
+        assert_replica(trained, k, model, seen)
+        np.testing.assert_array_equal(trained.initial_weights[0][k], own[0])
+
+
+@pytest.mark.parametrize("optimizer", [optimizers.Adam(0.01), sgd()])
+def test_going_on_equals_one_training(optimizer):
+    whole = fit(optimizer=optimizer, epochs=5)
+    parts = fit(optimizer=optimizer, epochs=2).fit(epochs=2).fit(epochs=1)
+    for ours, theirs in zip(parts.weights, whole.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=TOLERANCE)
+    np.testing.assert_allclose(parts.history["loss"], whole.history["loss"][:, 4:], atol=TOLERANCE)
+    one = fit(optimizer=optimizer, epochs=2)[1].fit(epochs=3)
+    np.testing.assert_allclose(one.weights[0][0], whole.weights[0][1], atol=TOLERANCE)
+
+
+def test_start_goes_on_with_replicas_and_their_optimizers():
+    first = fit(epochs=2)
+    again = fit(start=first, initial_epoch=2, epochs=4)
+    whole = fit(epochs=4)
+    np.testing.assert_allclose(again.weights[0], whole.weights[0], atol=TOLERANCE)
+    with pytest.raises(ValueError, match=r"such a model and optimizer to go on with.*SGD"):
+        fit(start=first, optimizer="adam")
+
+
+def test_frozen_layers_stay_and_take_their_place_in_start():
+    start = [np.stack([w, w]) for w in built(9, frozen=True).get_weights()]
+    trained = fit(lambda: net(frozen=True), start=start)
+    model = built(SEED, frozen=True)
+    seen = ordinary_fit(model, SEED, sgd(), start=[w[0] for w in start])
+    assert_replica(trained, 0, model, seen)
+    names = [w.path.split("/")[-2] for w in trained.model(0).weights]
+    at = names.index("hidden")
+    np.testing.assert_array_equal(trained.weights[at], start[at])
+
+
+def halving(step):
+    return 0.2 * 0.5 ** (np.asarray(step) / 4)
+
+
+def test_rates_are_numbers_functions_or_schedules():
+    decay = optimizers.schedules.ExponentialDecay(0.2, 4, 0.5)
+    trained = fit(replicas=3, each={"learning_rate": [0.05, halving, decay]})
+    for k, rate in enumerate([0.05, decay, decay]):
+        model = built(SEED + k)
+        assert_replica(trained, k, model, ordinary_fit(model, SEED + k, sgd(rate)))
+
+
+@pytest.mark.parametrize("kind", ["clipnorm", "global_clipnorm", "clipvalue"])
+def test_thresholds_are_a_replicas_own(kind):
+    limits = [0.05, 0.3, np.inf]
+    trained = fit(replicas=3, each={kind: limits})
+    for k, limit in enumerate(limits):
+        model = built(SEED + k)
+        optimizer = sgd() if np.isinf(limit) else sgd(**{kind: limit})
+        assert_replica(trained, k, model, ordinary_fit(model, SEED + k, optimizer))
+
+
+def test_strengths_are_a_replicas_own():
+    each = {"Dropout.rate": [0.2, 0.6], "out.kernel_regularizer.l2": [0.0, 0.1]}
+    trained = fit(lambda: net(0.5, 0.5), each=each)
+    for k, (rate, l2) in enumerate([(0.2, 0.0), (0.6, 0.1)]):
+        model = built(SEED + k, rate=rate, l2=l2)
+        assert_replica(trained, k, model, ordinary_fit(model, SEED + k, sgd()))
+        alone = trained.model(k)
+        assert alone.get_layer("drop").rate == pytest.approx(rate)
+        judged = trained.evaluate(X, Y)["loss"][k]
+        assert judged == pytest.approx(alone.evaluate(X, Y, verbose=0)[0], abs=TOLERANCE)
+
+
+def test_numbers_of_the_optimizer_are_a_replicas_own():
+    trained = fit(optimizer=optimizers.AdamW(0.01, weight_decay=0.1), each={"weight_decay": [0, 1]})
+    for k, decay in enumerate([0.0, 1.0]):
+        model = built(SEED + k)
+        seen = ordinary_fit(model, SEED + k, optimizers.AdamW(0.01, weight_decay=decay))
+        assert_replica(trained, k, model, seen)
+
+
+class HalvesWhereItRises(keras.callbacks.Callback):
+    """A callback of a reader: it halves the rate and takes the weights back where the loss rose."""
+
+    def on_train_begin(self, logs=None):
+        self.best, self.kept = np.inf, None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["val_loss"] < self.best:
+            self.best, self.kept = logs["val_loss"], self.model.get_weights()
+        else:
+            self.model.set_weights(self.kept)
+            rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            self.model.optimizer.learning_rate = rate / 2
+
+
+CALLBACKS = {
+    "plateau": lambda: keras.callbacks.ReduceLROnPlateau(factor=0.3, patience=1, min_delta=0.02),
+    "scheduler": lambda: keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.7),
+    "stopping": lambda: keras.callbacks.EarlyStopping(patience=1, restore_best_weights=True),
+    "accuracy": lambda: keras.callbacks.EarlyStopping("val_accuracy", patience=2, verbose=0),
+    "own": HalvesWhereItRises,
+}
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras reads variables so
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_callbacks_are_keras_own(name):
+    valid, epochs = (X[:20], Y[:20]), 6
+    trained = fit(
+        optimizer=optimizers.SGD(1.5),
+        validation_data=valid,
+        epochs=epochs,
+        callbacks=lambda replica: CALLBACKS[name](),
+    )
+    for k in range(2):
+        model = built(SEED + k)
+        seen = ordinary_fit(
+            model,
+            SEED + k,
+            optimizers.SGD(1.5),
+            valid=valid,
+            callbacks=[CALLBACKS[name]()],
+            epochs=range(epochs),
+        )
+        assert_replica(trained, k, model, seen)
+        ran = len(seen["loss"])
+        assert trained.epochs_run[k] == ran
+        assert trained.stopped_at[k] == (ran if ran < epochs else trained.stopped_at[k])
+        mask = np.ma.getmaskarray(trained.history["loss"])[k]
+        assert mask.tolist() == [at >= ran for at in range(len(mask))]
+
+
+def test_a_callback_that_wants_what_a_replica_lacks_is_told_so():
+    class Saves(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.save("never.keras")
+
+    with pytest.raises(AttributeError, match=r"can use stop_training.*Received: model.save"):
+        fit(callbacks=lambda replica: Saves())
+
+
+def test_a_diverged_replica_is_nan_and_not_masked():
+    trained = fit(optimizer=optimizers.SGD(1e30), each={"learning_rate": [0.1, 1e38]})
+    assert np.isfinite(trained.history["loss"][0]).all()
+    assert np.isnan(trained.history["loss"][1, -1])
+    assert not np.ma.is_masked(trained.history["loss"])
+    assert trained.stopped_at.tolist() == [0, 0]
+
+
+def test_watchers_see_every_step():
+    trained = fit(
+        epochs=1,
+        watch={
+            "norm": lambda step: keras.ops.norm(step.gradients[0]),
+            "weight": lambda step: keras.ops.norm(step.weights[0]),
+            "loss": lambda step: step.loss,
+        },
+    )
+    assert trained.steps["norm"].shape == (2, 4)
+    model = built(SEED)
+    order = batch_order(SEED, 0, 60)[:BATCH]
+    with tf.GradientTape() as tape:
+        loss = keras.ops.mean(
+            keras.losses.sparse_categorical_crossentropy(Y[order], model(X[order]))
+        )
+    gradient = tape.gradient(loss, model.trainable_variables[0].value)
+    norm = np.linalg.norm(gradient.numpy())
+    assert trained.steps["norm"][0, 0] == pytest.approx(norm, rel=1e-5)
+    assert trained.steps["loss"][0, 0] == pytest.approx(float(loss), rel=1e-5)
+    start = np.linalg.norm(model.trainable_variables[0].numpy())
+    assert trained.steps["weight"][0, 0] == pytest.approx(start, rel=1e-5)
+
+
+def normalized():
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(8, activation="relu", name="hidden"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def test_outputs_of_inner_layers_and_of_training_mode():
+    trained = fit(normalized)
+    model = trained.model(1)
+    inner = keras.Model(model.inputs, model.get_layer("hidden").output)
+    hidden = trained.predict(X, layer="hidden")
+    np.testing.assert_allclose(hidden[1], inner.predict(X, verbose=0), atol=TOLERANCE)
+    np.testing.assert_array_equal(hidden, trained.predict(X, layer=0))
+    still = fit(lambda: without_dropout())
+    own = still.model(0)
+    parts = [own(X[start : start + 25], training=True) for start in range(0, 60, 25)]
+    ours = still.predict(X, training=True, batch_size=25)
+    # Statistics of 10 examples are divided by: rounding grows to some 1e-6.
+    np.testing.assert_allclose(ours[0], np.concatenate(parts), atol=1e-5)
+    again = still.predict(X)
+    np.testing.assert_allclose(again[0], still.model(0).predict(X, verbose=0), atol=TOLERANCE)
+    with pytest.raises(ValueError, match=r"`layer` must be.*'none'. Possible: hidden"):
+        trained.predict(X, layer="none")
+
+
+def without_dropout():
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(8, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def test_samples_drop_and_normalize_as_in_inference():
+    trained = fit(lambda: net(0.5))
+    samples = trained.predict(X, samples=200)
+    assert samples.shape == (2, 200, 60, 3)
+    assert samples.std(axis=1).mean() > 0.01
+    # Mean output over masks against the output without: near, as dropout is unbiased in the logits.
+    assert np.abs(samples.mean(axis=1) - trained.predict(X)).max() < 0.1
+    with pytest.raises(ValueError, match=r"drop at random.*Dense"):
+        fit(without_dropout).predict(X, samples=2)
+    with pytest.raises(ValueError, match=r"`samples` must be a whole number.*samples=0"):
+        trained.predict(X, samples=0)
+
+
+def test_initial_replicas_predict_from_the_start():
+    trained = fit()
+    expected = built(SEED).predict(X, verbose=0)
+    np.testing.assert_allclose(trained.initial.predict(X)[0], expected, atol=TOLERANCE)
+
+
+def test_arms_may_have_rows_starts_and_numbers_of_their_own():
+    rows = {"a": [[0, 1, 2], [3, 4, 5]], "b": [[6, 7, 8], [9, 10, 11]]}
+    shared = {"optimizer": "sgd", "loss": LOSS, "epochs": 2, "replicas": 2, "seed": SEED}
+    each = {"a": {"Dropout.rate": 0.1}, "b": {"Dropout.rate": [0.2, 0.3]}}
+    build = lambda: net(0.5)  # noqa: E731
+    arms = fit_arms({"a": build, "b": build}, X, Y, rows=rows, each=each, **shared)
+    alone = fit(build, optimizer="sgd", epochs=2, rows=rows["b"], each=each["b"], batch_size=32)
+    np.testing.assert_allclose(arms["b"].weights[0], alone.weights[0], atol=TOLERANCE)
+    with pytest.raises(ValueError, match=r"`rows` must name the arms.*\['a'\]"):
+        fit_arms({"a": build, "b": build}, X, Y, rows={"a": rows["a"]}, **shared)
+
+
+SHARED = {"optimizer": "sgd", "loss": LOSS, "epochs": 2, "replicas": 2, "seed": SEED}
+VALID = {"validation_data": (X[:20].copy(), Y[:20].copy())}
+
+
+def test_search_widens_until_the_best_lies_inside_with_equal_budgets():
+    arms = {"plain": net, "decay": {"build": net, "learning_rate": lambda r: lambda t: r * 0.9**t}}
+    found = search(arms, [0.001, 0.01], X[20:], Y[20:], widen=8, **VALID, **SHARED)
+    assert len(found.rates["plain"]) == len(found.rates["decay"]) > 2
+    for name in arms:
+        at = found.position(name)
+        means = found.losses[name].mean(axis=1)
+        assert 0 < at < len(means) - 1
+        assert means[at] == means.min()
+        assert found.rate(name) == found.rates[name][at]
+    alone = fit_replicas(
+        net, X[20:], Y[20:], **SHARED, **VALID, each={"learning_rate": found.rate("plain")}
+    )
+    np.testing.assert_allclose(found.best("plain").weights[0], alone.weights[0], atol=TOLERANCE)
+
+
+def test_search_judges_on_another_set():
+    judge = X[:10] + 1, Y[:10]
+    found = search(
+        {"net": net}, [0.01, 0.1, 1.0, 10.0], X[20:], Y[20:], judge=judge, **VALID, **SHARED
+    )
+    expected = found.best("net").evaluate(*judge)["loss"]
+    np.testing.assert_array_equal(found.judged["net"]["loss"], expected)
+
+
+BAD_SEARCHES = {
+    "no_arm": ({"arms": {}}, r"`arms` must hold at least one arm"),
+    "one_rate": ({"rates": [0.1]}, r"`rates` must be two or more"),
+    "falling": ({"rates": [0.1, 0.01]}, r"constant factor above"),
+    "uneven": ({"rates": [0.1, 0.2, 2.0]}, r"constant factor above"),
+    "names": ({"rates": {"other": [0.1, 1]}}, r"`rates` must name the arms \['net'\]"),
+    "edge": ({"rates": [1e-6, 1e-5], "widen": 0}, r"best between worse ones.*net: best 1e-05"),
+    "judge_is_chosen_on": ({"judge": VALID["validation_data"]}, r"must not be what is chosen on"),
+    "judge_is_trained_on": ({"judge": (X, Y)}, r"must not be what is trained on"),
+    "choose": ({"choose": "val_auc"}, r"`choose` must be one of loss, val_loss.*val_auc"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SEARCHES)
+def test_search_refuses_by_name(name):
+    options, message = BAD_SEARCHES[name]
+    given = {"arms": {"net": net}, "rates": [0.01, 0.1]} | options
+    with pytest.raises(ValueError, match=message):
+        search(given.pop("arms"), given.pop("rates"), X, Y, **VALID, **SHARED, **given)
+
+
+def test_search_refuses_judge_rows_that_are_trained_on():
+    rows = {"rows": [[0, 1, 2], [3, 4, 5]], "validation_rows": [[6, 7], [8, 9]]}
+    with pytest.raises(ValueError, match=r"rows that are trained on.*replica 1, among them 5"):
+        search({"net": net}, [0.1, 1], X, Y, judge=(X, Y, [[10], [5]]), **rows, **SHARED)
