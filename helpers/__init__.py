@@ -1,6 +1,6 @@
 """What the chapters of the book import.
 
-Topics, one for each chapter and under its name, import nothing of this package:
+Topics, one for each chapter and under its name, import none of the others:
 
 - `gradients`: numerical and backpropagated gradients, their norms layer by layer.
 - `initialization`: variances of initial weights, and the signals they carry.
@@ -12,11 +12,12 @@ Topics, one for each chapter and under its name, import nothing of this package:
 - `schedules`: learning rates as functions of the step, 1cycle, a rate finder.
 - `regularization`: penalties, dropout and its kin, Monte Carlo predictions, calibration.
 
-Services, which every chapter uses:
+Services, which every chapter uses (topics import `replicas` and `numerics` alone):
 
 - `data`: a named data set, split and scaled.
 - `models`: the few networks that several chapters share.
-- `replicas`: many independent trainings at the price of one.
+- `replicas`: many independent trainings at the price of one, and fair searches for their rates.
+- `numerics`: softmax, cross-entropy and the order of examples, for lessons in NumPy.
 - `claims`: measured statements and their verdicts.
 - `plotting`: arrays and axes in, axes out; the book's style sheet.
 - `timing`: calls timed in turns, so that their ratio means something on a busy machine.

@@ -287,17 +287,6 @@ def test_forward_moments_equal_propagate_and_take_an_iterator(rng):
     np.testing.assert_allclose(moments, signal.second_moment[:, 1:])
 
 
-def test_forward_moments_add_each_replicas_bias():
-    # 1 · 2 + 1 = 3 in one replica, 1 · 2 + 3 = 5 in the other.
-    moments = init.forward_moments(
-        np.ones((4, 1)),
-        [np.full((2, 1, 1), 2.0)],
-        activation="linear",
-        biases=[np.array([[1.0], [3.0]])],
-    )
-    np.testing.assert_array_equal(moments, [[9.0], [25.0]])
-
-
 @pytest.mark.parametrize("activation", ["linear", "relu"])
 def test_the_matched_scale_keeps_the_signal_on_average(activation, rng):
     # 400 nets of 5 layers: the layers' factors vary by sqrt(5 · 5 / 64) = 0.6, their mean by 0.03.

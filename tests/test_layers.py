@@ -13,6 +13,15 @@ BATCH = sorted((ROOT / "helpers" / "batch").rglob("*.py"))
 HELPERS = sorted(set((ROOT / "helpers").rglob("*.py")) - set(BATCH))
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 TOPICS = {chapter.stem.split("_", 1)[1] for chapter in CHAPTERS}
+FOR_TOPICS = {"helpers.numerics", "helpers.replicas"}  # the services that a topic may import
+ENGINE = ROOT / "helpers" / "replicas"
+PARTS = {module.stem for module in ENGINE.glob("*.py")} - {"__init__"}
+OUTSIDE = [
+    *(module for module in HELPERS if module.parent != ENGINE),
+    *sorted((ROOT / "benchmarks").glob("*.py")),
+    *sorted((ROOT / "examples").rglob("*.ipynb")),
+    *CHAPTERS,
+]
 
 
 def imports(code):
@@ -34,6 +43,25 @@ def own(code):
     return {name for name in found if is_module(name)}
 
 
+def side_doors(code):
+    """Return the engine's modules that the code reaches, by an import or as attributes."""
+    engine = [*ENGINE.relative_to(ROOT).parts]
+    parts = [name.split(".") for name in imports(code)]
+    found = {part[2] for part in parts if part[:2] == engine and len(part) > 2}
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("replicas"):
+            found.add(node.attr)
+    return found & PARTS
+
+
+def code_of(path):
+    """Return the Python code of a module or of a notebook's cells."""
+    if path.suffix == ".py":
+        return path.read_text("utf-8")
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
 def dotted(module):
     """Return the name by which a module is imported; of a package, that of its `__init__`."""
     parts = module.relative_to(ROOT).with_suffix("").parts
@@ -52,12 +80,31 @@ def test_imports_are_found_wherever_they_stand():
 
 
 @pytest.mark.parametrize("module", HELPERS, ids=dotted)
-def test_no_helper_imports_batch_and_no_topic_any_helper(module):
+def test_no_helper_imports_batch_and_no_topic_another(module):
     found = own(module.read_text("utf-8"))
     assert "helpers.batch" not in found
     topic = dotted(module).split(".")[1:2]
-    if TOPICS & set(topic):
-        assert found <= {f"helpers.{topic[0]}"}  # itself: a package's modules import each other
+    others = {f"helpers.{name}" for name in TOPICS - set(topic)}
+    assert not found & others
+    if TOPICS & set(topic):  # itself: a package's modules import each other
+        assert found <= {f"helpers.{topic[0]}"} | FOR_TOPICS
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: path.stem)
+def test_nothing_enters_the_engine_by_a_side_door(path):
+    assert side_doors(code_of(path)) == set()
+
+
+def test_side_doors_are_found_wherever_they_stand():
+    front = "from helpers.replicas import fit_replicas\nfrom helpers import replicas\n"
+    assert side_doors(front + "replicas.fit_replicas\nreplicas = 8\n") == set()
+    for code, found in (
+        ("def f():\n    from helpers.replicas.training import train", "training"),
+        ("import helpers.replicas.fitting as f", "fitting"),
+        ("from helpers.replicas import program", "program"),
+        ("from helpers import replicas\nreplicas.stepping.Stepper", "stepping"),
+    ):
+        assert side_doors(code) == {found}
 
 
 def test_every_module_of_a_topic_is_looked_at():
@@ -78,10 +125,7 @@ def test_batch_imports_claims_and_nothing_else_of_the_helpers(module):
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_no_chapter_imports_batch(chapter):
-    cells = json.loads(chapter.read_text("utf-8"))["cells"]
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    for cell in code:
-        assert "helpers.batch" not in own("".join(cell["source"]))
+    assert "helpers.batch" not in own(code_of(chapter))
 
 
 @pytest.mark.parametrize("topic", sorted(TOPICS))

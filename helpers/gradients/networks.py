@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from helpers.numerics import softmax
+
 
 def _logistic(z: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(z / 2))  # never overflows
@@ -126,9 +128,7 @@ def forward(
         values, slope = activate(outputs[-1] @ kernel, activation)
         outputs.append(values)
         slopes.append(slope)
-    logits = outputs[-1] @ kernels[-1]
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    outputs.append(powers / powers.sum(axis=-1, keepdims=True))
+    outputs.append(softmax(outputs[-1] @ kernels[-1]))
     return outputs, slopes
 
 

@@ -1,7 +1,6 @@
 """What a dense net carries, layer by layer: the signal up and the gradient down."""
 
 from collections.abc import Iterable, Sequence
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -24,23 +23,16 @@ class Signal(NamedTuple):
     gradient: np.ndarray
 
 
-def forward_moments(
-    x: np.ndarray,
-    kernels: Iterable[np.ndarray],
-    *,
-    activation: str,
-    biases: Iterable[np.ndarray] | None = None,
-) -> np.ndarray:
-    """Return the mean square of each layer's outputs in a dense net.
+def forward_moments(x: np.ndarray, kernels: Iterable[np.ndarray], *, activation: str) -> np.ndarray:
+    """Return the mean square of each layer's outputs in a dense net without biases.
 
-        x_l = f(x_{l−1} W_l + b_l),   result_l = mean(x_l²).
+        x_l = f(x_{l−1} W_l),   result_l = mean(x_l²).
 
     Args:
         x: Inputs, shape (..., examples, units).
         kernels: Kernels, shape (..., inputs, outputs); leading axes are replicas. An iterator
             will do: one layer is held at a time.
         activation: A name in `ACTIVATIONS`.
-        biases: A bias for each kernel, shape (..., outputs); none by default.
 
     Returns:
         Shape (..., layers): the first layer's outputs come first.
@@ -53,8 +45,8 @@ def forward_moments(
         array([ 4., 16., 64.])
     """
     function, moments = named_activation(activation), []
-    for kernel, bias in zip(kernels, repeat(np.zeros(1)) if biases is None else biases):  # noqa: B905
-        x = function.value(x @ kernel + np.expand_dims(bias, -2))
+    for kernel in kernels:
+        x = function.value(x @ kernel)
         moments.append((x**2).mean(axis=(-2, -1)))
     return np.stack(moments, axis=-1)
 
