@@ -184,6 +184,7 @@ def _program(whole: Stacked, optimizer, compiled, training, numbers, watch, step
         describe([compiled, type(optimizer), settings_of(optimizer), exclusions(optimizer), watch]),
         describe([places, sorted(numbers.optimizer), flags, kinds]),
         describe(keras.tree.map_structure(lambda one: 0, list(training))),
+        _output_names(whole.template),
         keras.config.floatx(),
         keras.config.epsilon(),
         keras.config.image_data_format(),
@@ -199,6 +200,12 @@ def _program(whole: Stacked, optimizer, compiled, training, numbers, watch, step
     while len(_programs) > MOST_PROGRAMS:
         _programs.pop(next(iter(_programs)))
     return found
+
+
+def _output_names(model: keras.Model) -> tuple:
+    """Return the names that a history holds, which only several outputs have."""
+    names = tuple(getattr(model, "output_names", None) or ())
+    return names if len(names) > 1 else ()
 
 
 def _first_two(array):

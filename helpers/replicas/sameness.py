@@ -5,12 +5,14 @@ function captured, what was set after making a layer, and what `build` drew besi
 `describe` looks at the objects themselves: classes, attributes, code, closures, constants.
 """
 
+import enum
 import functools
 import hashlib
 import itertools
 import sys
 import types
 from collections.abc import Hashable, Mapping
+from pathlib import PurePath
 
 import keras
 import numpy as np
@@ -27,6 +29,8 @@ IGNORED = {
     "_called",
     "_losses",
     "_metrics",
+    "input_names",
+    "output_names",
     "_loss_ids",
     "_losses_override",
     "_inbound_nodes",
@@ -66,6 +70,8 @@ IGNORED = {
     "train_function",
     "unrolled_steps_per_execution",
 }
+# What its own words tell in full.
+PLAIN = (slice, range, enum.Enum, np.dtype, tf.DType, tf.TensorShape, type(...), PurePath)
 _numbers = itertools.count()
 
 
@@ -139,7 +145,7 @@ class _Describer:
         return (*shape, self(history.operation), history.node_index, history.tensor_index)
 
     def _neutral(self, thing) -> Hashable:
-        return ("draws", type(thing).__name__)
+        return ("draws",)
 
     def _mapping(self, mapping) -> Hashable:
         return ("mapping", *((self._key(key), self(value)) for key, value in mapping.items()))
@@ -231,10 +237,13 @@ class _Describer:
         )
         own = {name: getattr(thing, name) for name in names if hasattr(thing, name)}
         own |= getattr(thing, "__dict__", {})
-        if not own and type(thing).__init__ is not object.__init__:
+        if not own and not hasattr(thing, "__dict__"):  # its state lies where Python cannot look
             return self._opaque(thing)
         own = {name: value for name, value in own.items() if not name.startswith("_self_")}
         return self(type(thing)), self._mapping(own)
+
+    def _plain(self, thing) -> Hashable:
+        return type(thing).__name__, repr(thing)
 
     def _opaque(self, thing) -> Hashable:
         return "opaque", type(thing).__name__, next(_numbers)
@@ -256,6 +265,7 @@ class _Describer:
         (types.MethodType, _method),
         (types.BuiltinFunctionType | np.ufunc, _builtin),
         (types.ModuleType, _module),
+        (PLAIN, _plain),
         (type, _class),
         (keras.Operation, _operation),
     )

@@ -1,0 +1,301 @@
+"""When replicas and arms are one computation, and when not: nothing is mixed up silently."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from helpers.replicas import fit_arms, fit_replicas
+from helpers.replicas.fitting import _groups
+from helpers.replicas.sameness import describe, first_difference
+from helpers.replicas.tracing import same_graph
+
+X = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
+Y = np.random.default_rng(1).integers(0, 3, 40)
+FIT = {"optimizer": "sgd", "loss": "sparse_categorical_crossentropy", "epochs": 1}
+
+
+def fit(build, replicas=2, **options):
+    return fit_replicas(build, X, Y, replicas=replicas, **FIT | options)
+
+
+def dense(activation="tanh", **options):
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(5, activation=activation, **options),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+def leaky(slope):
+    return lambda z: keras.ops.maximum(z, slope * z)
+
+
+class Scale(layers.Layer):
+    """A layer of a reader's own, with a factor that no configuration tells."""
+
+    factor = 1.0
+
+    def call(self, x):
+        return x * self.factor
+
+
+def scaled(factor):
+    layer = Scale()
+    layer.factor = factor
+    return keras.Sequential([keras.Input((6,)), layer, layers.Dense(3, activation="softmax")])
+
+
+def shifted(shift):
+    return keras.Sequential(
+        [keras.Input((6,)), layers.Lambda(lambda x: x + shift), layers.Dense(3, "softmax")]
+    )
+
+
+UNLIKE = {
+    "captured_slope": (lambda: dense(leaky(0.01)), lambda: dense(leaky(0.9))),
+    "partial": (
+        lambda: dense(functools.partial(keras.activations.leaky_relu, negative_slope=0.01)),
+        lambda: dense(functools.partial(keras.activations.leaky_relu, negative_slope=0.9)),
+    ),
+    "attribute_set_later": (lambda: scaled(0.1), lambda: scaled(2.0)),
+    "array": (lambda: shifted(np.zeros(6, "float32")), lambda: shifted(np.ones(6, "float32"))),
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_arms_that_differ_in_what_they_capture_are_trained_apart(name):
+    one, other = UNLIKE[name]
+    arms = fit_arms({"one": one, "other": other}, X, Y, replicas=2, seed=3, **FIT)
+    assert np.abs(arms["one"].weights[0] - arms["other"].weights[0]).max() > 1e-4
+    for build, arm in ((one, arms["one"]), (other, arms["other"])):
+        alone = fit(build, seed=3)
+        np.testing.assert_allclose(arm.weights[0], alone.weights[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_replicas_that_differ_in_what_they_capture_are_refused(name):
+    with pytest.raises(ValueError, match="differ in their initial weights and seeds alone"):
+        fit(list(UNLIKE[name]))
+
+
+def test_a_value_changed_between_calls_is_not_read_from_a_kept_program():
+    value = {"factor": 0.1}
+    build = lambda: scaled(value["factor"])  # noqa: E731
+    first = fit(build)
+    value["factor"] = 2.0
+    second = fit(build)
+    assert np.abs(first.weights[0] - second.weights[0]).max() > 1e-4
+
+
+def permuted():
+    order = np.random.permutation(6)
+    return keras.Sequential(
+        [keras.Input((6,)), layers.Lambda(lambda x: keras.ops.take(x, order, axis=1)), *head()]
+    )
+
+
+def constant():
+    layer = Scale()
+    layer.factor = keras.ops.convert_to_tensor(np.random.normal(size=6).astype("float32"))
+    return keras.Sequential([keras.Input((6,)), layer, *head()])
+
+
+def head():
+    return [layers.Dense(3, activation="softmax")]
+
+
+@pytest.mark.parametrize("build", [permuted, constant])
+def test_what_build_draws_besides_weights_is_refused(build):
+    with pytest.raises(ValueError, match=r"what else `build` draws.*differs from replica 0"):
+        fit(build, replicas=4)
+
+
+def test_weights_drawn_in_other_ways_are_those_of_the_builder():
+    def build():
+        model = dense()
+        model.layers[0].kernel.assign(np.random.normal(size=(6, 5)))
+        return model
+
+    trained = fit(build, replicas=4, seed=3)
+    for k in range(4):
+        keras.utils.set_random_seed(3 + k)
+        np.testing.assert_array_equal(trained.initial_weights[0][k], build().get_weights()[0])
+
+
+def everything():
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(5, kernel_initializer=keras.initializers.Orthogonal()),
+            layers.Dropout(0.3),
+            layers.Dense(5, bias_initializer="random_normal", kernel_initializer="he_uniform"),
+            layers.GaussianNoise(0.1),
+            layers.PReLU(alpha_initializer=keras.initializers.RandomUniform(0, 0.3)),
+            *head(),
+        ]
+    )
+
+
+def test_drawn_weights_are_bit_for_bit_those_of_the_builder():
+    trained = fit(everything, replicas=5, seed=11)
+    for k in range(5):
+        keras.utils.set_random_seed(11 + k)
+        for ours, theirs in zip(trained.initial_weights, everything().get_weights(), strict=True):
+            np.testing.assert_array_equal(ours[k], theirs)
+
+
+def test_arms_that_start_in_other_ways_share_a_stack():
+    arms = {
+        name: functools.partial(dense, kernel_initializer=name) for name in ("he_normal", "zeros")
+    }
+    assert _groups(arms, 0, X) == [["he_normal", "zeros"]]
+    assert _groups({"a": dense, "b": lambda: dense("relu")}, 0, X) == [["a"], ["b"]]
+
+
+def test_equal_random_starts_are_said():
+    initializer = keras.initializers.GlorotUniform()
+    with pytest.warns(UserWarning, match=r"same random sequential.*kernel.*leaves that draw out"):
+        fit(lambda: dense(kernel_initializer=initializer))
+
+
+@pytest.mark.parametrize("initializer", ["zeros", keras.initializers.Constant(0.1)])
+def test_constant_starts_are_lawful(initializer):
+    fit(lambda: dense(kernel_initializer=initializer))
+
+
+def test_given_starts_may_be_equal():
+    start = [np.stack([w, w]) for w in dense().get_weights()]
+    trained = fit(dense, start=start)
+    np.testing.assert_array_equal(trained.initial_weights[0], start[0])
+
+
+def test_names_of_layers_do_not_matter():
+    # In a fresh process the first such layer is called "softmax", as is an activation.
+    build = lambda: keras.Sequential(  # noqa: E731
+        [keras.Input((6,)), layers.Dense(3, activation="softmax"), layers.Softmax(name="softmax")]
+    )
+    named = lambda: keras.Sequential(  # noqa: E731
+        [keras.Input((6,)), layers.Dense(3, activation="softmax"), layers.Softmax(name="relu")]
+    )
+    assert describe(build()) == describe(named())
+    fit([build, named])
+
+
+def test_models_are_left_as_they_were_built():
+    made = []
+
+    def build():
+        made.append(dense())
+        return made[-1]
+
+    trained = fit(build)
+    kept = [one.get_weights() for one in made]
+    trained.evaluate(X, Y)
+    own = trained.model(0)
+    own.set_weights([w + 1 for w in own.get_weights()])
+    assert own is not trained.model(0)
+    for one, weights in zip(made, kept, strict=False):
+        for now, before in zip(one.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(now, before)
+
+
+class Unregistered(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that Keras can neither write down nor read."""
+
+    def __call__(self, step):
+        return 0.1 / (1 + keras.ops.cast(step, "float32"))
+
+
+def test_a_schedule_need_not_be_registered():
+    trained = fit(dense, optimizer=keras.optimizers.SGD(Unregistered()))
+    np.testing.assert_allclose(
+        trained.predict(X)[0], trained.model(0).predict(X, verbose=0), atol=1e-6
+    )
+    judged = trained.model(0).evaluate(X, Y, verbose=0)
+    assert trained.evaluate(X, Y)["loss"][0] == pytest.approx(judged, abs=1e-6)
+
+
+def test_layers_that_draw_while_their_graph_is_traced_are_refused():
+    def build():
+        return keras.Sequential(
+            [keras.Input((8, 8, 3)), layers.AugMix((0, 1)), layers.Flatten(), *head()]
+        )
+
+    images = np.zeros((8, 8, 8, 3), "float32")
+    with pytest.raises(ValueError, match=r"while its graph is traced.*AugMix"):
+        fit_replicas(build, images, Y[:8], replicas=2, **FIT)
+
+
+class DrawsAnywhere(layers.Layer):
+    """A layer without a seed generator of its own."""
+
+    def call(self, x):
+        return x + keras.random.normal(keras.ops.shape(x))
+
+
+def test_layers_that_draw_from_the_global_generator_are_refused():
+    build = lambda: keras.Sequential([keras.Input((6,)), DrawsAnywhere(), *head()])  # noqa: E731
+    with pytest.raises(ValueError, match=r"variables which are not the model's.*DrawsAnywhere"):
+        fit(build)
+
+
+def skip(wired):
+    inputs = keras.Input((4,))
+    first = layers.Dense(4)(inputs)
+    second = layers.Dense(4)(first)
+    return keras.Model(inputs, layers.Add()([inputs if wired else first, second]))
+
+
+def test_descriptions_see_the_wiring():
+    assert describe(skip(True)) == describe(skip(True))
+    assert describe(skip(True)) != describe(skip(False))
+    assert "and" in first_difference(describe(skip(True)), describe(skip(False)))
+
+
+def test_what_cannot_be_looked_into_is_compared_by_its_graph():
+    class Opaque(Scale):
+        def __init__(self):
+            super().__init__()
+            self.handle = iter([1, 2, 3])
+
+    build = lambda: keras.Sequential([keras.Input((6,)), Opaque(), *head()])  # noqa: E731
+    assert describe(build()) != describe(build())
+    assert same_graph(build(), build(), X)
+    fit(build)
+    assert not same_graph(scaled(0.1), scaled(0.2), X)
+
+
+DESCRIBED_ALIKE = {
+    "numbers": (1, 1),
+    "closures": (leaky(0.1), leaky(0.1)),
+    "arrays": (np.arange(3), np.arange(3)),
+    "sets": ({"a", "b"}, {"b", "a"}),
+    "losses": (keras.losses.Huber(0.5), keras.losses.Huber(0.5)),
+    "initializers": (keras.initializers.Zeros(), keras.initializers.Zeros()),
+}
+DESCRIBED_APART = {
+    "kinds": (1, 1.0),
+    "closures": (leaky(0.1), leaky(0.2)),
+    "arrays": (np.arange(3), np.arange(3) + 1),
+    "types": (np.arange(3), np.arange(3.0)),
+    "code": (lambda x: x + 1, lambda x: x + 2),
+    "losses": (keras.losses.Huber(0.5), keras.losses.Huber(0.6)),
+    "objects": (iter([1]), iter([1])),
+}
+
+
+@pytest.mark.parametrize("name", DESCRIBED_ALIKE)
+def test_alike(name):
+    one, other = DESCRIBED_ALIKE[name]
+    assert describe(one) == describe(other)
+
+
+@pytest.mark.parametrize("name", DESCRIBED_APART)
+def test_apart(name):
+    one, other = DESCRIBED_APART[name]
+    assert describe(one) != describe(other)
