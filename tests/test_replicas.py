@@ -157,8 +157,8 @@ def test_equals_fit_for_each_optimizer(name):
 @pytest.mark.parametrize("name", ["nesterov", "adamw", "global_clipnorm", "schedule"])
 def test_equals_fit_as_a_large_model(name, monkeypatch):
     # Then each variable is stacked by itself and the step is compiled.
-    monkeypatch.setattr("helpers.replicas.fitting.LARGE", 0)
-    monkeypatch.setattr("helpers.replicas.fitting.WORTH_COMPILING", 0)
+    monkeypatch.setattr("helpers.replicas.keeping.LARGE", 0)
+    monkeypatch.setattr("helpers.replicas.keeping.WORTH_COMPILING", 0)
     constrained = dense(LAYERS["max_norm"])
     assert_equals_fit(constrained, arrays(), OPTIMIZERS[name])
 

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from helpers.replicas import fit_arms, fit_replicas
-from helpers.replicas.fitting import _groups
+from helpers.replicas.arms import _groups
 from helpers.replicas.sameness import describe, first_difference
 from helpers.replicas.tracing import same_graph
 

@@ -45,15 +45,18 @@ class Stacked(NamedTuple):
     description: tuple
 
 
-class _Made(NamedTuple):
+class Made(NamedTuple):
     """A model, and what was seen while it was built."""
 
     model: keras.Model
     draws: int | None  # of Python's generator; None where they could not be counted
     initializers: dict[int, tuple]  # id of a variable -> initializer, shape, dtype
+    description: tuple  # of what the model computes
 
 
-def stacked(builds: Sequence[Build], seeds: Sequence[int], x, *, given: bool) -> Stacked:
+def stacked(
+    builds: Sequence[Build], seeds: Sequence[int], x, *, given: bool, made: dict[tuple, Made]
+) -> Stacked:
     """Return the template and the starting values of replicas built under their own seeds.
 
     Args:
@@ -61,27 +64,29 @@ def stacked(builds: Sequence[Build], seeds: Sequence[int], x, *, given: bool) ->
         seeds: One for each replica.
         x: Inputs to build a model with that does not know its shapes yet.
         given: Whether weights to start from are given anyway.
+        made: Models that were built already, by builder and seed.
 
     Raises:
         ValueError: A model cannot be stacked, or the replicas are not alike.
         TypeError: A builder returns no model.
     """
     values: dict[tuple[Build, int], list] = {}
-    made: list[_Made] = []
+    seen: list[Made] = []
     with kept_random_state():
         for build in dict.fromkeys(builds):
             own = dict.fromkeys(s for b, s in zip(builds, seeds, strict=True) if b is build)
-            found, models = _starts(build, list(own), x, check_own=not made, given=given)
+            first = made.get((build, next(iter(own)))) or observed(build, next(iter(own)), x)
+            found, models = _starts(build, first, list(own), x, check_own=not seen, given=given)
             values |= {(build, seed): start for seed, start in found.items()}
-            made += models
-    template, description = made[0].model, describe(made[0].model)
-    for number, other in enumerate(made[1:], start=1):
-        _check_alike(template, description, other.model, x, number)
+            seen += models
+    template, description = seen[0].model, seen[0].description
+    for number, other in enumerate(seen[1:], start=1):
+        _check_alike(template, description, other, x, number)
     columns = zip(*(values[pair] for pair in zip(builds, seeds, strict=True)), strict=True)
     whole = [np.stack(column) for column in columns]
     count = len(template.trainable_variables)
     if not given:
-        _say_equal_starts(made[0], whole, seeds)
+        _say_equal_starts(seen[0], whole, seeds)
     return Stacked(template, whole[:count], whole[count:], description)
 
 
@@ -112,16 +117,15 @@ def _values(model: keras.Model) -> list[np.ndarray]:
     return [to_numpy(one) for one in _variables(model)]
 
 
-def _starts(build: Build, seeds: list[int], x, *, check_own: bool, given: bool):
+def _starts(build: Build, first: Made, seeds: list[int], x, *, check_own: bool, given: bool):
     """Return the starting values by seed, and the models that were built to find them."""
-    first = _observed(build, seeds[0], x)
     found, models = {seeds[0]: _values(first.model)}, [first]
-    known = describe([build, first.model])
+    known = describe(build), first.description
     redrawn = _redrawn(first, seeds[0], seeds[1:], given) if known in _redrawable else None
     if redrawn is not None:
         return found | redrawn, models
     if check_own or len(seeds) > 1:
-        second = _observed(build, seeds[-1], x)
+        second = observed(build, seeds[-1], x)
         _check_own_layers(first.model, second.model)
         found[seeds[-1]] = _values(second.model)
         models.append(second)
@@ -132,7 +136,7 @@ def _starts(build: Build, seeds: list[int], x, *, check_own: bool, given: bool):
         _redrawable.add(known)
     else:
         for seed in rest:
-            models.append(_observed(build, seed, x))
+            models.append(observed(build, seed, x))
             found[seed] = _values(models[-1].model)
     return found, models
 
@@ -141,7 +145,7 @@ def _equal(one, other) -> bool:
     return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))
 
 
-def _observed(build: Build, seed: int, x) -> _Made:
+def observed(build: Build, seed: int, x) -> Made:
     """Build a model; see which initializer draws which variable, and count the draws."""
     kind = type(keras.Variable(0.0))
     original = kind._initialize_with_initializer
@@ -153,7 +157,8 @@ def _observed(build: Build, seed: int, x) -> _Made:
 
     with mock.patch.object(kind, "_initialize_with_initializer", observing):
         model = build_one(build, seed, x)
-    return _Made(model, _count_draws(seed), seen)
+    draws = _count_draws(seed)
+    return Made(model, draws, seen, describe(model))
 
 
 def _count_draws(seed: int) -> int | None:
@@ -178,7 +183,7 @@ def _default_seeds(seed: int, count: int) -> list[int]:
     return [_default_seed() for _ in range(count)]
 
 
-def _redrawn(made: _Made, own_seed: int, seeds: list[int], given: bool) -> dict | None:
+def _redrawn(made: Made, own_seed: int, seeds: list[int], given: bool) -> dict | None:
     """Return the values of the variables by seed, or None where that is unknown.
 
     Where weights are given anyway, only the seeds of random layers are drawn anew.
@@ -228,9 +233,9 @@ def _check_own_layers(one: keras.Model, other: keras.Model) -> None:
         )
 
 
-def _check_alike(template, description, model, x, number: int) -> None:
+def _check_alike(template, description, made: Made, x, number: int) -> None:
     """Refuse replicas that differ in more than what they draw at the start."""
-    other = describe(model)
+    model, other = made.model, made.description
     if other == description:
         return
     shapes = [[tuple(v.shape) for v in _variables(one)] for one in (template, model)]
@@ -244,7 +249,7 @@ def _check_alike(template, description, model, x, number: int) -> None:
     )
 
 
-def _say_equal_starts(made: _Made, whole: list[np.ndarray], seeds: Sequence[int]) -> None:
+def _say_equal_starts(made: Made, whole: list[np.ndarray], seeds: Sequence[int]) -> None:
     """Warn where all replicas start from the same random weights."""
     if len(set(seeds)) < 2:
         return

@@ -1,4 +1,4 @@
-"""Train replicas of one model, or of several to compare."""
+"""Train replicas of one model."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -6,24 +6,13 @@ import keras
 import numpy as np
 
 from helpers.replicas import options
-from helpers.replicas.building import Build, Stacked, build_one, kept_random_state, stacked
+from helpers.replicas.building import Build, Made, Stacked, stacked
 from helpers.replicas.checks import check_optimizer
-from helpers.replicas.compiled import Compiled
-from helpers.replicas.numbers import find_numbers
-from helpers.replicas.program import Program, State
+from helpers.replicas.forward import State
+from helpers.replicas.keeping import program_for
+from helpers.replicas.program import Program
 from helpers.replicas.result import Replicas
-from helpers.replicas.sameness import describe
-from helpers.replicas.stepping import exclusions, settings_of
 from helpers.replicas.training import Plan, train, with_weights
-
-# Stacked elements from which a model counts as large. Then each variable is stacked by itself:
-# copying them into one row for each replica would cost more than it saves.
-LARGE = 1_000_000
-# Elements times steps from which the optimizer's step is compiled with XLA: its twenty or so
-# elementwise operations become one pass through memory; below, compiling takes longer.
-WORTH_COMPILING = 50_000_000
-MOST_PROGRAMS = 32  # compiled programs that are kept, the oldest of them dropped first
-_programs: dict[tuple, Program] = {}
 
 
 def fit_replicas(
@@ -107,33 +96,40 @@ def fit_replicas(
         >>> trained.history["val_accuracy"].shape
         (3, 2)
     """
-    given = dict(locals())
-    numbered = options.resolve_epochs(epochs, initial_epoch)
+    return fit(dict(locals()), {})
+
+
+def fit(given: dict, made: dict[tuple, Made]) -> Replicas:
+    """Train what the arguments of `fit_replicas` say, with models that are made already."""
+    callbacks, replicas, start, each = (
+        given[name] for name in ("callbacks", "replicas", "start", "each")
+    )
+    batch_size = given["batch_size"]
+    numbered = options.resolve_epochs(given["epochs"], given["initial_epoch"])
     options.check_counts(batch_size=batch_size, replicas=replicas)
-    seeds = options.resolve_seeds(seed, replicas)
-    builds = options.resolve_builds(build, replicas)
-    optimizer = keras.optimizers.get(optimizer)
+    seeds = options.resolve_seeds(given["seed"], replicas)
+    builds = options.resolve_builds(given["build"], replicas)
+    optimizer = keras.optimizers.get(given["optimizer"])
     check_optimizer(optimizer)
-    training, validation = options.resolve_data(x, y, validation_data, sample_weight, class_weight)
-    rows = options.resolve_rows(rows, replicas, len(training), name="rows")
-    validation, validation_rows = _validation(training, validation, rows, validation_rows, replicas)
+    of_data = ("x", "y", "validation_data", "sample_weight", "class_weight")
+    training, validation = options.resolve_data(*(given[name] for name in of_data))
+    rows = options.resolve_rows(given["rows"], replicas, len(training), name="rows")
+    validation, validation_rows = _validation(
+        training, validation, rows, given["validation_rows"], replicas
+    )
     plan = Plan(
         training, validation, rows, validation_rows, seeds, numbered, batch_size, None, callbacks
     )
-    first = start._state.iterations if isinstance(start, Replicas) else 0
-    first = int(first)
-    numbers = options.resolve_each(
-        each, replicas, optimizer, steps=plan.steps * len(numbered), first=first
-    )
-    compiled = {
-        "loss": loss,
-        "loss_weights": loss_weights,
-        "metrics": list(metrics) if isinstance(metrics, tuple) else metrics,
-        "weighted_metrics": list(weighted_metrics) or None,
-    }
-    whole = stacked(builds, seeds, training.x, given=start is not None)
     steps = plan.steps * len(numbered)
-    program = _program(whole, optimizer, compiled, training, numbers, dict(watch or {}), steps)
+    first = int(start._state.iterations) if isinstance(start, Replicas) else 0
+    numbers = options.resolve_each(each, replicas, optimizer, steps=steps, first=first)
+    compiled = {name: given[name] for name in ("loss", "loss_weights")} | {
+        name: list(given[name]) if isinstance(given[name], tuple) else given[name]
+        for name in ("metrics", "weighted_metrics")
+    }
+    whole = stacked(builds, seeds, training.x, given=start is not None, made=made)
+    watch = dict(given["watch"] or {})
+    program = program_for(whole, optimizer, compiled, training, numbers, watch=watch, steps=steps)
     state = _start(program, whole, start, replicas)
     found = train(program, state, plan._replace(numbers=numbers))
     settings = {
@@ -170,54 +166,12 @@ def _validation(training, validation, rows, validation_rows, replicas: int):
     return training, own
 
 
-def _program(whole: Stacked, optimizer, compiled, training, numbers, watch, steps) -> Program:
-    """Return the compiled program for such a training, one that is there already if it is."""
-    elements = sum(one.size for one in whole.trainable)
-    places = {name: find_numbers(whole.template, name) for name in numbers.layers}
-    flags = {"joined": elements < LARGE, "fused": elements * steps >= WORTH_COMPILING}
-    kinds = [
-        (one.shape[1:], str(one.dtype)) if one is not None else None
-        for one in keras.tree.flatten(list(training))
-    ]
-    key = (
-        whole.description,
-        describe([compiled, type(optimizer), settings_of(optimizer), exclusions(optimizer), watch]),
-        describe([places, sorted(numbers.optimizer), flags, kinds]),
-        describe(keras.tree.map_structure(lambda one: 0, list(training))),
-        _output_names(whole.template),
-        keras.config.floatx(),
-        keras.config.epsilon(),
-        keras.config.image_data_format(),
-    )
-    found = _programs.pop(key, None)
-    if found is None:
-        few = [keras.tree.map_structure(_first_two, part) for part in training]
-        judged = Compiled(whole.template, compiled, tuple(few))
-        found = Program(
-            whole.template, optimizer, judged, watch=watch, layer_numbers=places, **flags
-        )
-    _programs[key] = found
-    while len(_programs) > MOST_PROGRAMS:
-        _programs.pop(next(iter(_programs)))
-    return found
-
-
-def _output_names(model: keras.Model) -> tuple:
-    """Return the names that a history holds, which only several outputs have."""
-    names = tuple(getattr(model, "output_names", None) or ())
-    return names if len(names) > 1 else ()
-
-
-def _first_two(array):
-    return None if array is None else keras.ops.convert_to_tensor(array[:2])
-
-
 def _start(program: Program, whole: Stacked, start, replicas: int) -> State:
     """Return the state from which training starts."""
     if isinstance(start, Replicas):
         return _continued(program, start, replicas)
-    optimizer = program.stepper.start(program.pack(whole.trainable))
-    state = State(program.pack(whole.trainable), whole.others, optimizer, np.int64(0))
+    optimizer = program.stepper.start(program.forward.pack(whole.trainable))
+    state = State(program.forward.pack(whole.trainable), whole.others, optimizer, np.int64(0))
     if start is None:
         return state
     weights = options.resolve_start(start, program.model, replicas)
@@ -227,9 +181,9 @@ def _start(program: Program, whole: Stacked, start, replicas: int) -> State:
 def _continued(program: Program, earlier: Replicas, replicas: int) -> State:
     """Return the state of earlier replicas, to go on from."""
     state = earlier._state
-    unpacked = earlier._program.unpack(state.trainable)
+    unpacked = earlier._program.forward.unpack(state.trainable)
     shapes = [tuple(one.shape) for one in unpacked]
-    wanted = [(replicas, *shape) for shape in program.shapes]
+    wanted = [(replicas, *shape) for shape in program.forward.shapes]
     same = type(earlier._program.stepper.optimizer).__name__
     if shapes != wanted or same != type(program.stepper.optimizer).__name__:
         raise ValueError(
@@ -237,18 +191,18 @@ def _continued(program: Program, earlier: Replicas, replicas: int) -> State:
             f"their weights pass `start=earlier.weights`. Received: {len(earlier)} replicas, "
             f"optimizer {same}, variables {shapes}"
         )
-    fresh = program.stepper.start(program.pack(unpacked))
+    fresh = program.stepper.start(program.forward.pack(unpacked))
     if [one.shape for one in fresh] != [tuple(one.shape) for one in state.optimizer]:
         state = state._replace(optimizer=_repacked(earlier._program, program, state.optimizer))
-    return State(program.pack(unpacked), *state[1:])
+    return State(program.forward.pack(unpacked), *state[1:])
 
 
 def _repacked(old: Program, new: Program, optimizer: list) -> list:
     """Return an optimizer's state where one program has rows and the other has variables."""
     raise ValueError(
         "`start` must be replicas trained with as many in a stack, as the optimizer's state is "
-        f"laid out by it. Received: state of {len(optimizer)} arrays, joined={old.joined}; "
-        f"wanted joined={new.joined}"
+        f"laid out by it. Received: state of {len(optimizer)} arrays, joined={old.forward.joined}; "
+        f"wanted joined={new.forward.joined}"
     )
 
 
@@ -278,133 +232,3 @@ def _go_on(earlier: Replicas, epochs: int, changes: dict) -> Replicas:
         "epochs": done + epochs,
     }
     return fit_replicas(**(given | further | changes))
-
-
-def fit_arms(
-    arms: Mapping[str, Build],
-    x,
-    y=None,
-    *,
-    replicas: int = 8,
-    seed: int = 0,
-    learning_rates: Mapping[str, object] | None = None,
-    **shared,
-) -> dict[str, Replicas]:
-    """Train replicas of several models to compare, paired by seed.
-
-    Replica k of every arm has the same seed, batch order and rows. Arms that compute alike, and
-    differ only in initial weights or learning rate, are trained in one stacked computation.
-
-    Args:
-        arms: Name → function that builds the arm's model.
-        x: As for `fit_replicas`.
-        y: As for `fit_replicas`.
-        replicas: Number of trainings of each arm.
-        seed: Replica k of each arm uses seed + k.
-        learning_rates: Name → the arm's rate, a number or a function of the step; by default all
-            use the optimizer's.
-        **shared: As for `fit_replicas`; what it takes for each replica holds for those of each arm.
-            `each`, `start`, `rows` and `validation_rows` may be given arm by arm, in a mapping.
-
-    Returns:
-        Name → `Replicas`, in the order of `arms`.
-
-    Raises:
-        ValueError: There is no arm, or `learning_rates` names other arms; and as `fit_replicas`.
-    """
-    options.check_counts(replicas=replicas)
-    if not arms or (learning_rates is not None and set(learning_rates) != set(arms)):
-        raise ValueError(
-            "`arms` must not be empty, and `learning_rates` must name the same arms. "
-            f"Received: arms={list(arms)}, learning_rates={learning_rates}"
-        )
-    trained = {}
-    training, _ = options.resolve_data(x, y, None, None, None)
-    for names in _groups(arms, seed, training.x):
-        own = _repeated(_of_arms(shared, arms, names, replicas), len(names), replicas)
-        if learning_rates is not None:
-            rates = [learning_rates[name] for name in names for _ in range(replicas)]
-            own["each"] = dict(own.get("each") or {}) | {"learning_rate": rates}
-        together = fit_replicas(
-            [arms[name] for name in names for _ in range(replicas)],
-            x,
-            y,
-            replicas=replicas * len(names),
-            seed=list(range(seed, seed + replicas)) * len(names),
-            **own,
-        )
-        for number, name in enumerate(names):
-            trained[name] = together[number * replicas : (number + 1) * replicas]
-    return {name: trained[name] for name in arms}
-
-
-def _of_arms(shared: dict, arms: Mapping, names: list[str], replicas: int) -> dict:
-    """Return arguments in which what is given arm by arm is there for the replicas of some arms."""
-    own = dict(shared)
-    for argument in ("start", "rows", "validation_rows"):
-        value = own.get(argument)
-        if not isinstance(value, Mapping):
-            continue
-        if set(value) != set(arms):
-            raise ValueError(
-                f"`{argument}` must name the arms {list(arms)}, where it is given arm by arm. "
-                f"Received: {list(value)}"
-            )
-        parts = [value[name] for name in names]
-        if argument == "start":
-            own[argument] = [np.concatenate(one) for one in zip(*parts, strict=True)]
-        else:
-            own[argument] = np.concatenate(parts)
-    each = own.get("each")
-    if each and set(each) == set(arms):
-        own["each"] = _each(each, names, replicas)
-    return own
-
-
-def _each(each: Mapping, names: list[str], replicas: int) -> dict:
-    """Return numbers for the replicas of arms, which are given arm by arm."""
-    kinds = {name: sorted(each[name]) for name in names}
-    if len({tuple(kind) for kind in kinds.values()}) > 1:
-        raise ValueError(
-            f"`each` must name the same numbers for all arms that compute alike. Received: {kinds}"
-        )
-    return {
-        number: [
-            value
-            for name in names
-            for value in options.for_each(each[name][number], replicas, number)
-        ]
-        for number in kinds[names[0]]
-    }
-
-
-def _repeated(shared: dict, arms: int, replicas: int) -> dict:
-    """Return arguments in which what each replica has is there for each arm's replicas."""
-    own, whole = dict(shared), arms * replicas
-    for name in ("rows", "validation_rows"):
-        if own.get(name) is not None and len(own[name]) == replicas:
-            own[name] = np.tile(np.asarray(own[name]), (arms, 1))
-    if own.get("each"):
-        own["each"] = {
-            name: v if np.isscalar(v) or callable(v) or len(v) == whole else list(v) * arms
-            for name, v in own["each"].items()
-        }
-    start = own.get("start")
-    if start is not None and not isinstance(start, Replicas) and len(start[0]) == replicas:
-        own["start"] = [np.concatenate([np.asarray(one)] * arms) for one in start]
-    make = own.get("callbacks")
-    if make is not None:
-        own["callbacks"] = lambda replica: make(replica % replicas)
-    return own
-
-
-def _groups(arms: Mapping[str, Build], seed: int, x) -> list[list[str]]:
-    """Return the arms' names, those that one graph can train together."""
-    groups: dict[tuple, list[str]] = {}
-    known: dict[int, tuple] = {}  # arms may share a builder
-    with kept_random_state():
-        for name, build in arms.items():
-            if id(build) not in known:
-                known[id(build)] = describe(build_one(build, seed, x))
-            groups.setdefault(known[id(build)], []).append(name)
-    return list(groups.values())

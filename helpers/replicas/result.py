@@ -7,8 +7,9 @@ import keras
 import numpy as np
 
 from helpers.replicas.building import Build, build_one, kept_random_state
+from helpers.replicas.forward import State, is_dropping
 from helpers.replicas.options import examples, resolve_rows
-from helpers.replicas.program import Program, State, is_dropping
+from helpers.replicas.program import Program
 from helpers.replicas.stepping import fresh_optimizer
 from helpers.replicas.tracing import to_numpy
 from helpers.replicas.training import EVALUATION_CHUNK, stacked_weights
@@ -92,11 +93,11 @@ class Replicas:
         with kept_random_state():
             model = build_one(one.builds[0], one.seeds[0], self._settings["training"].x)
         own = [*model.trainable_variables, *model.non_trainable_variables]
-        values = [*self._program.unpack(one._state.trainable), *one._state.others]
+        values = [*self._program.forward.unpack(one._state.trainable), *one._state.others]
         for variable, value in zip(own, values, strict=True):
             variable.assign(value[0])
         numbers = one._settings["numbers"]
-        places = self._program.layer_numbers
+        places = self._program.forward.layer_numbers
         _set_numbers(model, {p: float(numbers.layers[n][0]) for n in places for p in places[n]})
         rate = numbers.rates[0] if self._settings["own_rates"] else None
         rate = rate if rate is None or np.isscalar(rate) else _Table(rate)
@@ -140,7 +141,7 @@ class Replicas:
             self._check_samples(samples, training)
         outputs, state = [], self._state
         for _ in range(samples or 1):
-            one, others = self._program.predict(
+            one, others = self._program.forward.predict(
                 state,
                 found,
                 rows,
@@ -171,7 +172,7 @@ class Replicas:
         compiled = self._program.compiled
         chunk = EVALUATION_CHUNK if compiled.is_mean else batch_size
         numbers = self._settings["numbers"].layers
-        values = self._program.evaluate(self._state, tuple(found), rows, numbers, chunk)
+        values = self._program.forward.evaluate(self._state, tuple(found), rows, numbers, chunk)
         return {name: one.numpy() for name, one in zip(compiled.names, values, strict=True)}
 
     def fit(self, *, epochs: int, **changes) -> "Replicas":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.replicas.fitting import fit_arms
+from helpers.replicas.arms import fit_arms
 from helpers.replicas.result import Replicas
 
 Arm = Callable | Mapping[str, object]

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.numerics import batch_order
+from helpers.replicas.forward import State
 from helpers.replicas.options import Numbers
-from helpers.replicas.program import Program, State
+from helpers.replicas.program import Program
 from helpers.replicas.tracing import to_numpy
 from helpers.replicas.watching import Watchers
 
@@ -140,7 +141,7 @@ class _Run:
         )
         self._fetched = None
         if self._validation is not None:
-            found += program.evaluate(
+            found += program.forward.evaluate(
                 self.state,
                 self._validation,
                 plan.validation_rows,
@@ -220,7 +221,7 @@ def stacked_weights(program: Program, state: State) -> list[np.ndarray]:
     """Return stacked weights in the order of the template's `get_weights()`."""
     model = program.model
     variables = [*model.trainable_variables, *model.non_trainable_variables]
-    values = [*program.unpack(state.trainable), *state.others]
+    values = [*program.forward.unpack(state.trainable), *state.others]
     by_variable = {id(one): value for one, value in zip(variables, values, strict=True)}
     return [to_numpy(by_variable[id(one)]) for one in model.weights]
 
@@ -236,4 +237,4 @@ def with_weights(program: Program, state: State, weights) -> State:
         tf.constant(shaped(one), one.dtype) if id(one) in given else old
         for one, old in zip(model.non_trainable_variables, state.others, strict=True)
     ]
-    return State(program.pack(trainable), others, state.optimizer, state.iterations)
+    return State(program.forward.pack(trainable), others, state.optimizer, state.iterations)

@@ -1,0 +1,238 @@
+"""The forward pass of many replicas: predictions, loss and metrics of stacked weights."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import NamedTuple
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from helpers.replicas.calling import Calls
+from helpers.replicas.compiled import Compiled, takes_training
+from helpers.replicas.numbers import RowNumber, own_numbers
+from helpers.replicas.tracing import RefusedError, map_rows, unrolled
+
+
+class State(NamedTuple):
+    """What a training changes, each with a leading axis of replicas but for the count of steps."""
+
+    trainable: list
+    others: list
+    optimizer: list
+    iterations: int
+
+
+class Forward:
+    """The compiled forward pass of one architecture with its loss and metrics.
+
+    Args:
+        model: The template.
+        compiled: Loss and metrics.
+        joined: Whether a replica's variables are kept as one row.
+        layer_numbers: Name → where in the model the numbers are that each replica has for itself.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        compiled: Compiled,
+        *,
+        joined: bool,
+        layer_numbers: Mapping[str, list],
+    ):
+        self.model, self.compiled, self.joined = model, compiled, joined
+        self.layer_numbers = dict(layer_numbers)
+        variables = model.trainable_variables
+        self.shapes = [tuple(one.shape) for one in variables]
+        self.sizes = [math.prod(shape) for shape in self.shapes]
+        self.known = {
+            id(one) for one in (*variables, *model.non_trainable_variables, *compiled.variables)
+        }
+        self.calls = Calls(model)
+
+    def pack(self, trainable: Sequence) -> list[tf.Tensor]:
+        """Return stacks of variables as what the optimizer sees: itself, or one row a replica."""
+        if not self.joined:
+            return [tf.convert_to_tensor(one) for one in trainable]
+        return [tf.concat([tf.reshape(one, (one.shape[0], -1)) for one in trainable], axis=1)]
+
+    def unpack(self, packed: Sequence) -> list[tf.Tensor]:
+        """Return the variables that `pack` has put together, with or without a leading axis."""
+        if not self.joined:
+            return list(packed)
+        leading = packed[0].shape[:-1]
+        parts = tf.split(packed[0], self.sizes, axis=-1)
+        return [
+            tf.reshape(part, (*leading, *shape))
+            for part, shape in zip(parts, self.shapes, strict=True)
+        ]
+
+    def evaluate(self, state: State, data, rows, numbers: dict, batch_size: int) -> list:
+        """Return loss and metrics in inference mode, each (replicas,).
+
+        Args:
+            state: Packed.
+            data: (x, y, sample_weight).
+            rows: None, or shape (replicas, m): each replica's own rows of the data.
+            numbers: Name → shape (replicas,).
+            batch_size: Examples at a time.
+        """
+        replicas = len([*state.trainable, *state.others][0])
+        metrics = [tf.constant(one) for one in self.compiled.start(replicas)]
+        count = len(keras.tree.flatten(data[0])[0]) if rows is None else rows.shape[1]
+        total = tf.zeros(replicas)
+        for start in range(0, count, batch_size):
+            part = slice(start, start + batch_size)
+            own = None if rows is None else rows[:, part]
+            shared = data if rows is not None else _sliced(data, part)
+            arguments = [state.trainable, state.others, metrics, shared, own, numbers]
+            loss, metrics = self.calls(self._evaluate_chunk, arguments, open_axes={3: 0, 4: 1})
+            total += loss * (min(start + batch_size, count) - start)
+        return [total / count, *self.calls(self.results, [metrics], open_axes={})]
+
+    def predict(self, state: State, x, rows, numbers, *, batch_size, training, layer, drops):
+        """Return outputs of shape (replicas, n, ...), and the state of random layers after it."""
+        count = len(keras.tree.flatten(x)[0]) if rows is None else rows.shape[1]
+
+        def function(*tensors):
+            return self._predict_chunk(*tensors, training=training, layer=layer, drops=drops)
+
+        found, others = [], state.others
+        for start in range(0, count, batch_size):
+            part = slice(start, start + batch_size)
+            own = None if rows is None else rows[:, part]
+            arguments = [state.trainable, others, _sliced(x, part) if rows is None else x, own]
+            outputs, moved = self.calls(
+                function,
+                [*arguments, numbers],
+                open_axes={2: 0, 3: 1},
+                key=(training, layer, drops),
+            )
+            found.append(keras.tree.map_structure(lambda one: one.numpy(), outputs))
+            others = self._seeds_of(moved, others)
+        joined = keras.tree.map_structure(lambda *parts: np.concatenate(parts, axis=1), *found)
+        return joined, others
+
+    def _seeds_of(self, moved: list, before: list) -> list:
+        """Return the layers' state with the seeds as they moved on and all else as it was."""
+        kept = self.model.non_trainable_variables
+        return [
+            new if variable.name == "seed_generator_state" else old
+            for variable, new, old in zip(kept, moved, before, strict=True)
+        ]
+
+    def _evaluate_chunk(self, packed, others, metrics, data, rows, numbers):
+        def one(arguments):
+            packed, others, metrics, own_rows, own = arguments
+            x, y, weight = data if rows is None else gathered(data, own_rows)
+            with self.scoped(self.unpack(packed), others, metrics, own) as scope:
+                y_pred = self._outputs(x, training=False)
+                loss = self.compiled.loss(y, y_pred, weight)
+                self.compiled.update(y, y_pred, weight)
+            return tf.cast(loss, tf.float32), self.updated(scope, others, metrics)[1]
+
+        return self._mapped(one, (packed, others, metrics, rows, numbers))
+
+    def _predict_chunk(self, packed, others, x, rows, numbers, *, training, layer, drops):
+        def one(arguments):
+            packed, others, own_rows, own = arguments
+            inputs = x if rows is None else gathered(x, own_rows)
+            mode = _dropping(self.model) if drops else ExitStack()
+            with self.scoped(self.unpack(packed), others, [], own) as scope, mode:
+                outputs = self._outputs(inputs, training=training, layer=layer)
+            return outputs, self.updated(scope, others, [])[0]
+
+        return self._mapped(one, (packed, others, rows, numbers))
+
+    def _mapped(self, function, rows):
+        first = next(one for one in tf.nest.flatten(rows) if one is not None)
+        return map_rows(function, rows, model=self.model, replicas=first.shape[0])
+
+    def _outputs(self, x, *, training: bool, layer: int | None = None):
+        model = self.model
+        if layer is not None:
+            inner = list(model._flatten_layers(include_self=False))[layer]
+            model = keras.Model(self.model.inputs, inner.output)
+        return model(x, training=training) if takes_training(model) else model(x)
+
+    def results(self, metrics):
+        """Return the metrics' results, each (replicas,)."""
+        if not metrics:
+            return []
+
+        def one(state):
+            mapping = zip(self.compiled.variables, state, strict=True)
+            with keras.StatelessScope(list(mapping)):
+                return [tf.cast(result, tf.float32) for result in self.compiled.results()]
+
+        return tf.vectorized_map(one, metrics)
+
+    @contextmanager
+    def scoped(self, trainable, others, metrics, own):
+        """Call the template with a replica's values in the place of its variables."""
+        mapping = [
+            *zip(self.model.trainable_variables, trainable, strict=True),
+            *zip(self.model.non_trainable_variables, others, strict=True),
+            *zip(self.compiled.variables, metrics, strict=False),
+        ]
+        scope = keras.StatelessScope(mapping, collect_losses=True)
+        with unrolled(self.model), own_numbers(self.model, self.layer_values(own)), scope:
+            yield scope
+
+    def layer_values(self, own: Mapping) -> dict:
+        """Return a replica's own numbers of layers by their places."""
+        return {
+            place: RowNumber(own[name])
+            for name, places in self.layer_numbers.items()
+            for place in places
+        }
+
+    def updated(self, scope, others, metrics) -> tuple[list, list]:
+        """Return the new values of what a call updates; refuse updates of foreign variables."""
+        if set(scope.state_mapping) - self.known:
+            raise RefusedError(
+                "`fit_replicas` cannot train a layer that changes variables which are not the "
+                "model's, as drawing random numbers without a seed generator of its own does. "
+                f"Received: {', '.join(sorted({type(one).__name__ for one in self.model.layers}))}"
+            )
+        kept = self.model.non_trainable_variables
+        new = [scope.get_current_value(one) for one in kept]
+        new = [tf.cast(value, old.dtype) for value, old in zip(new, others, strict=True)]
+        tracked = self.compiled.variables[: len(metrics)]
+        return new, [scope.get_current_value(one) for one in tracked]
+
+
+@contextmanager
+def _dropping(model: keras.Model):
+    """Let what drops at random drop, whatever the mode, and all else keep to its mode."""
+    with ExitStack() as stack:
+        for layer in model._flatten_layers(include_self=False):
+            if is_dropping(layer):
+                always = partial(_in_training, layer.call)
+                stack.enter_context(mock.patch.object(layer, "call", always))
+        yield
+
+
+def _in_training(call: Callable, *args, training=None, **options):
+    return call(*args, training=True, **options)
+
+
+def is_dropping(layer: keras.Layer) -> bool:
+    """Return whether a layer drops or disturbs its inputs at random in training."""
+    strength = getattr(layer, "rate", getattr(layer, "stddev", None))
+    return strength is not None and getattr(layer, "seed_generator", None) is not None
+
+
+def _sliced(nested, part: slice):
+    return keras.tree.map_structure(lambda one: None if one is None else one[part], nested)
+
+
+def gathered(nested, rows):
+    """Return the rows of nested arrays, None where there is none."""
+    return keras.tree.map_structure(
+        lambda one: None if one is None else tf.gather(one, rows), nested
+    )

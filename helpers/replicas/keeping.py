@@ -1,0 +1,86 @@
+"""Compiled programs, kept by what determines them."""
+
+from collections.abc import Callable
+from functools import partial
+
+import keras
+
+from helpers.replicas.building import Stacked
+from helpers.replicas.compiled import Compiled
+from helpers.replicas.forward import Forward
+from helpers.replicas.numbers import find_numbers
+from helpers.replicas.options import Examples, Numbers
+from helpers.replicas.program import Program
+from helpers.replicas.sameness import describe
+from helpers.replicas.stepping import exclusions, is_joinable, settings_of
+
+# Stacked elements from which a model counts as large. Then each variable is stacked by itself:
+# copying them into one row for each replica would cost more than it saves.
+LARGE = 1_000_000
+# Elements times steps from which the optimizer's step is compiled with XLA: its twenty or so
+# elementwise operations become one pass through memory; below, compiling takes longer.
+WORTH_COMPILING = 50_000_000
+MOST_PROGRAMS = 32  # compiled programs that are kept, the oldest of them dropped first
+_forwards: dict[tuple, Forward] = {}
+_programs: dict[tuple, Program] = {}
+
+
+def program_for(
+    whole: Stacked,
+    optimizer: keras.Optimizer,
+    compiled: dict,
+    training: Examples,
+    numbers: Numbers,
+    *,
+    watch: dict[str, Callable],
+    steps: int,
+) -> Program:
+    """Return the compiled program for such a training, one that is there already if it is."""
+    elements = sum(one.size for one in whole.trainable)
+    variables = whole.template.trainable_variables
+    joined = bool(variables) and elements < LARGE and is_joinable(optimizer, variables)
+    places = {name: find_numbers(whole.template, name) for name in numbers.layers}
+    kinds = [
+        (one.shape[1:], str(one.dtype)) if one is not None else None
+        for one in keras.tree.flatten(list(training))
+    ]
+    shared = (
+        whole.description,
+        describe([compiled, places, joined, kinds]),
+        describe(keras.tree.map_structure(lambda one: 0, list(training))),
+        _output_names(whole.template),
+        keras.config.floatx(),
+        keras.config.epsilon(),
+        keras.config.image_data_format(),
+    )
+
+    def make_forward() -> Forward:
+        few = [keras.tree.map_structure(_first_two, part) for part in training]
+        judged = Compiled(whole.template, compiled, tuple(few))
+        return Forward(whole.template, judged, joined=joined, layer_numbers=places)
+
+    forward = _kept(_forwards, shared, make_forward)
+    fused = elements * steps >= WORTH_COMPILING
+    settings = [type(optimizer), settings_of(optimizer), exclusions(optimizer)]
+    own = describe([*settings, watch, fused, *sorted(numbers.optimizer)])
+    make = partial(Program, forward, optimizer, fused=fused, watch=watch)
+    return _kept(_programs, (shared, own), make)
+
+
+def _kept(cache: dict, key: tuple, make: Callable):
+    """Return what a cache holds, or make it; what was used longest ago is dropped."""
+    found = cache.pop(key, None) or make()
+    cache[key] = found
+    while len(cache) > MOST_PROGRAMS:
+        cache.pop(next(iter(cache)))
+    return found
+
+
+def _output_names(model: keras.Model) -> tuple:
+    """Return the names that a history holds, which only several outputs have."""
+    names = tuple(getattr(model, "output_names", None) or ())
+    return names if len(names) > 1 else ()
+
+
+def _first_two(array):
+    return None if array is None else keras.ops.convert_to_tensor(array[:2])
