@@ -380,30 +380,6 @@ def test_models_refuse_bad_arguments():
 # Training mode
 
 
-def test_predictions_with_batch_statistics_equal_keras_and_change_nothing(rng):
-    net = norm.batch_normalized_mlp((4,), 3, hidden=[5])
-    x = rng.standard_normal((10, 4)).astype("float32")
-    before = net.get_weights()
-    actual = norm.predict_with_batch_statistics(net, x, batch_size=4)
-    for old, new in zip(before, net.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
-    expected = [net(x[start : start + 4], training=True) for start in (0, 4, 8)]
-    np.testing.assert_allclose(actual, np.concatenate(expected), rtol=1e-5, atol=1e-6)
-
-
-def test_alone_in_a_batch_all_examples_look_alike(rng):
-    net = norm.batch_normalized_mlp((4,), 3, hidden=[5])
-    outputs = norm.predict_with_batch_statistics(net, rng.standard_normal((4, 4)), batch_size=1)
-    np.testing.assert_allclose(outputs, outputs[:1].repeat(4, axis=0), rtol=1e-6)
-
-
-def test_a_frozen_layer_uses_its_moving_averages_in_training_mode(rng):
-    net = keras.Sequential([keras.Input((3,)), layers.BatchNormalization(trainable=False)])
-    x = rng.standard_normal((6, 3)).astype("float32")
-    outputs = norm.predict_with_batch_statistics(net, x, batch_size=2)
-    np.testing.assert_allclose(outputs, x / np.sqrt(1.001), rtol=1e-5)
-
-
 @pytest.mark.parametrize("position", ["before", "after"])
 def test_a_bias_learns_nothing_directly_before_normalization_alone(position, rng):
     net = norm.batch_normalized_mlp((4,), 3, hidden=[8, 8], position=position, use_bias=True)
@@ -434,16 +410,9 @@ def test_bias_gradients_leave_out_layers_without_a_trainable_bias(rng):
     assert list(norm.bias_gradients(net, np.ones((2, 3)), np.ones((2, 2)), loss="mse")) == ["last"]
 
 
-def test_training_mode_refuses_bad_arguments():
-    net, bare = norm.batch_normalized_mlp((4,), 3, hidden=[]), keras.Sequential(name="bare")
-    with pytest.raises(ValueError, match=r"at least 1. Received: batch_size=0, 5 examples"):
-        norm.predict_with_batch_statistics(net, np.ones((5, 4)), batch_size=0)
-    with pytest.raises(ValueError, match=r"at least 1. Received: batch_size=2, 0 examples"):
-        norm.predict_with_batch_statistics(net, np.ones((0, 4)), batch_size=2)
+def test_bias_gradients_refuse_a_model_that_is_not_built():
     with pytest.raises(ValueError, match=r"`model` must be built.* Received: 'bare', not built"):
-        norm.predict_with_batch_statistics(bare, np.ones((5, 4)), batch_size=2)
-    with pytest.raises(ValueError, match=r"`model` must be built.* Received: 'bare', not built"):
-        norm.bias_gradients(bare, np.ones((5, 4)), np.ones(5))
+        norm.bias_gradients(keras.Sequential(name="bare"), np.ones((5, 4)), np.ones(5))
 
 
 # Folding

@@ -1,4 +1,4 @@
-"""Statistics of batches and of whole data sets in trained networks, against Keras."""
+"""Statistics of whole data sets in trained networks, against Keras."""
 
 import keras
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 from helpers import normalization as norm
+from helpers.replicas import fit_replicas
 
 
 @pytest.fixture
@@ -35,10 +36,9 @@ def test_recomputed_statistics_make_both_modes_agree(rng):
     net = disturbed(norm.batch_normalized_mlp((4,), 3, hidden=[5, 6]), rng)
     before, x = net.get_weights(), rng.standard_normal((50, 4)).astype("float32")
     mended = norm.recompute_statistics(net, x)
-    expected = norm.predict_with_batch_statistics(net, x, batch_size=len(x))
-    np.testing.assert_allclose(mended(x), expected, rtol=1e-4, atol=1e-6)
     for old, new in zip(before, net.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+    np.testing.assert_allclose(mended(x), net(x, training=True), rtol=1e-4, atol=1e-6)
     for weight, new in zip(net.weights, mended.get_weights(), strict=True):
         if "moving" not in weight.path:
             np.testing.assert_array_equal(weight.numpy(), new)
@@ -61,43 +61,19 @@ def test_recomputing_refuses_bad_arguments():
         norm.recompute_statistics(keras.Sequential(name="bare"), np.ones((1, 4)))
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 200])
-def test_many_small_batches_give_what_few_calls_give(batch_size, rng):
-    # From 50 batches on the function is traced; Keras called batch by batch is the oracle.
-    net = disturbed(norm.batch_normalized_mlp((4,), 3, hidden=[5]), rng)
-    x = rng.standard_normal((200, 4)).astype("float32")
-    actual = norm.predict_with_batch_statistics(net, x, batch_size=batch_size)
-    starts = range(0, 200, batch_size)
-    weights = net.get_weights()
-    expected = [net(x[start : start + batch_size], training=True) for start in starts]
-    net.set_weights(weights)
-    np.testing.assert_allclose(actual, np.concatenate(expected), rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("hidden", [[], [5], [6, 5]])
-@pytest.mark.parametrize("batch_size", [None, 1, 4, 10, 99])
-def test_stacked_predictions_equal_keras(hidden, batch_size, rng):
-    nets = [
-        disturbed(norm.batch_normalized_mlp((2, 2), 3, hidden=hidden, activation="tanh"), rng)
-        for _ in range(2)
-    ]
-    weights = [np.stack(same) for same in zip(*(net.get_weights() for net in nets), strict=True)]
-    x = rng.standard_normal((10, 2, 2)).astype("float32")
-    actual = norm.predict_stacked(weights, x, function=np.tanh, batch_size=batch_size)
-    for net, mine in zip(nets, actual, strict=True):
-        if batch_size is None:
-            expected = net(x)
-        else:
-            expected = norm.predict_with_batch_statistics(net, x, batch_size=batch_size)
-        # float32 in Keras; a batch of one divides by √ε, 32 times what others do.
-        np.testing.assert_allclose(mine, expected, rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(actual.sum(axis=-1), 1, rtol=1e-12)
-
-
-def test_stacked_predictions_refuse_bad_arguments():
-    with pytest.raises(ValueError, match=r"again and again. Received: 5 arrays"):
-        norm.predict_stacked([np.ones((1, 2))] * 5, np.ones((3, 2)), function=np.tanh)
-    with pytest.raises(ValueError, match=r"again and again. Received: 0 arrays"):
-        norm.predict_stacked([], np.ones((3, 2)), function=np.tanh)
-    with pytest.raises(ValueError, match=r"at least 1. Received: batch_size=0"):
-        norm.predict_stacked([np.ones((1, 2))] * 6, np.ones((3, 2)), function=np.tanh, batch_size=0)
+@pytest.mark.parametrize("batch_size", [1, 4, 99])
+def test_replicas_with_momenta_of_their_own_predict_as_keras_in_training_mode(batch_size, rng):
+    x, y = rng.standard_normal((10, 4)).astype("float32"), rng.integers(0, 3, 10)
+    own = {"BatchNormalization.momentum": [0.5, 0.9]}
+    trained = fit_replicas(
+        lambda: norm.batch_normalized_mlp((4,), 3, hidden=[5]), x, y, epochs=1, batch_size=4,
+        optimizer="sgd", loss="sparse_categorical_crossentropy", replicas=2, each=own,
+    )  # fmt: skip
+    actual = trained.predict(x, training=True, batch_size=batch_size)
+    np.testing.assert_allclose(trained.predict(x)[1], trained.model(1)(x), rtol=1e-5, atol=1e-6)
+    for replica, mine in enumerate(actual):
+        net = trained.model(replica)
+        assert net.get_layer("normalization_1").momentum == pytest.approx([0.5, 0.9][replica])
+        starts = range(0, 10, batch_size)
+        expected = [net(x[start : start + batch_size], training=True) for start in starts]
+        np.testing.assert_allclose(mine, np.concatenate(expected), rtol=1e-4, atol=1e-6)

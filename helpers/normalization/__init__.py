@@ -5,10 +5,9 @@ axes; each feature has a mean, a variance, a scale γ and an offset β of its ow
 
 `equations` holds forward and backward pass, `moving` the moving averages and the noise of a batch,
 `networks` builds models and counts their parameters, `depth` sends gradients through random ones,
-`noise` is a layer that disturbs, `modes` looks at a model in training mode and mends its moving
-averages, and `stacks` predicts with many replicas in either mode. `folding` takes batch
-normalization out of a trained model: `affine` changes the weights of the layer that takes it,
-`passing` knows what may stand between.
+`noise` is a layer that disturbs, and `modes` looks at biases in training mode and mends a model's
+moving averages. `folding` takes batch normalization out of a trained model: `affine` changes the
+weights of the layer that takes it, `passing` knows what may stand between.
 """
 
 from helpers.normalization.depth import gradient_sizes
@@ -23,11 +22,7 @@ from helpers.normalization.equations import (
     normalize,
 )
 from helpers.normalization.folding import Folded, fold_batch_normalization
-from helpers.normalization.modes import (
-    bias_gradients,
-    predict_with_batch_statistics,
-    recompute_statistics,
-)
+from helpers.normalization.modes import bias_gradients, recompute_statistics
 from helpers.normalization.moving import in_random_batches, moving_average, moving_moments
 from helpers.normalization.networks import (
     POSITIONS,
@@ -36,7 +31,6 @@ from helpers.normalization.networks import (
     parameter_counts,
 )
 from helpers.normalization.noise import ShiftingNoise
-from helpers.normalization.stacks import predict_stacked
 
 __all__ = [
     "Array",
@@ -56,9 +50,7 @@ __all__ = [
     "parameter_counts",
     "gradient_sizes",
     "ShiftingNoise",
-    "predict_with_batch_statistics",
     "recompute_statistics",
-    "predict_stacked",
     "bias_gradients",
     "Folded",
     "fold_batch_normalization",

@@ -6,51 +6,6 @@ import numpy as np
 from helpers.normalization.equations import Array
 from helpers.normalization.networks import check_built
 
-FEW_BATCHES = 50  # from here on tracing a model's graph costs less than it saves
-
-
-def predict_with_batch_statistics(model: keras.Model, x: Array, *, batch_size: int) -> Array:
-    """Return what a model puts out in training mode, where each batch has its own statistics.
-
-    The moving averages are left as they are. Dropout, where there is any, is on.
-
-    Args:
-        model: A built model.
-        x: Examples; they are taken in their order.
-        batch_size: Examples that share their statistics; the last batch may be smaller.
-
-    Returns:
-        The outputs, one for each example.
-
-    Raises:
-        ValueError: `batch_size` is below 1, there is no example, or the model is not built.
-
-    Example:
-        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization()])
-        >>> x = np.array([[1.0], [3.0], [8.0]], dtype="float32")
-        >>> predict_with_batch_statistics(model, x, batch_size=2).round(2).ravel().tolist()
-        [-1.0, 1.0, 0.0]
-    """
-    import tensorflow as tf
-
-    check_built(model)
-    if batch_size < 1 or len(x) == 0:
-        raise ValueError(
-            "`batch_size` and the number of examples must be at least 1. "
-            f"Received: batch_size={batch_size}, {len(x)} examples"
-        )
-    x = tf.convert_to_tensor(np.asarray(x, dtype=model.inputs[0].dtype))
-    state = model.trainable_variables, model.non_trainable_variables
-
-    def call(part):
-        return model.stateless_call(*state, part, training=True)[0]
-
-    if len(x) > FEW_BATCHES * batch_size:
-        spec = tf.TensorSpec((None, *x.shape[1:]), x.dtype)
-        call = tf.function(call, input_signature=[spec], autograph=False)
-    starts = range(0, len(x), batch_size)
-    return np.concatenate([call(x[start : start + batch_size]).numpy() for start in starts])
-
 
 def recompute_statistics(model: keras.Model, x: Array) -> keras.Model:
     """Return a copy of a model whose moving averages are the statistics of given examples.
