@@ -181,10 +181,6 @@ def test_rrelu_slopes_lie_in_their_range(rng):
         (lambda: activations.dead_units(np.zeros((0, 3))), r"at least one example.*\(0, 3\)"),
         (lambda: activations.sleeping_units(np.full((2, 3), np.nan)), "`outputs` must be finite"),
         (
-            lambda: activations.hidden_outputs([np.ones((2, 3))], np.ones((4, 2)), function=abs),
-            r"a kernel \(replicas, inputs, units\) and a bias.*\(2, 3\)",
-        ),
-        (
             lambda: activations.propagate(np.ones((2, 2)), widths=[], replicas=1, seed=0),
             r"`widths` must hold.*widths=\[\]",
         ),
@@ -197,10 +193,6 @@ def test_rrelu_slopes_lie_in_their_range(rng):
                 np.ones((2, 2)), widths=[3], replicas=1, seed=0, weights="xavier"
             ),
             "`weights` must be one of 'lecun', 'he', 'glorot'. Received: weights='xavier'",
-        ),
-        (
-            lambda: activations.restarts(lambda: None, [np.ones((2, 3)), np.ones((3, 3))]),
-            "leading axis of replicas.*2 and 3",
         ),
     ],
 )
@@ -321,40 +313,6 @@ class TestCensus:
         dead, asleep = activations.dead_units(outputs), activations.sleeping_units(outputs)
         np.testing.assert_array_equal(dead, asleep)
         np.testing.assert_array_equal(dead, activations.sleeping_units(activations.elu(z)))
-
-    def test_hidden_outputs_equal_keras(self, rng):
-        models = [
-            keras.Sequential(
-                [
-                    keras.Input((2, 2)),
-                    keras.layers.Flatten(),
-                    keras.layers.Dense(5, activation="elu", bias_initializer="random_normal"),
-                    keras.layers.Dense(3, activation="elu", bias_initializer="random_normal"),
-                    keras.layers.Dense(2, activation="softmax"),
-                ]
-            )
-            for _ in range(2)
-        ]
-        weights = [np.stack(pair) for pair in zip(*(m.get_weights() for m in models), strict=True)]
-        x = rng.normal(size=(6, 2, 2)).astype(np.float32)
-        hidden = activations.hidden_outputs(weights, x, function=activations.elu)
-        assert [layer.shape for layer in hidden] == [(2, 6, 5), (2, 6, 3)]
-        for replica, model in enumerate(models):
-            expected = keras.Sequential(model.layers[:-1])(x)
-            np.testing.assert_allclose(hidden[-1][replica], expected, atol=1e-6)
-
-    def test_restarts_begin_where_the_replicas_ended(self):
-        def build():
-            return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-
-        weights = [np.arange(6.0).reshape(3, 2, 1), np.arange(3.0).reshape(3, 1)]
-        builds = activations.restarts(build, weights)
-        assert len(builds) == 3
-        assert [build().get_weights()[0].ravel().tolist() for build in builds] == [
-            [0, 1],
-            [2, 3],
-            [4, 5],
-        ]
 
 
 class TestPropagate:

@@ -9,7 +9,7 @@ table; `networks` builds models around them, `census` counts dead units, `self_n
 follows mean and variance through the layers, and `timing` measures cost.
 """
 
-from helpers.activations.census import dead_units, hidden_outputs, sleeping_units
+from helpers.activations.census import dead_units, sleeping_units
 from helpers.activations.derivatives import ACTIVATIONS, Activation
 from helpers.activations.functions import (
     SELU_ALPHA,
@@ -30,7 +30,7 @@ from helpers.activations.functions import (
     softplus,
     tanh,
 )
-from helpers.activations.networks import mlp_with_layers, restarts
+from helpers.activations.networks import mlp_with_layers
 from helpers.activations.randomized import RRELU_LOWER, RRELU_UPPER, RReLU, rrelu
 from helpers.activations.self_normalization import (
     WEIGHT_VARIANCE,
@@ -66,12 +66,10 @@ __all__ = [
     "ACTIVATIONS",
     "RReLU",
     "mlp_with_layers",
-    "hidden_outputs",
     "dead_units",
     "sleeping_units",
     "moments_after",
     "selu_constants",
-    "restarts",
     "WEIGHT_VARIANCE",
     "LayerMoments",
     "propagate",

@@ -1,36 +1,8 @@
 """Which hidden units put out nothing, or never anything above 0."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from helpers.activations.functions import Array, Function
-
-
-def hidden_outputs(weights: Sequence[Array], x: Array, *, function: Function) -> list[Array]:
-    """Return what each hidden layer of stacked perceptrons puts out: f(hW + b), layer by layer.
-
-    Args:
-        weights: Kernel and bias of each layer in turn, the output layer's last; kernels have
-            shape (replicas, inputs, units), biases (replicas, units).
-        x: Examples, shape (examples, ...); they are flattened.
-        function: The hidden layers' activation.
-
-    Returns:
-        For each hidden layer an array of shape (replicas, examples, units).
-
-    Raises:
-        ValueError: The weights are not pairs of kernel and bias.
-    """
-    if len(weights) % 2 or any(kernel.ndim != 3 for kernel in weights[::2]):
-        raise ValueError(
-            "`weights` must be a kernel (replicas, inputs, units) and a bias for each layer. "
-            f"Received: shapes {[np.shape(array) for array in weights]}"
-        )
-    outputs = [np.reshape(x, (1, len(x), -1))]
-    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
-        outputs.append(function(outputs[-1] @ kernel + bias[:, None, :]))
-    return outputs[1:]
+from helpers.activations.functions import Array
 
 
 def dead_units(outputs: Array) -> Array:

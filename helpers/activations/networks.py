@@ -1,11 +1,8 @@
-"""Keras models that differ in their activations: built, and built again from given weights."""
+"""Keras models that differ in their activations."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import keras
-
-from helpers.activations.functions import Array
 
 
 def mlp_with_layers(
@@ -35,30 +32,3 @@ def mlp_with_layers(
         layers.append(keras.layers.Dense(width, kernel_initializer=kernel_initializer))
         layers.append(activation_layer())
     return keras.Sequential([*layers, keras.layers.Dense(classes, activation="softmax")])
-
-
-def restarts(
-    build: Callable[[], keras.Model], weights: Sequence[Array]
-) -> list[Callable[[], keras.Model]]:
-    """Return, for each replica, a function that builds the model with that replica's weights.
-
-    Args:
-        build: Builds the model; its activations may differ from those the weights came from.
-        weights: In the order of `model.get_weights()`, each with a leading axis of replicas.
-
-    Raises:
-        ValueError: The weights differ in their number of replicas.
-    """
-    counts = {len(array) for array in weights}
-    if len(counts) != 1:
-        raise ValueError(
-            "`weights` must share their leading axis of replicas. "
-            f"Received: {' and '.join(map(str, sorted(counts)))}"
-        )
-
-    def restart(replica: int) -> keras.Model:
-        model = build()
-        model.set_weights([array[replica] for array in weights])
-        return model
-
-    return [partial(restart, replica) for replica in range(counts.pop())]
