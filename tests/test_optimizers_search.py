@@ -1,34 +1,14 @@
-"""The rate search that is read, and the sparse linear model."""
+"""Good ranges of rates, searches for the best path, turned surfaces."""
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import optimizers
-from helpers.optimizers import (
-    OPTIMIZERS,
-    LinearModel,
-    accuracy,
-    best_rate,
-    fit_softmax_regression,
-    good_range,
-    pruned,
-    search_path,
-    sparsity,
-)
+from helpers.optimizers import OPTIMIZERS, good_range, search_path
 
 RATES = [0.01, 0.1, 1.0, 10.0]
-
-
-class TestBestRate:
-    def test_is_that_of_the_geometric_mean(self):
-        # Arithmetic means 5.05 and 3; geometric means √(0.1 · 10) = 1 and √(2 · 4) = 2.83.
-        assert best_rate([0.1, 1.0], [[0.1, 10.0], [2.0, 4.0]]) == 0
-
-    def test_of_equals_the_lowest_rate(self):
-        assert best_rate(RATES, np.ones((4, 2))) == 0
 
 
 class TestGoodRange:
@@ -92,9 +72,8 @@ class TestGoodRange:
     ],
 )
 def test_a_search_that_is_none_is_refused(rates, losses, message):
-    for read in (best_rate, good_range):
-        with pytest.raises(ValueError, match=message):
-            read(rates, losses)
+    with pytest.raises(ValueError, match=message):
+        good_range(rates, losses)
 
 
 class TestSearchPath:
@@ -181,93 +160,3 @@ def test_an_entry_makes_both_with_its_options(name):
     assert {key: config[key] for key in entry.options} == dict(entry.options)
     moved, _ = entry.ours(learning_rate=1.0).update(1.0, entry.ours().init(0.0), 0.0)
     assert moved < 0
-
-
-@pytest.fixture(scope="module")
-def clouds():
-    """Three classes in the plane, and a third input that is always 0."""
-    rng = np.random.default_rng(0)
-    y = rng.integers(3, size=300)
-    x = rng.normal(size=(300, 3)) * 0.3
-    x[:, :2] += np.array([[0, 2], [2, -1], [-2, -1]])[y]
-    x[:, 2] = 0
-    return x, y
-
-
-FIT = {"steps": 60, "batch_size": 32, "seeds": [0, 1]}
-
-
-class TestSoftmaxRegression:
-    def test_one_step_equals_keras(self, clouds):
-        x, y = clouds
-        ours = fit_softmax_regression(
-            optimizers.sgd(0.5), x, y, steps=1, batch_size=300, seeds=[7], l1=0.01
-        )
-        # The kernel of the start: the same with a rate too small to move it.
-        start = fit_softmax_regression(
-            optimizers.sgd(1e-300), x, y, steps=1, batch_size=300, seeds=[7]
-        )
-        layer = keras.layers.Dense(3, "softmax", kernel_regularizer=keras.regularizers.L1(0.01))
-        model = keras.Sequential([keras.Input((3,)), layer])
-        layer.set_weights([start.kernel[0], start.bias[0]])
-        model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
-        model.train_on_batch(x, y)
-        kernel, bias = layer.get_weights()
-        np.testing.assert_allclose(ours.kernel[0], kernel, atol=1e-6)  # float32 in Keras
-        np.testing.assert_allclose(ours.bias[0], bias, atol=1e-6)
-
-    def test_learns_and_is_the_same_every_time(self, clouds):
-        x, y = clouds
-        first, second = (fit_softmax_regression(optimizers.adam(0.1), x, y, **FIT) for _ in "ab")
-        assert (accuracy(first, x, y) > 0.98).all()
-        np.testing.assert_array_equal(first.kernel, second.kernel)
-
-    def test_replicas_do_not_depend_on_each_other(self, clouds):
-        x, y = clouds
-        both = fit_softmax_regression(optimizers.adam(0.1), x, y, **FIT)
-        alone = fit_softmax_regression(optimizers.adam(0.1), x, y, **FIT | {"seeds": [1]})
-        np.testing.assert_allclose(both.kernel[1], alone.kernel[0], rtol=1e-9)
-
-    def test_a_last_batch_may_be_smaller_and_images_are_flattened(self, clouds):
-        x, y = clouds
-        images = x.reshape(300, 3, 1)
-        whole = FIT | {"batch_size": 7}
-        flat = fit_softmax_regression(optimizers.sgd(0.1), x, y, **whole)
-        image = fit_softmax_regression(optimizers.sgd(0.1), images, y, **whole)
-        np.testing.assert_array_equal(flat.kernel, image.kernel)
-
-    def test_ftrl_leaves_exact_zeros_and_adam_none(self, clouds):
-        x, y = clouds
-        rule = optimizers.ftrl(0.5, l1_regularization_strength=3.0)
-        ftrl = fit_softmax_regression(rule, x, y, bias_optimizer=optimizers.ftrl(0.5), **FIT)
-        adam = fit_softmax_regression(optimizers.adam(0.1), x, y, l1=0.05, **FIT)
-        assert (sparsity(ftrl) >= 1 / 3).all()  # the input that is always 0, at least
-        assert (ftrl.kernel[:, 2] == 0).all()
-        assert not sparsity(adam).any()
-        assert (ftrl.bias != 0).all()
-
-    def test_refuses_bad_arguments(self, clouds):
-        x, y = clouds
-        for wrong, message in (
-            ({"steps": 0}, r"`steps` must be at least 1"),
-            ({"batch_size": 0}, r"`batch_size` must be at least 1"),
-            ({"seeds": []}, r"`seeds` must be at least 1"),
-            ({"l1": -1.0}, r"`l1` must be 0 or more"),
-        ):
-            with pytest.raises(ValueError, match=message):
-                fit_softmax_regression(optimizers.sgd(0.1), x, y, **FIT | wrong)
-        with pytest.raises(ValueError, match=r"equally long. Received: lengths 300 and 299"):
-            fit_softmax_regression(optimizers.sgd(0.1), x, y[:-1], **FIT)
-
-
-def test_sparsity_and_pruning_by_hand():
-    kernel = np.array([[[0.0, 0.01], [-0.02, 3.0]], [[1.0, 1.0], [1.0, 0.0]]])
-    model = LinearModel(kernel, np.zeros((2, 2)))
-    assert sparsity(model).tolist() == [0.25, 0.25]
-    assert sparsity(model, below=0.02).tolist() == [0.75, 0.25]
-    cut = pruned(model, below=0.01)
-    assert cut.kernel[0].tolist() == [[0.0, 0.0], [-0.02, 3.0]]
-    assert sparsity(cut).tolist() == [0.5, 0.25]
-    for refuse in (sparsity, pruned):
-        with pytest.raises(ValueError, match=r"`below` must be 0 or more"):
-            refuse(model, below=-1.0)

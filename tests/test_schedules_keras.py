@@ -1,13 +1,10 @@
 """What drives a schedule in Keras: objects, the 1cycle callback, momentum, the finder, resuming."""
 
-import copy
-
 import keras
 import numpy as np
 import pytest
 
 from helpers import schedules
-from helpers.replicas import fit_replicas
 
 # Keras' own callbacks read the rate in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -304,7 +301,12 @@ def test_as_keras_keeps_the_last_rate_beyond_its_table():
         (
             ValueError,
             lambda: schedules.TabulatedSchedule([]),
-            "`values` must hold at least one step's rate. Received: an array of shape (0,)",
+            "`values` must hold a rate for each step, and at least one. Received: an array of",
+        ),
+        (
+            ValueError,
+            lambda: schedules.TabulatedSchedule([[0.1], [0.2]]),
+            "`values` must hold a rate for each step, and at least one. Received: an array of",
         ),
         (
             ValueError,
@@ -317,116 +319,3 @@ def test_as_keras_names_what_is_wrong(kind, call, message):
     with pytest.raises(kind) as error:
         call()
     assert message in str(error.value)
-
-
-class Task:
-    """What `fit_replicas` trains on."""
-
-    x_train, y_train, x_valid, y_valid = X, Y, X, Y
-
-
-def net():
-    return keras.Sequential(
-        [keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)]
-    )
-
-
-def trained(schedule, *, replicas, seed, **options):
-    return fit_replicas(
-        net,
-        Task,
-        optimizer=sgd(schedule),
-        loss="mse",
-        metrics=(),
-        epochs=5,
-        batch_size=BATCH,
-        replicas=replicas,
-        seed=seed,
-        **options,
-    )
-
-
-def test_rows_of_a_stack_follow_their_own_schedules():
-    each = [schedules.one_cycle(0.1, steps=20), schedules.exponential(0.05, decay_steps=10)]
-    together = trained(schedules.as_keras(each, steps=20), replicas=2, seed=[7, 8])
-    for row, schedule in enumerate(each):
-        alone = trained(schedules.as_keras(schedule, steps=20), replicas=1, seed=[7 + row])
-        for one, other in zip(together.weights, alone.weights, strict=True):
-            np.testing.assert_allclose(one[row], other[0], **CLOSE)
-
-
-def test_plateau_rows_lower_the_rate_of_each_row_as_keras_would():
-    flat = schedules.constant(0.3)
-    plateau = schedules.PlateauRows([flat] * 3, rows=[0, 2], steps=20, patience=1, factor=0.5)
-    found = trained(plateau.schedule, replicas=3, seed=5, early_stopping=plateau)
-    assert found.history["val_loss"].shape == (3, 5)
-    assert np.isfinite(found.history["val_loss"]).all()  # none was stopped
-    for row, losses in enumerate(found.history["val_loss"]):
-        rule = {"factor": 0.5, "patience": 1} if row != 1 else {"patience": 99}
-        rates = schedules.performance(losses, initial_learning_rate=1.0, **rule)
-        assert plateau.schedule.factors.numpy()[row, 0] == pytest.approx(rates[-1])
-        # Replay the row with its own rates, known by now, as a table.
-        table = schedules.TabulatedSchedule(0.3 * np.repeat(rates[:-1], 4))
-        alone = trained(table, replicas=1, seed=[5 + row])
-        np.testing.assert_allclose(alone.history["val_loss"][0], losses, rtol=1e-4)
-
-
-def test_plateau_rows_copies_count_rows_and_leave_the_original_alone():
-    plateau = schedules.PlateauRows([schedules.constant(0.1)] * 2, rows=[0], steps=3, patience=1)
-    first, second = copy.copy(plateau), copy.copy(plateau)
-    assert (first.row, second.row) == (0, 1)
-    assert first.losses is not second.losses
-    for watcher in (first, second):
-        watcher.on_epoch_end(0, {"val_loss": 1.0})
-        watcher.on_epoch_end(1, {"val_loss": 1.0})
-    np.testing.assert_allclose(plateau.schedule.factors.numpy(), [[0.1], [1.0]])
-    config = plateau.schedule.get_config()
-    assert schedules.FactoredSchedule.from_config(config).table.values.shape == (3, 2, 1)
-
-
-def test_plateau_rows_name_what_is_wrong():
-    flat = [schedules.constant(0.1)]
-    with pytest.raises(ValueError, match=r"`rows` must be among the 1 schedules\. Received: rows"):
-        schedules.PlateauRows(flat, rows=[1], steps=3)
-    with pytest.raises(ValueError, match=r"`factor` must be in \(0, 1\)"):
-        schedules.PlateauRows(flat, rows=[0], steps=3, factor=1.0)
-
-
-def test_plateau_rows_serve_one_training():
-    plateau = schedules.PlateauRows([schedules.constant(0.1)] * 2, rows=[0], steps=3)
-    watchers = [copy.copy(plateau) for _ in range(2)]
-    assert [watcher.row for watcher in watchers] == [0, 1]
-    with pytest.raises(ValueError, match=r"serves one training.*Received: watcher 3 of 2"):
-        copy.copy(plateau)
-
-
-def test_side_by_side_trains_each_net_as_if_alone():
-    x = RNG.normal(size=(40, 2, 3)).astype(np.float32)
-    y = RNG.integers(0, 4, 40)
-
-    def build(seed):
-        keras.utils.set_random_seed(seed)
-        layers = [keras.layers.Dense(5, "relu"), keras.layers.Dense(4, "softmax")]
-        return keras.Sequential([keras.Input((2, 3)), keras.layers.Flatten(), *layers])
-
-    nets = [build(seed) for seed in range(3)]
-    together = schedules.side_by_side(nets)
-    together.compile(sgd(0.1), loss=schedules.stacked_loss)
-    together.fit(x, y, epochs=2, **FIT)
-    outputs = together.predict(x, verbose=0)
-    assert outputs.shape == (40, 3, 4)
-    for number, one in enumerate(nets):
-        one.compile(sgd(0.1), loss="sparse_categorical_crossentropy")
-        one.fit(x, y, epochs=2, **FIT)
-        alone = one.predict(x, verbose=0)
-        np.testing.assert_allclose(outputs[:, number], alone, **CLOSE)
-
-
-def test_side_by_side_names_what_is_wrong():
-    with pytest.raises(ValueError, match=r"`networks` must not be empty\. Received: none"):
-        schedules.side_by_side([])
-    odd = keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
-    with pytest.raises(ValueError, match=r"must be stacks of Dense layers.+Dropout, Dense"):
-        schedules.side_by_side([odd])
-    with pytest.raises(ValueError, match=r"must be stacks of Dense layers, all of the same widths"):
-        schedules.side_by_side([net(), line(sgd())])

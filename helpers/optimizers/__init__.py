@@ -7,9 +7,8 @@ holds that contract and its checks. The rules: `momentum` has gradient descent w
 
 `trajectories` follows a path and measures it, `surfaces` has three surfaces to descend on,
 `in_keras` follows the same path with Keras, and `first_step` looks at Adam's first steps. `search`
-reads a search for the best rate, `sparse` trains softmax regression under an ℓ1 penalty. `costs`
-counts memory and compiles steps to be timed. `animation` draws paths for a page, with the controls
-of `player`.
+reads the width of a good range and finds the best path. `costs` counts memory and compiles steps to
+be timed. `animation` draws paths for a page, with the controls of `player`.
 """
 
 from helpers.optimizers.adam import AdamState, adam, adamw
@@ -41,14 +40,7 @@ from helpers.optimizers.in_keras import keras_trajectory
 from helpers.optimizers.lion import LionState, lion
 from helpers.optimizers.momentum import SgdState, sgd, terminal_velocity
 from helpers.optimizers.optimizer import Array, Optimizer, Schedule
-from helpers.optimizers.search import GoodRange, best_rate, good_range, search_path
-from helpers.optimizers.sparse import (
-    LinearModel,
-    accuracy,
-    fit_softmax_regression,
-    pruned,
-    sparsity,
-)
+from helpers.optimizers.search import GoodRange, good_range, search_path
 from helpers.optimizers.surfaces import Surface, elongated_bowl, rosenbrock, rotated, saddle
 from helpers.optimizers.trajectories import (
     crossings,
@@ -103,14 +95,8 @@ __all__ = [
     "keras_state_size",
     "numpy_step",
     "keras_step",
-    "best_rate",
     "good_range",
     "GoodRange",
     "search_path",
-    "LinearModel",
-    "fit_softmax_regression",
-    "accuracy",
-    "sparsity",
-    "pruned",
     "animate_trajectories",
 ]

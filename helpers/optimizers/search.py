@@ -1,4 +1,4 @@
-"""A rate search, read: which rate is best, and how far from it one may be."""
+"""Rates: how far from the best one may be, and which is best for a path."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -24,28 +24,6 @@ class GoodRange(NamedTuple):
     high: Array
     decades: Array
     inside: Array
-
-
-def best_rate(rates: Sequence[float], losses: Array) -> int:
-    """Return the index of the rate whose losses have the lowest geometric mean over replicas.
-
-    Args:
-        rates: Shape (rates,), above 0 and increasing, at least 2.
-        losses: Shape (rates, replicas), above 0 and finite.
-
-    Returns:
-        An index into `rates`.
-
-    Raises:
-        TypeError: An argument holds what is no real numbers.
-        ValueError: A shape or a value is not as it must be.
-
-    Example:
-        >>> best_rate([0.1, 1.0, 10.0], [[3.0, 4.0], [1.0, 2.0], [5.0, 1.0]])
-        1
-    """
-    _, losses = _checked(rates, losses)
-    return int(np.log(losses).mean(axis=1).argmin())
 
 
 def good_range(rates: Sequence[float], losses: Array, *, factor: float = 2.0) -> GoodRange:

@@ -10,9 +10,6 @@ what all of them refuse.
 callback; it rests on `momentum`, which lets an optimizer's momentum change at all. `finder` is the
 learning-rate finder, `state` keeps what a training changes and puts it back, and `interruption`
 stops a training, so that resuming can be tried.
-
-`stacked` drives trainings that run as rows of stacked variables, each at rates of its own, and
-`side_by_side` puts several networks into one model for an ordinary `fit`.
 """
 
 from helpers.schedules.callback import OneCycle
@@ -32,8 +29,6 @@ from helpers.schedules.interruption import InterruptAt, InterruptedTrainingError
 from helpers.schedules.momentum import momentum_attribute, momentum_variable
 from helpers.schedules.noisy_quadratic import Descent, noisy_descent
 from helpers.schedules.plateau import performance
-from helpers.schedules.side_by_side import side_by_side, stacked_loss
-from helpers.schedules.stacked import FactoredSchedule, PlateauRows
 from helpers.schedules.state import TrainingState, restore_state, training_state
 
 __all__ = [
@@ -64,8 +59,4 @@ __all__ = [
     "restore_state",
     "InterruptAt",
     "InterruptedTrainingError",
-    "FactoredSchedule",
-    "PlateauRows",
-    "side_by_side",
-    "stacked_loss",
 ]
