@@ -149,8 +149,7 @@ class Forward:
         return self._mapped(one, (packed, others, rows, numbers))
 
     def _mapped(self, function, rows):
-        first = next(one for one in tf.nest.flatten(rows) if one is not None)
-        return map_rows(function, rows, model=self.model, replicas=first.shape[0])
+        return map_rows(function, rows, model=self.model)
 
     def _outputs(self, x, *, training: bool, layer: int | None = None):
         model = self.model

@@ -100,7 +100,6 @@ class Program:
                 self._gradient,
                 (trainable, others, metrics, parts, own),
                 model=self.model,
-                replicas=replicas,
             )
             done = iterations + tf.cast(step, iterations.dtype)
             trainable, optimizer = step_function(trainable, gradients, optimizer, done, own)

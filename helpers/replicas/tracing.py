@@ -13,8 +13,8 @@ import tensorflow as tf
 # Steps up to which a recurrent layer is written out. As a loop it has to be mapped, forward and
 # backward, which takes TensorFlow up to forty seconds of tracing where this takes one.
 MOST_UNROLLED = 64
-# Layers whose operations TensorFlow cannot map over replicas, or maps wrongly: their model is
-# traced once for each replica, which is right, and slower.
+# Layers whose operations TensorFlow cannot map over replicas, or maps wrongly: their models are
+# trained one replica after another within each step, which is right, and slower.
 UNMAPPABLE: tuple[type, ...] = (keras.layers.Masking,)
 
 
@@ -29,14 +29,13 @@ def to_numpy(value) -> np.ndarray:
     return value.numpy() if hasattr(value, "numpy") else np.asarray(value)
 
 
-def map_rows(function: Callable, rows, *, model: keras.Model, replicas: int):
+def map_rows(function: Callable, rows, *, model: keras.Model):
     """Return the results of a function of one replica's tensors, for all, stacked.
 
     Args:
         function: From nested tensors without the axis of replicas to nested tensors.
         rows: The tensors with that axis leading.
         model: Whose layers decide whether the function can be vectorized.
-        replicas: Length of the axis.
     """
     flat = tf.nest.flatten(rows)
     present = [at for at, part in enumerate(flat) if part is not None]
@@ -48,8 +47,14 @@ def map_rows(function: Callable, rows, *, model: keras.Model, replicas: int):
     parts = [flat[at] for at in present]
     if is_mappable(model):
         return tf.vectorized_map(one, parts, fallback_to_while_loop=True)
-    results = [one([part[replica] for part in parts]) for replica in range(replicas)]
-    return tf.nest.map_structure(lambda *found: tf.stack(found), *results)
+    return tf.map_fn(one, parts, fn_output_signature=_signature(one, parts))
+
+
+def _signature(function: Callable, parts: Sequence[tf.Tensor]):
+    """Return what a function of one row of the parts gives, as specifications."""
+    specs = [tf.TensorSpec(part.shape[1:], part.dtype) for part in parts]
+    given = traced(function).get_concrete_function(specs).structured_outputs
+    return tf.nest.map_structure(lambda one: tf.TensorSpec(one.shape, one.dtype), given)
 
 
 def is_mappable(model: keras.Model) -> bool:
