@@ -187,6 +187,42 @@ def test_numbers_of_the_optimizer_are_a_replicas_own():
         assert_replica(trained, k, model, seen)
 
 
+def falling(step):
+    return 0.9 - 0.1 * np.asarray(step)
+
+
+def test_numbers_of_the_optimizer_may_be_functions_of_the_step():
+    trained = fit(epochs=1, each={"momentum": [0.5, falling]})
+    for k, momentum in enumerate([0.5, None]):
+        model = built(SEED + k)
+        if momentum is not None:
+            assert_replica(
+                trained,
+                k,
+                model,
+                ordinary_fit(
+                    model, SEED + k, optimizers.SGD(0.1, momentum=momentum), epochs=range(1)
+                ),
+            )
+    # By hand: v = m v − η g, w = w + v, with the momentum of the step.
+    model = built(SEED + 1)
+    loss_of = keras.losses.SparseCategoricalCrossentropy()
+    velocity = [0.0] * 4
+    order = batch_order(SEED + 1, 0, 60)
+    for step, start in enumerate(range(0, 60, BATCH)):
+        batch = order[start : start + BATCH]
+        with tf.GradientTape() as tape:
+            loss = loss_of(Y[batch], model(X[batch]))
+        found = tape.gradient(loss, [one.value for one in model.trainable_variables])
+        for at, (one, gradient) in enumerate(zip(model.trainable_variables, found, strict=True)):
+            velocity[at] = falling(step) * velocity[at] - 0.1 * gradient
+            one.assign_add(velocity[at])
+    for ours, theirs in zip(trained.weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours[1], theirs, atol=TOLERANCE)
+    with pytest.raises(ValueError, match=r"momentum to an optimizer that has one.*momentum=0.0"):
+        fit(optimizer="sgd", each={"momentum": 0.5})
+
+
 class HalvesWhereItRises(keras.callbacks.Callback):
     """A callback of a reader: it halves the rate and takes the weights back where the loss rose."""
 

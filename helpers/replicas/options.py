@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
-from helpers.replicas.stepping import CLIPS, rate_table, scheduled
+from helpers.replicas.stepping import CLIPS, rate_table, scheduled, settings_of
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 
@@ -170,7 +170,8 @@ class Numbers(NamedTuple):
 
     Attributes:
         rates: A number or an array of (steps,) for each replica.
-        optimizer: Name → (replicas,) numbers of the optimizer, thresholds of clipping with them.
+        optimizer: Name → numbers of the optimizer, thresholds of clipping with them: (replicas,),
+            or (steps, replicas) where some are functions of the step.
         layers: Name → (replicas,) numbers of layers.
     """
 
@@ -197,7 +198,7 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
         rates = [_rate(one, steps, first) for one in for_each(given, replicas, "learning_rate")]
     own, layers = {}, {}
     for name, values in each.items():
-        numbers = _numbers(name, for_each(values, replicas, name))
+        numbers = _at_all_steps(name, for_each(values, replicas, name), steps, first)
         if name in CLIPS and not (numbers > 0).all():
             raise ValueError(
                 f"`{name}` must be above 0, and infinite where nothing is to be clipped. "
@@ -207,13 +208,31 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
     for name in own:
         setting = getattr(optimizer, name, None)
         known = isinstance(setting, float | int) and not isinstance(setting, bool)
-        if name not in CLIPS and not (known and name in optimizer.get_config()):
+        if name == "momentum" and known and setting == 0:
+            raise ValueError(
+                "`each` can give a momentum to an optimizer that has one, above 0. "
+                "Received: optimizer with momentum=0.0"
+            )
+        if name not in CLIPS and not (known and name in settings_of(optimizer)):
             raise ValueError(
                 "`each` must name the learning_rate, thresholds "
                 f"({', '.join(CLIPS)}), numbers of the optimizer, or of layers as "
                 f'"layer.attribute". Received: {name!r}'
             )
     return Numbers(rates, own, layers)
+
+
+def _at_all_steps(name: str, values: list, steps: int, first: int) -> np.ndarray:
+    """Return (replicas,) numbers, or (steps, replicas) where some are functions of the step."""
+    if "." in name or not any(map(callable, values)):
+        return _numbers(name, values)
+    columns = [
+        _table(_at_steps(one, np.arange(first, first + steps)), one, steps, name)
+        if callable(one)
+        else np.full(steps, _numbers(name, [one])[0])
+        for one in values
+    ]
+    return np.stack(columns, axis=1)
 
 
 def for_each(values, replicas: int, name: str) -> list:
@@ -264,17 +283,17 @@ def _at_steps(rate: Callable, steps: np.ndarray) -> np.ndarray:
         return np.asarray([rate(int(step)) for step in steps], dtype=np.float32)
 
 
-def _table(values: np.ndarray, rate, steps: int) -> np.ndarray:
+def _table(values: np.ndarray, rate, steps: int, name: str = "learning rate") -> np.ndarray:
     good = values.shape == (steps,) and np.isfinite(values).all() and (values >= 0).all()
     if not good:
         seen = f"shape {values.shape}"
         if values.shape == (steps,):
             bad = int(np.argmin(np.isfinite(values) & (values >= 0)))
             seen = f"{values[bad]} at step {bad}"
-        name = getattr(rate, "__name__", type(rate).__name__)
+        function = getattr(rate, "__name__", type(rate).__name__)
         raise ValueError(
-            "a learning rate that is a function of the step must give a finite number of 0 or "
-            f"more for each of an array of {steps} steps. Received: {name} gives {seen}"
+            f"a {name} that is a function of the step must give a finite number of 0 or "
+            f"more for each of an array of {steps} steps. Received: {function} gives {seen}"
         )
     return values
 

@@ -69,7 +69,7 @@ class Program:
             state: Packed.
             data: (x, y, sample_weight), nested arrays of n examples.
             order: Shape (replicas, examples of an epoch), rows of the data.
-            numbers: Name → shape (replicas,); of the learning rate (steps, replicas).
+            numbers: Name → shape (replicas,), or (steps, replicas) as that of the learning rate.
             batch_size: Examples a step; the last batch may be smaller.
 
         Returns:
@@ -78,8 +78,9 @@ class Program:
         """
         metrics = self.compiled.start(len(order))
         arguments = [*state, metrics, data, order, numbers, np.int32(batch_size)]
+        by_step = {name: 0 for name, values in numbers.items() if values.ndim == 2}
         trainable, others, optimizer, iterations, seen, watched = self.calls(
-            self._train_epoch, arguments, open_axes={5: 0, 6: 1, "learning_rate": 0}
+            self._train_epoch, arguments, open_axes={5: 0, 6: 1} | by_step
         )
         return State(trainable, others, optimizer, iterations), seen, watched
 
@@ -87,15 +88,16 @@ class Program:
         self, trainable, others, optimizer, iterations, metrics, data, order, numbers, batch_size
     ):
         examples, replicas = tf.shape(order)[1], order.shape[0]
-        rates = numbers["learning_rate"]
-        constant = {name: value for name, value in numbers.items() if name != "learning_rate"}
-        steps = tf.shape(rates)[0]
+        steps = tf.shape(numbers["learning_rate"])[0]
         step_function = traced(self._step_rows, jit_compile=True) if self.fused else self._step_rows
 
         def body(step, trainable, others, optimizer, metrics, total, watched):
             batch = order[:, step * batch_size : (step + 1) * batch_size]
             parts = gathered(data, batch)
-            own = constant | {"learning_rate": rates[step]}
+            own = {
+                name: values[step] if values.shape.rank == 2 else values
+                for name, values in numbers.items()
+            }
             gradients, others, metrics, loss, seen = map_rows(
                 self._gradient,
                 (trainable, others, metrics, parts, own),

@@ -246,7 +246,7 @@ def _some_settings(settings: dict, kept: np.ndarray) -> dict:
     numbers = settings["numbers"]
     some = numbers._replace(
         rates=[numbers.rates[k] for k in kept],
-        optimizer={name: values[kept] for name, values in numbers.optimizer.items()},
+        optimizer={name: values[..., kept] for name, values in numbers.optimizer.items()},
         layers={name: values[kept] for name, values in numbers.layers.items()},
     )
     return settings | {"numbers": some, "kept": settings["kept"][kept]}

@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras.src.backend.tensorflow.optimizer import TFOptimizer
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 
+from helpers.replicas.numbers import RowNumber
 from helpers.replicas.tracing import to_numpy
 
 # Optimizers whose step acts on each element by itself: all variables of a replica may be one row.
@@ -126,7 +127,7 @@ class _own_numbers:  # noqa: N801 - a context manager
         self.optimizer.row["learning_rate"] = self.row.pop("learning_rate")
         self.kept = {name: getattr(self.optimizer, name) for name in self.row}
         for name, value in self.row.items():
-            object.__setattr__(self.optimizer, name, value)
+            object.__setattr__(self.optimizer, name, RowNumber(value))
 
     def __exit__(self, *error):
         for name, value in self.kept.items():

@@ -116,7 +116,7 @@ class _Run:
         self.data = tuple(plan.training)
         mean = program.compiled.is_mean
         self.chunk = EVALUATION_CHUNK if mean else plan.batch_size
-        self.constant = plan.numbers.optimizer | plan.numbers.layers
+        self.own = plan.numbers.optimizer | plan.numbers.layers
         names = program.compiled.names
         valid = [f"val_{name}" for name in names] if plan.validation is not None else []
         self.names = [*names, *valid]
@@ -131,7 +131,11 @@ class _Run:
         """Train an epoch; return loss and metrics by name, and what was watched."""
         plan, program = self.plan, self.program
         done = (epoch - plan.epochs.start) * self.steps
-        numbers = self.constant | {"learning_rate": _table(rates, done, self.steps)}
+        now = {
+            name: values if values.ndim == 1 else values[done : done + self.steps]
+            for name, values in self.own.items()
+        }
+        numbers = now | {"learning_rate": _table(rates, done, self.steps)}
         orders = [batch_order(seed, epoch, plan.examples) for seed in self.different]
         order = np.stack(orders)[self.which]
         if plan.rows is not None:
