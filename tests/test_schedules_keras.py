@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from helpers import schedules
+from helpers.replicas import batch_order, fit_replicas
 
 # Keras' own callbacks read the rate in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -319,3 +320,22 @@ def test_as_keras_names_what_is_wrong(kind, call, message):
     with pytest.raises(kind) as error:
         call()
     assert message in str(error.value)
+
+
+def test_replicas_with_cycles_of_rate_and_momentum_equal_the_callback():
+    cycles = {
+        "learning_rate": schedules.one_cycle(0.1, steps=10),
+        "momentum": schedules.one_cycle_momentum(steps=10),
+    }
+    build = lambda: keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])  # noqa: E731
+    fitting = {"optimizer": sgd(), "loss": "mse", "epochs": 1, "batch_size": 4}
+    found = fit_replicas(build, X, Y, each=cycles, replicas=2, seed=5, **fitting)
+    for replica in range(2):
+        keras.utils.set_random_seed(5 + replica)
+        model = build()
+        model.compile(sgd(), "mse")
+        order = batch_order(5 + replica, 0, len(X))
+        cycle = schedules.OneCycle(0.1)
+        model.fit(X[order], Y[order], callbacks=[cycle], **FIT | {"batch_size": 4})
+        for one, other in zip(found.weights, model.get_weights(), strict=True):
+            np.testing.assert_allclose(one[replica], other, **CLOSE)
