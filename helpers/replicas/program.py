@@ -193,6 +193,8 @@ def _clipped(gradients: list, own: Mapping) -> list:
     if "clipvalue" in own:
         limit = own["clipvalue"]
         gradients = [tf.clip_by_value(one, -limit, limit) for one in gradients]
+    if not {"clipnorm", "global_clipnorm"} & set(own):
+        return gradients
     # Sums of squares, as TensorFlow's `L2Loss` can only be looped over replicas.
     squares = [tf.reduce_sum(tf.square(one)) for one in gradients]
     if "clipnorm" in own:
