@@ -9,7 +9,7 @@ UV_LOCK := $(RUN) -m uv pip compile --universal --python-version 3.11 \
 JOBS ?= 2
 PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadfile
 MACHINES := ONEDNN_MAX_CPU_ISA=SSE41 ONEDNN_MAX_CPU_ISA=AVX2 \
-	TF_ENABLE_ONEDNN_OPTS=0 TF_NUM_INTRAOP_THREADS=1
+	TF_ENABLE_ONEDNN_OPTS=0 TF_NUM_INTRAOP_THREADS=2
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 900
 
 export TF_CPP_MIN_LOG_LEVEL := 3
