@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
-from helpers.transfer.stacks import Array, Weights
+Array = NDArray[np.floating]
+Weights = Sequence[Array]
 
 
 def draw_weights(sizes: Sequence[int], *, seeds: Sequence[int]) -> list[Array]:
@@ -64,18 +66,3 @@ def reuse_layers(fresh: Weights, source: Weights, layers: int) -> list[Array]:
                 f"Received: {other.shape} for {own.shape}"
             )
     return taken + [np.array(weight) for weight in fresh[2 * layers :]]
-
-
-def tile(stack: Weights, times: int) -> list[Array]:
-    """Return the stack repeated along the axis of replicas: all of it, then all of it again.
-
-    Raises:
-        ValueError: `times` is below 1.
-
-    Example:
-        >>> tile([np.array([[1.0], [2.0]])], 2)[0].ravel()
-        array([1., 2., 1., 2.])
-    """
-    if times < 1:
-        raise ValueError(f"`times` must be at least 1. Received: times={times}")
-    return [np.concatenate([np.asarray(weight)] * times) for weight in stack]

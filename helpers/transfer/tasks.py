@@ -126,29 +126,6 @@ def _draw(members: Sequence[np.ndarray], each: int, rng: np.random.Generator) ->
     return np.concatenate([rng.permutation(rows)[:each] for rows in members])
 
 
-def with_features(labelled: LabelledImages, features: np.ndarray) -> LabelledImages:
-    """Return the drawn images with cached features in the place of their pixels.
-
-    Args:
-        labelled: What was drawn.
-        features: Of all images from which was drawn, shape (replicas, images, features).
-
-    Raises:
-        ValueError: The numbers of replicas differ.
-
-    Example:
-        >>> drawn = LabelledImages(np.array([[2, 0]]), np.zeros((1, 2, 8, 8)), np.array([[0, 1]]))
-        >>> with_features(drawn, np.array([[[5.0], [6.0], [7.0]]])).x.ravel()
-        array([7., 5.])
-    """
-    if len(features) != len(labelled.rows):
-        raise ValueError(
-            "`features` must have the replicas of `labelled`. "
-            f"Received: {len(features)} for {len(labelled.rows)}"
-        )
-    return labelled._replace(x=np.take_along_axis(features, labelled.rows[..., None], axis=1))
-
-
 def separation(features: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return how far two classes lie apart, in units of the spread within them.
 
