@@ -409,6 +409,16 @@ def test_search_widens_until_the_best_lies_inside_with_equal_budgets():
     np.testing.assert_allclose(found.best("plain").weights[0], alone.weights[0], atol=TOLERANCE)
 
 
+def test_search_widens_downwards_where_an_arm_diverges_at_all_rates():
+    def choose(run):
+        rate = run.model(0).optimizer.learning_rate.numpy()
+        return np.full(2, np.inf if rate > 1 else abs(np.log(rate / 0.1)))
+
+    found = search({"net": net}, [4.0, 16.0], X, Y, choose=choose, **SHARED)
+    assert found.rates["net"].round(4).tolist() == [0.0156, 0.0625, 0.25, 1.0, 4.0, 16.0]
+    assert found.rate("net") == 0.0625
+
+
 def test_search_judges_on_another_set():
     judge = X[:10] + 1, Y[:10]
     found = search(

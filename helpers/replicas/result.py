@@ -5,6 +5,7 @@ from functools import cached_property
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from helpers.replicas.building import Build, build_one, kept_random_state
 from helpers.replicas.forward import State, is_dropping
@@ -52,17 +53,20 @@ class Replicas:
                 f"replicas are taken by an index from 0 to {len(self) - 1}, a slice, indices or a "
                 f"mask. Received: {which!r}"
             ) from error
+        numbers = kept
+        if len(kept) and (np.diff(kept) == 1).all():
+            kept = slice(int(kept[0]), int(kept[-1]) + 1)  # a view, not a copy
         pick = lambda values: np.asanyarray(values)[kept]  # noqa: E731
         return replace(
             self,
             history={name: pick(values) for name, values in self.history.items()},
             steps={name: pick(values) for name, values in self.steps.items()},
-            seeds=tuple(self.seeds[k] for k in kept),
-            builds=tuple(self.builds[k] for k in kept),
+            seeds=tuple(self.seeds[k] for k in numbers),
+            builds=tuple(self.builds[k] for k in numbers),
             stopped_at=self.stopped_at[kept],
             _start=_some(self._start, kept),
             _state=_some(self._state, kept),
-            _settings=_some_settings(self._settings, kept),
+            _settings=_some_settings(self._settings, numbers),
         )
 
     @cached_property
@@ -237,9 +241,14 @@ def _set_numbers(model: keras.Model, values: dict) -> None:
         setattr(owner, path[-1], value)
 
 
-def _some(state: State, kept: np.ndarray) -> State:
-    parts = ([to_numpy(one)[kept] for one in part] for part in state[:3])
+def _some(state: State, kept: np.ndarray | slice) -> State:
+    parts = ([_view(one)[kept] for one in part] for part in state[:3])
     return State(*parts, state.iterations)
+
+
+def _view(value) -> np.ndarray:
+    """Return a tensor's memory as an array, which nobody writes to."""
+    return np.asarray(memoryview(value)) if tf.is_tensor(value) else value
 
 
 def _some_settings(settings: dict, kept: np.ndarray) -> dict:

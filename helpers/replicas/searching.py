@@ -30,8 +30,12 @@ class Search:
     judged: dict[str, dict[str, np.ndarray]]
 
     def position(self, arm: str) -> int:
-        """Return which of an arm's rates is its best, by the mean loss over replicas."""
-        return best_position(self.losses[arm])
+        """Return which of an arm's rates is its best, by the mean loss over replicas.
+
+        The lowest, where some replica diverged at each of them.
+        """
+        losses = self.losses[arm]
+        return best_position(losses) if np.isfinite(losses).all(axis=1).any() else 0
 
     def rate(self, arm: str) -> float:
         """Return an arm's best rate."""

@@ -161,6 +161,8 @@ def run_kernel(request: dict) -> None:
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    # What a notebook's own import of it sets in the environment, it sets in an ordinary kernel.
+    sys.modules.pop("helpers.quiet", None)
     _choose_backend()
     _reseed()
     from ipykernel.kernelapp import IPKernelApp
