@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from helpers import clipping
 from helpers.clipping import angle, clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
+from helpers.replicas import batch_order, fit_replicas
 
 KERAS = {
     "clipvalue": clip_by_value,
@@ -255,46 +256,34 @@ class TestRecurrentGradients:
         # One unit, U = (1, 0), W = 2, v = 3, biases 0; x = 1, 1 without marks, y = 8:
         # h₁ = 1, h₂ = 1 + 2 = 3, ŷ = 9, J = 1, ∂J/∂ŷ = 2. δ₂ = 2 · 3 = 6, δ₁ = 6 · 2 = 12.
         # ∂J/∂U = (1 · 12 + 1 · 6, 0), ∂J/∂W = h₁ δ₂ = 6, ∂J/∂b = 18, ∂J/∂v = 2 h₂ = 6, ∂J/∂c = 2.
-        weights = [[[[1.0], [0.0]]], [[[2.0]]], [[0.0]], [[[3.0]]], [[0.0]]]
+        weights = [[[1.0], [0.0]], [[2.0]], [0.0], [[3.0]], [0.0]]
         weights = [np.array(weight) for weight in weights]
-        x = np.array([[[[1.0, 0.0], [1.0, 0.0]]]])
-        assert clipping.predict_sequences(weights, x).tolist() == [[9]]
-        loss, gradients = clipping.recurrent_gradients(weights, x, np.array([[8.0]]))
-        assert loss.tolist() == [1]
-        expected = [[[[18]], [[0]]], [[[6]]], [[18]], [[[6]]], [[2]]]
-        assert gradients[0].ravel().tolist() == [18, 0]
-        for gradient, value in zip(gradients[1:], expected[1:], strict=True):
-            assert gradient.tolist() == value
+        x = np.array([[[1.0, 0.0], [1.0, 0.0]]])
+        loss, gradients = clipping.recurrent_gradients(weights, x, np.array([8.0]))
+        assert loss == 1
+        expected = [[[18], [0]], [[6]], [18], [[6]], [2]]
+        assert [gradient.tolist() for gradient in gradients] == expected
 
     def test_equal_keras(self, rng):
-        import tensorflow as tf
-
-        model = clipping.recurrent_net(4, units=6, recurrent_initializer="orthogonal")
-        model.set_weights(
-            [weight + rng.normal(size=weight.shape) for weight in model.get_weights()]
-        )
-        task = small_task()
+        model, task = clipping.recurrent_net(4, units=6), small_task()
+        weights = [weight + rng.normal(size=weight.shape) for weight in model.get_weights()]
+        model.set_weights(weights)
         x, y = task.x_train, task.y_train
-        with tf.GradientTape() as tape:
-            y_pred = model(x)[:, 0]
-            expected_loss = tf.reduce_mean(tf.square(y_pred - y))
-        expected = tape.gradient(expected_loss, [v.value for v in model.trainable_variables])
-        weights = [weight[None] for weight in model.get_weights()]
-        loss, gradients = clipping.recurrent_gradients(weights, x[None], y[None])
-        predicted = clipping.predict_sequences(weights, x[None])[0]
-        np.testing.assert_allclose(predicted, y_pred, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(loss[0], expected_loss, rtol=1e-4)
+        expected = clipping.loss_gradients(model, x, y[:, None], loss="mse")
+        loss, gradients = clipping.recurrent_gradients(weights, x, y)
+        expected_loss = np.mean(np.square(model.predict(x, verbose=0)[:, 0] - y))
+        assert loss == pytest.approx(expected_loss, rel=1e-4)
         # Float32 sums over 20 sequences and 4 steps, whose terms partly cancel.
         for ours, theirs in zip(gradients, expected, strict=True):
-            np.testing.assert_allclose(ours[0], theirs, rtol=1e-3, atol=1e-3)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3)
 
     def test_equal_central_differences(self, rng):
         weights = [
             weight + 0.1 * rng.normal(size=weight.shape)
-            for weight in clipping.draw_weights(units=3, replicas=2, seed=0)
+            for weight in clipping.recurrent_net(4, units=3).get_weights()
         ]
         task = small_task()
-        x, y = (np.stack([array[:5], array[5:10]]) for array in (task.x_train, task.y_train))
+        x, y = task.x_train[:5].astype(np.float64), task.y_train[:5]
         _, gradients = clipping.recurrent_gradients(weights, x, y)
         step = 1e-6  # error of order step² plus 1e-16 / step
         for weight, gradient in zip(weights, gradients, strict=True):
@@ -302,147 +291,48 @@ class TestRecurrentGradients:
                 kept, losses = weight[index], []
                 for shift in (step, -step):
                     weight[index] = kept + shift
-                    losses.append(clipping.recurrent_gradients(weights, x, y)[0][index[0]])
+                    losses.append(clipping.recurrent_gradients(weights, x, y)[0])
                 weight[index] = kept
                 difference = (losses[0] - losses[1]) / (2 * step)
                 assert gradient[index] == pytest.approx(difference, rel=1e-5, abs=1e-7)
 
-    def test_replicas_do_not_mix(self):
-        task, weights = small_task(), clipping.draw_weights(units=3, replicas=3, seed=0)
-        x, y = (np.stack([array] * 3) for array in (task.x_train, task.y_train))
-        _, together = clipping.recurrent_gradients(weights, x, y)
-        _, alone = clipping.recurrent_gradients([w[1:2] for w in weights], x[1:2], y[1:2])
-        for whole, one in zip(together, alone, strict=True):
-            np.testing.assert_allclose(whole[1], one[0], rtol=1e-5, atol=1e-6)
-
-
-class TestWeights:
-    def test_have_the_limits_and_shapes_of_keras(self):
-        weights = clipping.draw_weights(units=200, replicas=2, seed=0)
-        model = clipping.recurrent_net(3, units=200)
-        keras.utils.set_random_seed(0)
-        for ours, theirs in zip(weights, model.get_weights(), strict=True):
-            assert ours.shape[1:] == theirs.shape
-            assert ours.dtype == theirs.dtype
-            # The extremes of 200 to 400 uniform numbers.
-            assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=0.1)
-        np.testing.assert_array_equal(weights[1][0], np.eye(200))
-
-    def test_replica_k_is_drawn_with_seed_plus_k(self):
-        first, later = (clipping.draw_weights(units=4, replicas=2, seed=seed) for seed in (0, 1))
-        np.testing.assert_array_equal(first[0][1], later[0][0])
-        assert not np.array_equal(first[0][0], first[0][1])
-
-
-OPTIONS = {"learning_rate": 0.05, "epochs": 2, "batch_size": 8, "seed": 3}
-
-
-class TestTraining:
     @pytest.mark.parametrize(("option", "clip"), KERAS.items())
-    def test_equals_keras(self, option, clip):
+    def test_with_clipping_are_the_first_steps_of_fit_replicas(self, option, clip):
         task = small_task()
-        weights = clipping.draw_weights(units=5, replicas=2, seed=0)
-        trained = clipping.train_clipped(weights, task, thresholds=[0.2], clip=clip, **OPTIONS)
-        for replica in range(2):
-            model = clipping.recurrent_net(4, units=5)
-            model.set_weights([weight[replica] for weight in weights])
-            model.compile(keras.optimizers.SGD(0.05, **{option: 0.2}), "mse")
-            losses = []
-            for epoch in range(2):
-                order = np.random.default_rng((3 + replica, epoch)).permutation(20)
-                for start in range(0, 20, 8):
-                    batch = order[start : start + 8]
-                    x, y = task.x_train[batch], task.y_train[batch]
-                    losses.append(model.train_on_batch(x, y))
-            np.testing.assert_allclose(trained.loss[0, replica, 0], losses[0], rtol=1e-4)
-            for ours, theirs in zip(trained.weights, model.get_weights(), strict=True):
-                np.testing.assert_allclose(ours[0, replica], theirs, rtol=1e-4, atol=1e-5)
-            expected = model.evaluate(task.x_valid, task.y_valid, verbose=0)
-            assert trained.val_loss[0, replica, -1] == pytest.approx(expected, rel=1e-3)
-
-    def test_equals_fit_replicas(self):
-        from helpers.replicas import fit_replicas
-
-        task = small_task(steps=3)
-        keras_side = fit_replicas(
-            lambda: clipping.recurrent_net(3, units=4),
+        trained = fit_replicas(
+            lambda: clipping.recurrent_net(4, units=5),
             task,
-            optimizer=keras.optimizers.SGD(0.05, global_clipnorm=0.2),
+            optimizer=keras.optimizers.SGD(0.05),
             loss="mse",
-            metrics=(),
-            replicas=2,
-            **{name: OPTIONS[name] for name in ("epochs", "batch_size", "seed")},
+            epochs=2,
+            batch_size=8,
+            replicas=3,
+            seed=[3, 3, 4],
+            each={option: [0.2, np.inf, 0.2]},
+            watch={"norm": lambda step: sum(keras.ops.sum(g**2) for g in step.gradients) ** 0.5},
         )
-        ours = clipping.train_clipped(keras_side.initial_weights, task, thresholds=[0.2], **OPTIONS)
-        np.testing.assert_allclose(ours.val_loss[0], keras_side.history["val_loss"], rtol=1e-4)
-
-    def test_shapes_and_pairing(self):
-        weights = clipping.draw_weights(units=5, replicas=2, seed=0)
-        trained = clipping.train_clipped(
-            weights, small_task(), thresholds=[0.1, np.inf, 1e9], **OPTIONS
-        )
-        # 20 sequences in batches of 8 are 3 steps an epoch.
-        assert trained.loss.shape == trained.norms.shape == (3, 2, 6)
-        assert trained.val_loss.shape == (3, 2, 2)
-        assert [w.shape[2:] for w in trained.weights] == [w.shape[1:] for w in weights]
-        np.testing.assert_array_equal(trained.loss[0, :, 0], trained.loss[1, :, 0])
-        np.testing.assert_array_equal(trained.loss[1], trained.loss[2])  # 1e9 clips nothing
-
-    def test_first_norm_is_that_of_the_first_batch(self):
-        weights, task = clipping.draw_weights(units=5, replicas=1, seed=0), small_task()
-        trained = clipping.train_clipped(weights, task, thresholds=[1.0], **OPTIONS)
-        batch = np.random.default_rng((3, 0)).permutation(20)[None, :8]
-        _, gradients = clipping.recurrent_gradients(
-            weights, task.x_train[batch], task.y_train[batch]
-        )
-        assert trained.norms[0, 0, 0] == pytest.approx(global_norm(gradients), rel=1e-5)
-
-    def test_a_step_is_no_longer_than_rate_times_threshold(self):
-        weights = clipping.draw_weights(units=5, replicas=2, seed=0)
-        options = OPTIONS | {"epochs": 1, "batch_size": 20}
-        trained = clipping.train_clipped(weights, small_task(), thresholds=[0.1], **options)
-        for replica in range(2):
-            step = [
-                a[0, replica] - b[replica] for a, b in zip(trained.weights, weights, strict=True)
-            ]
-            # Weights of about 1 in float32 are known to 1e-7, a step of 0.005 to 1e-4 of itself.
-            assert global_norm(step) == pytest.approx(0.05 * 0.1, rel=1e-3)
-
-    def test_starting_weights_are_left_alone(self):
-        weights = clipping.draw_weights(units=5, replicas=2, seed=0)
-        kept = [weight.copy() for weight in weights]
-        clipping.train_clipped(weights, small_task(), thresholds=[1.0], **OPTIONS)
-        for weight, copy in zip(weights, kept, strict=True):
-            np.testing.assert_array_equal(weight, copy)
-
-    def test_clipping_turns_divergence_into_learning(self):
-        # The book's setting: without clipping nothing beats the constant answer.
-        task = clipping.adding_problem()
-        weights = clipping.draw_weights(replicas=4, seed=42)
-        trained = clipping.train_clipped(
-            weights, task, thresholds=[np.inf, 0.3], learning_rate=0.3, epochs=10, seed=42
-        )
-        shares = clipping.explained_share(trained.val_loss, task.y_valid)
-        # Of 48 clipped nets the worst explained 0.33 at its best epoch; roundings, hence the
-        # processor, decide by how much more.
-        assert shares[0, :, -1].max() < 0.05
-        assert shares[1].max(axis=-1).min() > 0.2
-        assert np.isfinite(trained.val_loss[1]).all()
+        for replica, (seed, threshold) in enumerate([(3, 0.2), (3, None), (4, 0.2)]):
+            weights = [weight[replica] for weight in trained.initial_weights]
+            norms = []
+            for epoch in range(2):
+                order = batch_order(seed, epoch, 20)
+                for batch in (order[:8], order[8:16], order[16:]):
+                    x, y = task.x_train[batch], task.y_train[batch]
+                    gradients = clipping.recurrent_gradients(weights, x, y)[1]
+                    norms.append(global_norm(gradients))
+                    clipped = clip(gradients, threshold) if threshold else gradients
+                    weights = [w - 0.05 * g for w, g in zip(weights, clipped, strict=True)]
+            # Float32 over six steps, which multiply what was rounded before.
+            np.testing.assert_allclose(trained.steps["norm"][replica], norms, rtol=1e-3)
+            for ours, theirs in zip(weights, trained.weights, strict=True):
+                np.testing.assert_allclose(ours, theirs[replica], rtol=1e-3, atol=1e-4)
 
 
-def test_recurrent_net_loops_as_it_unrolls():
-    task = small_task()
-    nets = [clipping.recurrent_net(4, units=3, unroll=unroll) for unroll in (True, False)]
-    nets[1].set_weights(nets[0].get_weights())
-    outputs = [net.predict(task.x_valid, verbose=0) for net in nets]
-    assert outputs[0].shape == (10, 1)
-    np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-5)
-
-
-def train(**options):
-    defaults = {"thresholds": [1.0], "learning_rate": 0.1, "epochs": 1}
-    weights = clipping.draw_weights(units=3, replicas=2, seed=0)
-    return clipping.train_clipped(weights, small_task(), **(defaults | options))
+def test_recurrent_net_starts_as_the_identity():
+    weights = clipping.recurrent_net(3, units=4).get_weights()
+    np.testing.assert_array_equal(weights[1], np.eye(4))
+    assert not any(weights[2])
+    assert not any(weights[4])
 
 
 ONE = [np.ones(2)]
@@ -487,27 +377,6 @@ ONE = [np.ones(2)]
         (ValueError, lambda: clipping.explained_share(0.1, [1, 1]), "vary.*variance=0.0"),
         (ValueError, lambda: clipping.recurrent_net(0), "at least 1. Received: steps=0"),
         (ValueError, lambda: clipping.recurrent_net(3, units=0), "units=0"),
-        (ValueError, lambda: clipping.draw_weights(replicas=0, seed=0), "replicas=0"),
-        (
-            ValueError,
-            lambda: clipping.predict_sequences(ONE, np.ones((1, 2, 3, 2))),
-            r"`weights`, `x` and `y` must be.*\[\(2,\)\], \(1, 2, 3, 2\) and None",
-        ),
-        (
-            ValueError,
-            lambda: clipping.recurrent_gradients(
-                clipping.draw_weights(units=3, replicas=2, seed=0),
-                np.ones((2, 4, 3, 2)),
-                np.ones(4),
-            ),
-            r"\(2, 4, 3, 2\) and \(4,\)",
-        ),
-        (ValueError, lambda: train(thresholds=[]), r"at least one number.*thresholds=\[\]"),
-        (ValueError, lambda: train(thresholds=[0.0, 1.0]), r"above 0.*=\[0.0, 1.0\]"),
-        (ValueError, lambda: train(thresholds=[NAN]), r"above 0.*=\[nan\]"),
-        (ValueError, lambda: train(learning_rate=0.0), "`learning_rate` must.*learning_rate=0.0"),
-        (ValueError, lambda: train(epochs=0), "at least 1.*epochs=0"),
-        (ValueError, lambda: train(batch_size=0), "at least 1.*batch_size=0"),
     ],
 )
 def test_bad_input_is_refused(error, call, message):

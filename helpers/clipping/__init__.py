@@ -4,8 +4,7 @@ A gradient is a sequence of arrays, one for each variable. `clip` holds the thre
 equal to what Keras' optimizers do, and `angles` how far they turn the gradient.
 
 The net that diverges without clipping is a small recurrent one: `tasks` draws the sequences that it
-learns from, `networks` builds it in Keras, `recurrence` computes its gradients in NumPy for many
-replicas at once, and `training` trains it with several thresholds and notes every step's norm.
+learns from, `networks` builds it in Keras, and `recurrence` computes its gradients in NumPy.
 """
 
 from helpers.clipping.angles import angle
@@ -18,14 +17,12 @@ from helpers.clipping.clip import (
     global_norm,
 )
 from helpers.clipping.networks import loss_gradients, recurrent_net
-from helpers.clipping.recurrence import draw_weights, predict_sequences, recurrent_gradients
+from helpers.clipping.recurrence import recurrent_gradients
 from helpers.clipping.tasks import SequenceTask, adding_problem, explained_share
-from helpers.clipping.training import Clip, ClippedTraining, train_clipped
 
 __all__ = [
     "Array",
     "Gradients",
-    "Clip",
     "clip_by_value",
     "clip_by_norm",
     "clip_by_global_norm",
@@ -36,9 +33,5 @@ __all__ = [
     "explained_share",
     "recurrent_net",
     "loss_gradients",
-    "draw_weights",
-    "predict_sequences",
     "recurrent_gradients",
-    "ClippedTraining",
-    "train_clipped",
 ]
