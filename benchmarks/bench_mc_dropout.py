@@ -10,12 +10,12 @@ from functools import partial
 
 import keras
 import numpy as np
-from measuring import in_turns, ratio, seconds, write_rows
+from measuring import ROUNDS, in_turns, ratio, seconds, write_rows
 
 from helpers import data
 from helpers.regularization import mc_predict, monte_carlo, regularized_mlp
 
-SAMPLES, ROUNDS = 100, 3
+SAMPLES = 100
 BATCHED, CONVERTED = "batched", "batched, converted each time"
 SEPARATE = ("model(x, training=True)", "model.predict")
 

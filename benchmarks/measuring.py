@@ -1,8 +1,8 @@
 """What the benchmarks share: sides timed in turns, the machine's limit, result files.
 
 A training is measured in a process of its own (`trainings.py`), on the working tree and on a commit
-checked out beside it. With ``--quick`` a benchmark does little, once, and writes nothing: it shows
-that it runs.
+checked out beside it. With ``--quick`` a benchmark of trainings does little, once, and writes
+nothing: it shows that it runs.
 """
 
 import csv
