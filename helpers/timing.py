@@ -29,8 +29,9 @@ def time_interleaved(
         calls: What to time, by name; each is called once beforehand.
         rounds: Number of rounds.
         repeats: Turns in a round; each call's fastest counts.
-        clock: What tells the seconds, without arguments: by default `time.perf_counter`. With
-            `time.process_time` other processes do not count, and all threads of this one do.
+        clock: What tells the seconds, without arguments: by default `time.process_time`, to which
+            other processes do not count, and all threads of this one do. `time.perf_counter`
+            tells what passes on the wall.
 
     Returns:
         Seconds, by name, shape (rounds,).
@@ -51,7 +52,7 @@ def time_interleaved(
         )
     if not (clock is None or callable(clock)):
         raise TypeError(f"`clock` must be callable or None. Received: clock={clock!r}")
-    clock = time.perf_counter if clock is None else clock
+    clock = time.process_time if clock is None else clock
     seconds = {name: np.full((rounds, repeats), np.inf) for name in calls}
     for call in calls.values():
         call()
