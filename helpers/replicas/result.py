@@ -10,7 +10,6 @@ import tensorflow as tf
 from helpers.replicas.building import Build, build_one, kept_random_state
 from helpers.replicas.forward import State, is_dropping
 from helpers.replicas.options import examples, resolve_rows
-from helpers.replicas.program import Program
 from helpers.replicas.stepping import fresh_optimizer
 from helpers.replicas.tracing import to_numpy
 from helpers.replicas.training import EVALUATION_CHUNK, stacked_weights
@@ -36,9 +35,9 @@ class Replicas:
     seeds: tuple[int, ...]
     builds: tuple[Build, ...]
     stopped_at: np.ndarray
-    _start: State = field(repr=False)
-    _state: State = field(repr=False)
-    _program: Program = field(repr=False)
+    _start: object = field(repr=False)  # a State
+    _state: object = field(repr=False)  # a State
+    _program: object = field(repr=False)  # the Program that trained them
     _settings: dict = field(repr=False)  # what fit_replicas was called with, to go on
 
     def __len__(self) -> int:
