@@ -4,14 +4,23 @@ import inspect
 
 import keras
 
+# Augmentations whose stacked training did not equal `fit` (tests/enumeration).
+UNEQUAL = (
+    *("MixUp", "RandAugment", "Equalization", "RandomGrayscale", "RandomInvert", "Solarization"),
+    *("RandomColorDegeneration", "RandomHue", "RandomSaturation", "RandomColorJitter"),
+    *("RandomPosterization", "RandomSharpness", "CutMix", "RandomErasing"),
+)
 # Layers that no training of stacked replicas can serve, and why.
 REFUSED_LAYERS: tuple[tuple[str, str], ...] = (
     ("AugMix", "picks its operations with Python's random numbers while its graph is traced"),
     ("Embedding", "has sparse gradients, which Keras' optimizers apply in another way"),
+    ("Masking", "masks steps of a sequence, which did not equal `fit`"),
+    *((name, "draws for a batch what did not equal `fit`") for name in UNEQUAL),
     ("SpectralNormalization", "iterates on weights outside of the gradient step"),
 )
 # Optimizers that keep more than a pure function of gradients and weights can give back.
 REFUSED_OPTIMIZERS = {
+    "ScheduleFreeAdamW": "evaluates at other weights than it steps from, which did not equal `fit`",
     "LossScaleOptimizer": "changes its scale with what one replica's gradients do",
 }
 
@@ -45,7 +54,10 @@ def _check_layer(layer: keras.Layer) -> None:
     kinds = [kind.__name__ for kind in inspect.getmro(type(layer))]
     problem = next((why for name, why in REFUSED_LAYERS if name in kinds), None)
     policy = layer.dtype_policy
-    if getattr(layer, "stateful", False):
+    drops = getattr(layer, "dropout", 0) or getattr(layer, "recurrent_dropout", 0)
+    if isinstance(layer, keras.layers.RNN) and drops:
+        problem = "drops within its steps, which did not equal `fit`"
+    elif getattr(layer, "stateful", False):
         problem = "keeps state between batches (`stateful=True`)"
     elif policy.compute_dtype != policy.variable_dtype:
         problem = f"uses mixed precision ({policy.name})"
