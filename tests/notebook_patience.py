@@ -19,7 +19,7 @@ def pytest_configure(config) -> None:
     config.option.nbval_kernel_startup_timeout = PATIENCE
 
 
-def until_outputs_arrive(kernel: RunningKernel) -> None:
+def until_outputs_arrive(kernel: RunningKernel, patience: float = PATIENCE) -> None:
     """Ask the kernel until the end of an answer comes through the channel of outputs.
 
     What is sent there before the channel stands is lost, hence one question is not enough.
@@ -27,14 +27,14 @@ def until_outputs_arrive(kernel: RunningKernel) -> None:
     Raises:
         RuntimeError: It never comes.
     """
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while time.monotonic() < end:
         question = kernel.kc.kernel_info()
-        kernel.await_reply(question, timeout=PATIENCE)
+        kernel.await_reply(question, timeout=patience)
         with contextlib.suppress(Empty):
             kernel.await_idle(question, 1)
             return
-    raise RuntimeError(f"no output of the kernel came within {PATIENCE:g} s")
+    raise RuntimeError(f"no output of the kernel came within {patience:g} s")
 
 
 RunningKernel._ensure_iopub_up = until_outputs_arrive

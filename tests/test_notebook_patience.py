@@ -7,8 +7,7 @@ import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbCell
 
-from tests import notebook_patience
-from tests.notebook_patience import PATIENCE
+from tests.notebook_patience import PATIENCE, until_outputs_arrive
 
 
 def kernel_that_answers(*, after):
@@ -33,11 +32,10 @@ def test_it_asks_until_an_answer_arrives():
     assert asked == [0, 1, 2]
 
 
-def test_it_gives_up_in_the_end(monkeypatch):
-    monkeypatch.setattr(notebook_patience, "PATIENCE", 0.01)
+def test_it_gives_up_in_the_end():
     kernel, _ = kernel_that_answers(after=10**9)
     with pytest.raises(RuntimeError, match=r"no output of the kernel came within 0\.01 s"):
-        RunningKernel._ensure_iopub_up(kernel)
+        until_outputs_arrive(kernel, patience=0.01)
 
 
 def test_a_cell_s_output_and_a_kernel_s_start_have_their_time(pytestconfig):
