@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.replicas.tracing import naming, traced
+from helpers.replicas.tracing import check_operations, naming, traced
 
 
 class Calls:
@@ -53,6 +53,7 @@ class Calls:
                 ]
                 flat = partial(_nested_call, function, structure)
                 compiled = traced(lambda *given: flat(given)).get_concrete_function(*specs)
+                check_operations(compiled.graph, self.model)
                 self._concrete[function.__name__, key, kinds] = compiled
             return compiled(*tensors)
 

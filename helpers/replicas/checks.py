@@ -4,18 +4,10 @@ import inspect
 
 import keras
 
-# Augmentations whose stacked training did not equal `fit` (tests/enumeration).
-UNEQUAL = (
-    *("MixUp", "RandAugment", "Equalization", "RandomGrayscale", "RandomInvert", "Solarization"),
-    *("RandomColorDegeneration", "RandomHue", "RandomSaturation", "RandomColorJitter"),
-    *("RandomPosterization", "RandomSharpness", "CutMix", "RandomErasing"),
-)
 # Layers that no training of stacked replicas can serve, and why.
 REFUSED_LAYERS: tuple[tuple[str, str], ...] = (
     ("AugMix", "picks its operations with Python's random numbers while its graph is traced"),
-    ("Embedding", "has sparse gradients, which Keras' optimizers apply in another way"),
-    ("Masking", "masks steps of a sequence, which did not equal `fit`"),
-    *((name, "draws for a batch what did not equal `fit`") for name in UNEQUAL),
+    ("TFSMLayer", "holds a graph as TensorFlow saved it, whose variables are one for all replicas"),
     ("SpectralNormalization", "iterates on weights outside of the gradient step"),
 )
 # Optimizers that keep more than a pure function of gradients and weights can give back.
@@ -27,6 +19,12 @@ REFUSED_OPTIMIZERS = {
 
 def check_optimizer(optimizer: keras.Optimizer) -> None:
     """Refuse optimizers whose step is no function of one replica alone."""
+    if getattr(optimizer, "_exclude_from_weight_decay", None):
+        raise ValueError(
+            "an optimizer for replicas can exclude variables from weight decay by `var_names`; "
+            "those of a `var_list` belong to another model. "
+            f"Received: optimizer={type(optimizer).__name__} with a var_list"
+        )
     reason = REFUSED_OPTIMIZERS.get(type(optimizer).__name__)
     if reason:
         raise ValueError(
@@ -46,6 +44,12 @@ def check_model(model: keras.Model) -> None:
                 f"`fit_replicas` cannot call a model's own `{method}`. "
                 f"Received: {type(model).__name__}"
             )
+    if model.metrics:
+        names = ", ".join(one.name for one in model.metrics)
+        raise ValueError(
+            "`fit_replicas` cannot keep metrics that a model tracks itself; pass `metrics`, or "
+            f"`watch`. Received: {names} of {type(model).__name__}"
+        )
     for layer in model._flatten_layers(include_self=False):
         _check_layer(layer)
 
@@ -54,10 +58,7 @@ def _check_layer(layer: keras.Layer) -> None:
     kinds = [kind.__name__ for kind in inspect.getmro(type(layer))]
     problem = next((why for name, why in REFUSED_LAYERS if name in kinds), None)
     policy = layer.dtype_policy
-    drops = getattr(layer, "dropout", 0) or getattr(layer, "recurrent_dropout", 0)
-    if isinstance(layer, keras.layers.RNN) and drops:
-        problem = "drops within its steps, which did not equal `fit`"
-    elif getattr(layer, "stateful", False):
+    if getattr(layer, "stateful", False):
         problem = "keeps state between batches (`stateful=True`)"
     elif policy.compute_dtype != policy.variable_dtype:
         problem = f"uses mixed precision ({policy.name})"

@@ -52,6 +52,9 @@ class Compiled:
         if self.loss_function:
             self.loss_function.build(y, y_pred)
         self.metrics.build(y, y_pred)
+        if self.metrics.metrics:  # some make their variables at their first batch
+            self.metrics.update_state(y, y_pred)
+            self.metrics.reset_state()
         tracked = self.loss_function.metrics if self.loss_function else []
         self.parts = [*tracked, *self.metrics.metrics]
         self.variables = [one for metric in self.parts for one in metric.variables]
@@ -81,6 +84,11 @@ class Compiled:
         parts = []
         if self.loss_function:
             parts.append(self.loss_function(y, y_pred, weight))
+            if parts[0].shape.rank:
+                raise RefusedError(
+                    "`loss` must give one number a batch. Received: one that gives shape "
+                    f"{tuple(parts[0].shape)}, as with reduction='none'"
+                )
         parts += [tf.reduce_sum(tf.cast(one, tf.float32)) for one in self.model.losses]
         if not parts:
             raise RefusedError("`loss` must be given, or the model add one. Received: loss=None")
@@ -103,7 +111,8 @@ class Compiled:
     @property
     def is_mean(self) -> bool:
         """Whether all are means over examples, whatever their number in a batch."""
-        if self.masks:
+        # Losses of several outputs are tracked as means over batches, of whatever size.
+        if self.masks or getattr(self.loss_function, "metrics", None):
             return False
         losses = [one.loss for one in getattr(self.loss_function, "_flat_losses", None) or []]
         if not all(_is_mean_loss(one) for one in losses):

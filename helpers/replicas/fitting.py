@@ -10,7 +10,7 @@ from helpers.replicas.building import Build, Made, Stacked, stacked
 from helpers.replicas.checks import check_optimizer
 from helpers.replicas.forward import State
 from helpers.replicas.keeping import program_for
-from helpers.replicas.program import Program
+from helpers.replicas.program import Program, SparseGradientsError
 from helpers.replicas.result import Replicas
 from helpers.replicas.training import Plan, train, with_weights
 
@@ -129,9 +129,15 @@ def fit(given: dict, made: dict[tuple, Made]) -> Replicas:
     }
     whole = stacked(builds, seeds, training.x, given=start is not None, made=made)
     watch = dict(given["watch"] or {})
-    program = program_for(whole, optimizer, compiled, training, numbers, watch=watch, steps=steps)
+    needed = whole, optimizer, compiled, training, numbers
+    program = program_for(*needed, watch=watch, steps=steps)
     state = _start(program, whole, start, replicas)
-    found = train(program, state, plan._replace(numbers=numbers))
+    try:
+        found = train(program, state, plan._replace(numbers=numbers))
+    except SparseGradientsError:  # seen as the first step is traced
+        program = program_for(*needed, watch=watch, steps=steps, rows=False)
+        state = _start(program, whole, start, replicas)
+        found = train(program, state, plan._replace(numbers=numbers))
     settings = {
         "training": training,
         "optimizer": optimizer,

@@ -16,6 +16,8 @@ from helpers.replicas.compiled import Compiled, takes_training
 from helpers.replicas.numbers import RowNumber, own_numbers
 from helpers.replicas.tracing import RefusedError, map_rows, unrolled
 
+EVALUATION_CHUNK = 1024  # examples at a time, so that activations of all replicas fit in memory
+
 
 class State(NamedTuple):
     """What a training changes, each with a leading axis of replicas but for the count of steps."""
@@ -53,6 +55,9 @@ class Forward:
             id(one) for one in (*variables, *model.non_trainable_variables, *compiled.variables)
         }
         self.calls = Calls(model)
+        # Whether inference moves the layers' state on, as augmentations draw in it, too; seen when
+        # it is traced.
+        self.moves = False
 
     def pack(self, trainable: Sequence) -> list[tf.Tensor]:
         """Return stacks of variables as what the optimizer sees: itself, or one row a replica."""
@@ -71,28 +76,40 @@ class Forward:
             for part, shape in zip(parts, self.shapes, strict=True)
         ]
 
-    def evaluate(self, state: State, data, rows, numbers: dict, batch_size: int) -> list:
-        """Return loss and metrics in inference mode, each (replicas,).
+    def evaluate(self, state: State, data, rows, numbers: dict, batch_size: int):
+        """Return loss and metrics in inference mode, each (replicas,), and the layers' new state.
 
         Args:
             state: Packed.
             data: (x, y, sample_weight).
             rows: None, or shape (replicas, m): each replica's own rows of the data.
             numbers: Name → shape (replicas,).
-            batch_size: Examples at a time.
+            batch_size: Examples at a time, where it matters.
         """
+        matters = self.moves or not self.compiled.is_mean
+        found = self._evaluate(
+            state, data, rows, numbers, batch_size if matters else EVALUATION_CHUNK
+        )
+        if self.moves and not matters:  # as was seen only now
+            return self._evaluate(state, data, rows, numbers, batch_size)
+        return found
+
+    def _evaluate(self, state: State, data, rows, numbers: dict, batch_size: int):
         replicas = len([*state.trainable, *state.others][0])
         metrics = [tf.constant(one) for one in self.compiled.start(replicas)]
         count = len(keras.tree.flatten(data[0])[0]) if rows is None else rows.shape[1]
-        total = tf.zeros(replicas)
+        total, others = tf.zeros(replicas), state.others
         for start in range(0, count, batch_size):
             part = slice(start, start + batch_size)
             own = None if rows is None else rows[:, part]
             shared = data if rows is not None else _sliced(data, part)
-            arguments = [state.trainable, state.others, metrics, shared, own, numbers]
-            loss, metrics = self.calls(self._evaluate_chunk, arguments, open_axes={3: 0, 4: 1})
+            arguments = [state.trainable, others, metrics, shared, own, numbers]
+            loss, metrics, moved = self.calls(
+                self._evaluate_chunk, arguments, open_axes={3: 0, 4: 1}
+            )
+            others = moved or others
             total += loss * (min(start + batch_size, count) - start)
-        return [total / count, *self.calls(self.results, [metrics], open_axes={})]
+        return [total / count, *self.calls(self.results, [metrics], open_axes={})], others
 
     def predict(self, state: State, x, rows, numbers, *, batch_size, training, layer, drops):
         """Return outputs of shape (replicas, n, ...), and the state of random layers after it."""
@@ -133,7 +150,9 @@ class Forward:
                 y_pred = self._outputs(x, training=False)
                 loss = self.compiled.loss(y, y_pred, weight)
                 self.compiled.update(y, y_pred, weight)
-            return tf.cast(loss, tf.float32), self.updated(scope, others, metrics)[1]
+            new, metrics = self.updated(scope, others, metrics)
+            self.moves |= any(now is not before for now, before in zip(new, others, strict=True))
+            return tf.cast(loss, tf.float32), metrics, new if self.moves else []
 
         return self._mapped(one, (packed, others, metrics, rows, numbers))
 

@@ -34,11 +34,24 @@ def program_for(
     *,
     watch: dict[str, Callable],
     steps: int,
+    rows: bool = True,
 ) -> Program:
-    """Return the compiled program for such a training, one that is there already if it is."""
+    """Return the compiled program for such a training, one that is there already if it is.
+
+    Args:
+        whole: The replicas' models.
+        optimizer: Of all replicas.
+        compiled: Loss and metrics.
+        training: The examples.
+        numbers: Each replica's own.
+        watch: What is watched at each step.
+        steps: How many there will be.
+        rows: Whether a replica's variables may be one row, which sparse gradients do not allow.
+    """
     elements = sum(one.size for one in whole.trainable)
     variables = whole.template.trainable_variables
-    joined = bool(variables) and elements < LARGE and is_joinable(optimizer, variables)
+    joined = rows and bool(variables) and elements < LARGE and is_joinable(optimizer, variables)
+    joined = joined and not _has_embedding(whole.template)
     places = {name: find_numbers(whole.template, name) for name in numbers.layers}
     kinds = [
         (one.shape[1:], str(one.dtype)) if one is not None else None
@@ -74,6 +87,11 @@ def _kept(cache: dict, key: tuple, make: Callable):
     while len(cache) > MOST_PROGRAMS:
         cache.pop(next(iter(cache)))
     return found
+
+
+def _has_embedding(model: keras.Model) -> bool:
+    layers = model._flatten_layers(include_self=False)
+    return any(isinstance(layer, keras.layers.Embedding) for layer in layers)
 
 
 def _output_names(model: keras.Model) -> tuple:

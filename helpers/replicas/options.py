@@ -91,7 +91,7 @@ def resolve_data(x, y, validation_data, sample_weight, class_weight):
                 "Received: both, or nested targets"
             )
         weights = np.asarray(class_weight_to_sample_weights(training.y, class_weight))
-        training = training._replace(weight=weights)
+        training = Examples(training.x, training.y, weights)
     if validation_data is None:
         return training, None
     if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):

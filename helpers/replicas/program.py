@@ -22,6 +22,10 @@ from helpers.replicas.stepping import CLIPS, Stepper
 from helpers.replicas.tracing import RefusedError, map_rows, traced
 
 
+class SparseGradientsError(RefusedError):
+    """Gradients are sparse, which one row of all variables cannot hold."""
+
+
 class Step(NamedTuple):
     """What a watcher sees of one replica at one step.
 
@@ -139,15 +143,41 @@ class Program:
         gradients = tape.gradient(scaled, trainable)
         new_others, new_metrics = self.forward.updated(scope, others, metrics)
         self.reached = [gradient is not None for gradient in gradients]
-        full = [
-            tf.zeros_like(value) if gradient is None else tf.convert_to_tensor(gradient)
+        self.sparse = [isinstance(gradient, tf.IndexedSlices) for gradient in gradients]
+        gradients = [
+            tf.zeros_like(value) if gradient is None else gradient
             for gradient, value in zip(gradients, trainable, strict=True)
         ]
+        full = [tf.convert_to_tensor(one) for one in gradients] if self.watch else []
         seen = {name: self._watched(name, full, trainable, loss) for name in self.watch}
-        full = _clipped(full, own)
-        gradients = self.forward.pack([one[None] for one in full]) if self.forward.joined else full
-        gradients = [one[0] for one in gradients] if self.forward.joined else gradients
+        gradients = _clipped(gradients, own)
+        # A mapping over replicas would make a sparse gradient dense, and lose which of its slices
+        # came from which example: some optimizers square them one by one.
+        if self.forward.joined:
+            if any(self.sparse):
+                raise SparseGradientsError
+            gradients = [one[0] for one in self.forward.pack([one[None] for one in gradients])]
+        else:
+            gradients = [
+                (one.values, one.indices) if sparse else one
+                for one, sparse in zip(gradients, self.sparse, strict=True)
+            ]
         return gradients, new_others, new_metrics, tf.cast(loss, tf.float32), seen
+
+    def _gradients(self, parts: list, weights: list) -> list:
+        """Return one replica's gradients as Keras' optimizers get them."""
+        found = []
+        for part, weight, reached, sparse in zip(
+            parts, weights, self.reached, self.sparse, strict=True
+        ):
+            whole = tf.IndexedSlices(*part, dense_shape=weight.shape) if sparse else part
+            found.append(whole if reached else None)
+        return found
+
+    def finished(self, state: State) -> State:
+        """Return the state as a training leaves it, with the averages of the weights."""
+        averages = [state.optimizer[at] for at in self.stepper.averages]
+        return state._replace(trainable=averages or state.trainable)
 
     def _watched(self, name, gradients, weights, loss):
         value = tf.convert_to_tensor(self.watch[name](Step(gradients, weights, loss)))
@@ -167,10 +197,7 @@ class Program:
         def one(arguments):
             weights, gradients, state, row = arguments
             if not self.forward.joined:
-                gradients = [
-                    gradient if reached else None
-                    for gradient, reached in zip(gradients, self.reached, strict=True)
-                ]
+                gradients = self._gradients(gradients, weights)
             with own_numbers(self.model, self.forward.layer_values(row)):
                 row = {name: v for name, v in row.items() if name not in self.forward.layer_numbers}
                 return self.stepper.step(gradients, weights, state, iterations, row)
@@ -189,18 +216,28 @@ class Program:
 
 
 def _clipped(gradients: list, own: Mapping) -> list:
-    """Return one replica's gradients clipped by its own thresholds; infinity does not clip."""
+    """Return one replica's gradients clipped by its own thresholds; infinity does not clip.
+
+    Of a sparse gradient its slices count, as for Keras.
+    """
     if "clipvalue" in own:
         limit = own["clipvalue"]
         gradients = [tf.clip_by_value(one, -limit, limit) for one in gradients]
     if not {"clipnorm", "global_clipnorm"} & set(own):
         return gradients
     # Sums of squares, as TensorFlow's `L2Loss` can only be looped over replicas.
-    squares = [tf.reduce_sum(tf.square(one)) for one in gradients]
+    slices = [one.values if isinstance(one, tf.IndexedSlices) else one for one in gradients]
+    squares = [tf.reduce_sum(tf.square(one)) for one in slices]
     if "clipnorm" in own:
         shares = [tf.minimum(1.0, own["clipnorm"] / tf.sqrt(one)) for one in squares]
-        gradients = [one * share for one, share in zip(gradients, shares, strict=True)]
+        gradients = [_scaled(*pair) for pair in zip(gradients, shares, strict=True)]
     if "global_clipnorm" in own:
         share = tf.minimum(1.0, own["global_clipnorm"] / tf.sqrt(tf.add_n(squares)))
-        gradients = [one * share for one in gradients]
+        gradients = [_scaled(one, share) for one in gradients]
     return gradients
+
+
+def _scaled(gradient, share):
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(gradient.values * share, gradient.indices, gradient.dense_shape)
+    return gradient * share

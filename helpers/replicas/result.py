@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.replicas.building import Build, build_one, kept_random_state
-from helpers.replicas.forward import State, is_dropping
+from helpers.replicas.forward import EVALUATION_CHUNK, State, is_dropping
 from helpers.replicas.options import examples, resolve_rows
 from helpers.replicas.stepping import fresh_optimizer
 from helpers.replicas.tracing import to_numpy
-from helpers.replicas.training import EVALUATION_CHUNK, stacked_weights
+from helpers.replicas.training import stacked_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,9 +173,10 @@ class Replicas:
         found = examples(x, y, sample_weight)
         rows = resolve_rows(rows, len(self), len(found), name="rows")
         compiled = self._program.compiled
-        chunk = EVALUATION_CHUNK if compiled.is_mean else batch_size
         numbers = self._settings["numbers"].layers
-        values = self._program.forward.evaluate(self._state, tuple(found), rows, numbers, chunk)
+        values, _ = self._program.forward.evaluate(
+            self._state, tuple(found), rows, numbers, batch_size
+        )
         return {name: one.numpy() for name, one in zip(compiled.names, values, strict=True)}
 
     def fit(self, *, epochs: int, **changes) -> "Replicas":

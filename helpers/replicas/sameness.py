@@ -129,6 +129,8 @@ class _Describer:
     def _tensor(self, tensor) -> Hashable:
         if not hasattr(tensor, "numpy"):
             return self._opaque(tensor)
+        if tensor.dtype == tf.resource:
+            return "resource"  # a table, whose owner holds what it was filled with
         return self._array(tensor.numpy())
 
     def _variable(self, variable) -> Hashable:
@@ -240,6 +242,8 @@ class _Describer:
         if not own and not hasattr(thing, "__dict__"):  # its state lies where Python cannot look
             return self._opaque(thing)
         own = {name: value for name, value in own.items() if not name.startswith("_self_")}
+        if type(thing).__module__.startswith("tensorflow."):  # as tables, which it numbers
+            own = {name: value for name, value in own.items() if name not in ("_name", "name")}
         return self(type(thing)), self._mapping(own)
 
     def _plain(self, thing) -> Hashable:

@@ -7,8 +7,9 @@ scope: moving averages of the weights, accumulated gradients, exclusions from we
 clipping, constraints and all are Keras' own code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
+from unittest import mock
 
 import keras
 import numpy as np
@@ -32,12 +33,9 @@ ELEMENTWISE = (
     keras.optimizers.Ftrl,
     keras.optimizers.Lion,
 )
-EXCLUSIONS = ("_exclude_from_weight_decay_pattern", "_exclude_from_weight_decay")
+EXCLUSIONS = ("_exclude_from_weight_decay_pattern",)
 CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 NEUTRAL = (
-    "assign",
-    "assign_add",
-    "assign_sub",
     "stateless_apply",
     "add_variable_from_reference",
     "_var_key",
@@ -48,9 +46,61 @@ NEUTRAL = (
 )
 
 
+def _assign(self, variable, value):
+    """Set a variable, or the rows of it that a sparse gradient has."""
+    if isinstance(value, tf.IndexedSlices):
+        now = keras.ops.convert_to_tensor(variable)
+        value = tf.tensor_scatter_nd_update(now, value.indices[:, None], value.values)
+    variable.assign(value)
+
+
+def _assign_add(self, variable, value):
+    variable.assign_add(tf.convert_to_tensor(value))
+
+
+def _assign_sub(self, variable, value):
+    variable.assign_sub(tf.convert_to_tensor(value))
+
+
+def _use_weight_decay(self, variable):
+    """Return whether a variable decays: on TensorFlow patterns are looked for in its whole path."""
+    pattern = getattr(self, EXCLUSIONS[0], None)
+    return pattern is None or pattern.search(variable._value.name) is None
+
+
+def _selecting(scope: keras.StatelessScope, variables: Sequence[keras.Variable]) -> Callable:
+    """Return a `keras.ops.cond` whose branches assign within a stateless scope.
+
+    Both are computed, and of each variable the value of one is kept: that of a branch alone could
+    not leave it.
+    """
+
+    def cond(chosen, *branches):
+        found = []
+        for branch in branches:
+            now = [(one, scope.get_current_value(one)) for one in variables]
+            with keras.StatelessScope(now) as inner:
+                branch()
+            found.append([inner.get_current_value(one) for one in variables])
+        for variable, one, other in zip(variables, *found, strict=True):
+            scope.add_update((variable, tf.where(chosen, one, other)))
+
+    return cond
+
+
 # Beside an optimizer's class it comes before Keras' TensorFlow class in the order of bases, and
 # after all that the optimizer says itself.
-Neutral = type("Neutral", (TFOptimizer,), {name: getattr(BaseOptimizer, name) for name in NEUTRAL})
+Neutral = type(
+    "Neutral",
+    (TFOptimizer,),
+    {name: getattr(BaseOptimizer, name) for name in NEUTRAL}
+    | {
+        "assign": _assign,
+        "assign_add": _assign_add,
+        "assign_sub": _assign_sub,
+        "_use_weight_decay": _use_weight_decay,
+    },
+)
 
 
 @cache
@@ -77,6 +127,10 @@ class Stepper:
         self.iterations = self.optimizer._iterations
         shared = {id(self.iterations), id(getattr(self.optimizer, "_learning_rate", None))}
         self.state = [one for one in self.optimizer.variables if id(one) not in shared]
+        places = {id(one): at for at, one in enumerate(self.state)}
+        kept = getattr(self.optimizer, "_model_variables_moving_average", None) or []
+        # Where in the state the averages of the weights are that replace them at the end.
+        self.averages = [places[id(one)] for one in kept]
 
     def start(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the state before the first step of replicas with these weights, stacked.
@@ -94,7 +148,8 @@ class Stepper:
         """Return a replica's new weights and state.
 
         Args:
-            gradients: For each variable, None where the loss does not reach it.
+            gradients: For each variable, a tensor, the slices of a sparse gradient, or None where
+                the loss does not reach it.
             weights: Of one replica.
             state: Of its optimizer.
             iterations: Steps done, the same for all replicas.
@@ -106,8 +161,10 @@ class Stepper:
             (self.iterations, iterations),
         ]
         with _own_numbers(self.optimizer, row), keras.StatelessScope(mapping) as scope:
+            cond = _selecting(scope, (*self.variables, *self.state))
             if any(gradient is not None for gradient in gradients):
-                self.optimizer.apply(list(gradients), self.variables)
+                with mock.patch.object(keras.src.ops, "cond", cond):
+                    self.optimizer.apply(list(gradients), self.variables)
         new = [scope.get_current_value(one) for one in (*self.variables, *self.state)]
         return new[: len(self.variables)], new[len(self.variables) :]
 
@@ -143,7 +200,6 @@ def is_joinable(optimizer: keras.Optimizer, variables: Sequence[keras.Variable])
             getattr(optimizer, "loss_scale_factor", None),
             getattr(optimizer, "clipnorm", None),
             getattr(optimizer, "_exclude_from_weight_decay_pattern", None),
-            getattr(optimizer, "_exclude_from_weight_decay", None),
         )
     )
     return (

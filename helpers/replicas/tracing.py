@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from unittest import mock
 
@@ -13,9 +13,8 @@ import tensorflow as tf
 # Steps up to which a recurrent layer is written out. As a loop it has to be mapped, forward and
 # backward, which takes TensorFlow up to forty seconds of tracing where this takes one.
 MOST_UNROLLED = 64
-# Layers whose operations TensorFlow cannot map over replicas, or maps wrongly: their models are
-# trained one replica after another within each step, which is right, and slower.
-UNMAPPABLE: tuple[type, ...] = (keras.layers.Masking,)
+# Layers whose operations TensorFlow maps over replicas without complaint, and fails as it runs.
+UNMAPPABLE = (keras.layers.Equalization, keras.layers.RandAugment)
 
 
 def traced(function: Callable, **options) -> Callable:
@@ -32,6 +31,9 @@ def to_numpy(value) -> np.ndarray:
 def map_rows(function: Callable, rows, *, model: keras.Model):
     """Return the results of a function of one replica's tensors, for all, stacked.
 
+    Where TensorFlow cannot vectorize the function it is computed for one replica after another
+    within each step, which is right, and slower.
+
     Args:
         function: From nested tensors without the axis of replicas to nested tensors.
         rows: The tensors with that axis leading.
@@ -45,8 +47,11 @@ def map_rows(function: Callable, rows, *, model: keras.Model):
         return function(tf.nest.pack_sequence_as(rows, [whole.get(at) for at in range(len(flat))]))
 
     parts = [flat[at] for at in present]
-    if is_mappable(model):
-        return tf.vectorized_map(one, parts, fallback_to_while_loop=True)
+    # TensorFlow says in many ways that it has no vectorized form of an operation. What is wrong
+    # with the function itself is raised again by the loop.
+    with suppress(Exception):
+        if is_mappable(model):
+            return tf.vectorized_map(one, parts, fallback_to_while_loop=True)
     return tf.map_fn(one, parts, fn_output_signature=_signature(one, parts))
 
 
@@ -121,6 +126,25 @@ def same_graph(one: keras.Model, other: keras.Model, x) -> bool:
     )
 
 
+# Operations that write to variables, or draw numbers, which belong to no replica.
+FOREIGN = ("Assign", "Random", "TruncatedNormal", "ParameterizedTruncatedNormal", "Multinomial")
+
+
+def check_operations(graph: tf.Graph, model: keras.Model) -> None:
+    """Refuse a traced model with state or random numbers that Keras does not know."""
+    definition = graph.as_graph_def()
+    for node in (*definition.node, *(n for f in definition.library.function for n in f.node_def)):
+        if node.op.startswith((*FOREIGN, "Stateful")) and "PartitionedCall" not in node.op:
+            scopes = node.name.split("/")
+            layers = model._flatten_layers(include_self=False)
+            names = [type(layer).__name__ for layer in layers if layer.name in scopes]
+            raise RefusedError(
+                "`fit_replicas` cannot train a layer whose state or random numbers Keras does not "
+                "know: use `self.add_weight` and `keras.random` with a `SeedGenerator`. "
+                f"Received: {names[-1] if names else type(model).__name__} with {node.op}"
+            )
+
+
 def _graph(model: keras.Model, x, *, training: bool) -> list | None:
     """Return a model's forward pass as operations numbered in their order."""
     variables = [*model.trainable_variables, *model.non_trainable_variables]
@@ -134,9 +158,10 @@ def _graph(model: keras.Model, x, *, training: bool) -> list | None:
     inputs = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), x)
     concrete = traced(forward).get_concrete_function(like, inputs)
     constants = [
-        tensor.numpy().tobytes()
+        # Of a resource, as a table of words, nobody knows whether it holds the same as another.
+        tensor.numpy().tobytes() if tensor.dtype != tf.resource else id(tensor)
         for tensor, _ in concrete.graph.captures
-        if hasattr(tensor, "numpy") and tensor.dtype != tf.resource
+        if hasattr(tensor, "numpy")
     ]
     definition = concrete.graph.as_graph_def()
     functions = {f.signature.name: f for f in definition.library.function}

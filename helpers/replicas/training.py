@@ -1,6 +1,7 @@
 """The loop over epochs."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,6 @@ from helpers.replicas.options import Numbers
 from helpers.replicas.program import Program
 from helpers.replicas.tracing import to_numpy
 from helpers.replicas.watching import Watchers
-
-EVALUATION_CHUNK = 1024  # examples at a time, so that activations of all replicas fit in memory
 
 
 class Plan(NamedTuple):
@@ -72,7 +71,9 @@ def train(program: Program, state: State, plan: Plan) -> Trained:
         rates=plan.numbers.rates,
         metrics=[program.compiled.metrics],
         params={"epochs": plan.epochs.stop, "steps": plan.steps, "verbose": 0},
+        finish=lambda replica: run.finish([replica]),
     )
+    run.models = watchers.models
     watchers.begin()
     rows: list[dict[str, np.ndarray]] = []
     watched: list[dict[str, np.ndarray]] = []
@@ -89,6 +90,7 @@ def train(program: Program, state: State, plan: Plan) -> Trained:
             kept[k] = run.state_of(k, watchers)
         if watchers and (watchers.stopped > 0).all():
             break
+    run.finish(np.flatnonzero(watchers.stopped == 0))
     watchers.end(seen)
     run.take_weights(watchers)
     final = run.with_kept(kept)
@@ -114,8 +116,6 @@ class _Run:
     def __init__(self, program: Program, state: State, plan: Plan):
         self.program, self.plan, self.state = program, plan, state
         self.data = tuple(plan.training)
-        mean = program.compiled.is_mean
-        self.chunk = EVALUATION_CHUNK if mean else plan.batch_size
         self.own = plan.numbers.optimizer | plan.numbers.layers
         names = program.compiled.names
         valid = [f"val_{name}" for name in names] if plan.validation is not None else []
@@ -145,13 +145,15 @@ class _Run:
         )
         self._fetched = None
         if self._validation is not None:
-            found += program.forward.evaluate(
+            judged, others = program.forward.evaluate(
                 self.state,
                 self._validation,
                 plan.validation_rows,
                 plan.numbers.layers,
-                self.chunk,
+                plan.batch_size,
             )
+            found += judged
+            self.state = self.state._replace(others=others)
         seen = {name: one.numpy() for name, one in zip(self.names, found, strict=True)}
         return seen, {name: one.numpy().T for name, one in watched.items()}
 
@@ -160,6 +162,17 @@ class _Run:
         if self._fetched is None:
             self._fetched = stacked_weights(self.program, self.state)
         return [one[replica] for one in self._fetched]
+
+    def finish(self, replicas: Sequence[int]) -> None:
+        """Give replicas the weights with which a training ends, before its callbacks hear of it."""
+        program = self.program
+        if not program.stepper.averages:
+            return
+        finished = program.finished(self.state)
+        for replica in replicas:
+            self.state = put_row(self.state, replica, one_row(finished, replica))
+            self.models[replica].new_weights = None
+        self._fetched = None
 
     def take_weights(self, watchers: Watchers) -> None:
         """Set the weights that callbacks of running replicas have set."""

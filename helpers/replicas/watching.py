@@ -95,13 +95,15 @@ class Watchers:
         rates: Each replica's rate: a number, or a function of the step.
         metrics: Of the program.
         params: What Keras tells callbacks: ``epochs``, ``steps``, ``verbose``.
+        finish: Called with the number of a replica that is about to stop.
 
     Raises:
         TypeError: What `make` returns are no callbacks.
         ValueError: A callback wants what a replica does not have.
     """
 
-    def __init__(self, make, replicas: int, *, names, weights, rates, metrics, params):
+    def __init__(self, make, replicas: int, *, names, weights, rates, metrics, params, finish):
+        self.finish = finish
         self.models = [RowModel(k, weights, rates[k], metrics) for k in range(replicas)]
         self.lists = [] if make is None else [_checked(make(k), k, names) for k in range(replicas)]
         seen: dict[int, int] = {}
@@ -151,6 +153,7 @@ class Watchers:
                 column[k] = float(logs[name])
             if self.models[k].stop_training:
                 self.stopped[k] = done
+                self.finish(k)
                 for one in own:
                     one.on_train_end(logs)
         return added
