@@ -15,6 +15,9 @@ SEED, REPLICAS, EPOCHS, BATCH = 5, 2, 3, 16
 # 6e-8 grows to some 4e-7 where an optimizer divides by small second moments; mistakes are 1e-2.
 WEIGHTS_TOLERANCE = 2e-6
 HISTORY_TOLERANCE = 2e-6
+# What divides by the root of a mean square magnifies rounding where gradients are close to zero,
+# by as much as 1 / epsilon: with 1e-3 not beyond the tolerance, on no processor.
+EPSILON = 1e-3
 
 
 @dataclass
@@ -131,20 +134,20 @@ def assert_equals_fit(
 OPTIMIZERS = {
     "sgd": optimizers.SGD(0.1),
     "nesterov": optimizers.SGD(0.1, momentum=0.9, nesterov=True),
-    "rmsprop": optimizers.RMSprop(0.01),
-    "rmsprop_centered": optimizers.RMSprop(0.01, momentum=0.9, centered=True),
-    "adam": optimizers.Adam(0.01),
-    "amsgrad": optimizers.Adam(0.01, amsgrad=True),
-    "nadam": optimizers.Nadam(0.01),
-    "adamw": optimizers.AdamW(0.01, weight_decay=0.1),
+    "rmsprop": optimizers.RMSprop(0.01, epsilon=EPSILON),
+    "rmsprop_centered": optimizers.RMSprop(0.01, momentum=0.9, centered=True, epsilon=EPSILON),
+    "adam": optimizers.Adam(0.01, epsilon=EPSILON),
+    "amsgrad": optimizers.Adam(0.01, amsgrad=True, epsilon=EPSILON),
+    "nadam": optimizers.Nadam(0.01, epsilon=EPSILON),
+    "adamw": optimizers.AdamW(0.01, weight_decay=0.1, epsilon=EPSILON),
     "adagrad": optimizers.Adagrad(0.1),
-    "adadelta": optimizers.Adadelta(1.0),
-    "adamax": optimizers.Adamax(0.01),
+    "adadelta": optimizers.Adadelta(1.0, epsilon=EPSILON),
+    "adamax": optimizers.Adamax(0.01, epsilon=EPSILON),
     "ftrl": optimizers.Ftrl(0.1),
     "lion": optimizers.Lion(0.01),
     "clipnorm": optimizers.SGD(0.1, clipnorm=0.1),
     "global_clipnorm": optimizers.SGD(0.1, global_clipnorm=0.1),
-    "clipvalue": optimizers.Adam(0.01, clipvalue=0.01),
+    "clipvalue": optimizers.Adam(0.01, clipvalue=0.01, epsilon=EPSILON),
     "schedule": optimizers.SGD(optimizers.schedules.ExponentialDecay(0.5, 2, 0.9)),
 }
 
@@ -194,13 +197,15 @@ IMAGE_LAYERS = {
 
 @pytest.mark.parametrize("name", IMAGE_LAYERS)
 def test_equals_fit_for_images(name):
-    assert_equals_fit(on_images(*IMAGE_LAYERS[name]), arrays((8, 8, 1)), optimizers.Adam(0.01))
+    assert_equals_fit(
+        on_images(*IMAGE_LAYERS[name]), arrays((8, 8, 1)), optimizers.Adam(0.01, epsilon=EPSILON)
+    )
 
 
 @pytest.mark.parametrize("recurrent", [layers.SimpleRNN, layers.LSTM])
 def test_equals_fit_for_sequences(recurrent):
     build = on_sequences(lambda: recurrent(5))
-    assert_equals_fit(build, arrays((3, 4)), optimizers.Adam(0.01))
+    assert_equals_fit(build, arrays((3, 4)), optimizers.Adam(0.01, epsilon=EPSILON))
 
 
 def test_equals_fit_for_a_functional_model_with_a_shortcut():
@@ -210,7 +215,7 @@ def test_equals_fit_for_a_functional_model_with_a_shortcut():
         outputs = layers.Dense(3, activation="softmax")(layers.Add()([inputs, hidden]))
         return keras.Model(inputs, outputs)
 
-    assert_equals_fit(build, arrays(), optimizers.Adam(0.01))
+    assert_equals_fit(build, arrays(), optimizers.Adam(0.01, epsilon=EPSILON))
 
 
 def test_equals_fit_for_binary_labels():
@@ -493,10 +498,6 @@ REFUSED = {
             )
         },
         r"keeps state between batches.*SimpleRNN",
-    ),
-    "embedding": (
-        {"build": lambda: keras.Sequential([keras.Input((6,)), layers.Embedding(5, 2)])},
-        r"sparse gradients.*Embedding",
     ),
     "mixed_precision": (
         {"build": dense(lambda: layers.Dense(4, dtype="mixed_bfloat16"))},

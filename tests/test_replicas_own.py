@@ -114,7 +114,7 @@ def test_start_and_initial_epoch():
         np.testing.assert_array_equal(trained.initial_weights[0][k], own[0])
 
 
-@pytest.mark.parametrize("optimizer", [optimizers.Adam(0.01), sgd()])
+@pytest.mark.parametrize("optimizer", [optimizers.Adam(0.01, epsilon=1e-3), sgd()])
 def test_going_on_equals_one_training(optimizer):
     whole = fit(optimizer=optimizer, epochs=5)
     parts = fit(optimizer=optimizer, epochs=2).fit(epochs=2).fit(epochs=1)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras.src.trainers.compile_utils import CompileLoss, CompileMetrics
 
-from helpers.replicas.tracing import RefusedError, to_numpy
+from helpers.replicas.tracing import RefusedError, naming, to_numpy
 
 # Losses and metrics that are means over examples: how many are judged at a time does not matter.
 MEANS = {
@@ -53,7 +53,8 @@ class Compiled:
             self.loss_function.build(y, y_pred)
         self.metrics.build(y, y_pred)
         if self.metrics.metrics:  # some make their variables at their first batch
-            self.metrics.update_state(y, y_pred)
+            with naming(model):
+                self.metrics.update_state(y, y_pred)
             self.metrics.reset_state()
         tracked = self.loss_function.metrics if self.loss_function else []
         self.parts = [*tracked, *self.metrics.metrics]

@@ -14,7 +14,7 @@ import tensorflow as tf
 from helpers.replicas.calling import Calls
 from helpers.replicas.compiled import Compiled, takes_training
 from helpers.replicas.numbers import RowNumber, own_numbers
-from helpers.replicas.tracing import RefusedError, map_rows, unrolled
+from helpers.replicas.tracing import RefusedError, is_mappable, map_rows, unrolled
 
 EVALUATION_CHUNK = 1024  # examples at a time, so that activations of all replicas fit in memory
 
@@ -168,7 +168,7 @@ class Forward:
         return self._mapped(one, (packed, others, rows, numbers))
 
     def _mapped(self, function, rows):
-        return map_rows(function, rows, model=self.model)
+        return map_rows(function, rows, vectorize=is_mappable(self.model))
 
     def _outputs(self, x, *, training: bool, layer: int | None = None):
         model = self.model

@@ -19,7 +19,7 @@ from helpers.replicas.compiled import takes_training
 from helpers.replicas.forward import Forward, State, gathered
 from helpers.replicas.numbers import own_numbers
 from helpers.replicas.stepping import CLIPS, Stepper
-from helpers.replicas.tracing import RefusedError, map_rows, traced
+from helpers.replicas.tracing import RefusedError, is_mappable, map_rows, traced
 
 
 class SparseGradientsError(RefusedError):
@@ -93,7 +93,6 @@ class Program:
     ):
         examples, replicas = tf.shape(order)[1], order.shape[0]
         steps = tf.shape(numbers["learning_rate"])[0]
-        step_function = traced(self._step_rows, jit_compile=True) if self.fused else self._step_rows
 
         def body(step, trainable, others, optimizer, metrics, total, watched):
             batch = order[:, step * batch_size : (step + 1) * batch_size]
@@ -105,9 +104,11 @@ class Program:
             gradients, others, metrics, loss, seen = map_rows(
                 self._gradient,
                 (trainable, others, metrics, parts, own),
-                model=self.model,
+                vectorize=is_mappable(self.model),
             )
             done = iterations + tf.cast(step, iterations.dtype)
+            fused = self.fused and not any(self.sparse)
+            step_function = traced(self._step_rows, jit_compile=True) if fused else self._step_rows
             trainable, optimizer = step_function(trainable, gradients, optimizer, done, own)
             total += loss * tf.cast(tf.shape(batch)[1], tf.float32)
             watched = [
@@ -170,7 +171,7 @@ class Program:
         for part, weight, reached, sparse in zip(
             parts, weights, self.reached, self.sparse, strict=True
         ):
-            whole = tf.IndexedSlices(*part, dense_shape=weight.shape) if sparse else part
+            whole = tf.IndexedSlices(*part, tf.constant(weight.shape.as_list())) if sparse else part
             found.append(whole if reached else None)
         return found
 
@@ -202,7 +203,10 @@ class Program:
                 row = {name: v for name, v in row.items() if name not in self.forward.layer_numbers}
                 return self.stepper.step(gradients, weights, state, iterations, row)
 
-        new, optimizer = tf.vectorized_map(one, (trainable, gradients, optimizer, own))
+        # Of sparse gradients some optimizers look for the rows that are not zero, whose number
+        # differs between replicas.
+        rows = trainable, gradients, optimizer, own
+        new, optimizer = map_rows(one, rows, vectorize=not any(self.sparse))
         if self.forward.joined and not all(
             self.reached
         ):  # Keras leaves what the loss does not reach alone

@@ -243,7 +243,7 @@ class _Describer:
             return self._opaque(thing)
         own = {name: value for name, value in own.items() if not name.startswith("_self_")}
         if type(thing).__module__.startswith("tensorflow."):  # as tables, which it numbers
-            own = {name: value for name, value in own.items() if name not in ("_name", "name")}
+            own = {name: value for name, value in own.items() if not name.endswith("_name")}
         return self(type(thing)), self._mapping(own)
 
     def _plain(self, thing) -> Hashable:

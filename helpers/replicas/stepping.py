@@ -161,7 +161,7 @@ class Stepper:
             (self.iterations, iterations),
         ]
         with _own_numbers(self.optimizer, row), keras.StatelessScope(mapping) as scope:
-            cond = _selecting(scope, (*self.variables, *self.state))
+            cond = _selecting(scope, (*self.variables, *self.state, self.iterations))
             if any(gradient is not None for gradient in gradients):
                 with mock.patch.object(keras.src.ops, "cond", cond):
                     self.optimizer.apply(list(gradients), self.variables)

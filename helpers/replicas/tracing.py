@@ -1,6 +1,7 @@
 """How a model's graph is traced, so that TensorFlow can map it over replicas and it stays small."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -28,7 +29,7 @@ def to_numpy(value) -> np.ndarray:
     return value.numpy() if hasattr(value, "numpy") else np.asarray(value)
 
 
-def map_rows(function: Callable, rows, *, model: keras.Model):
+def map_rows(function: Callable, rows, *, vectorize: bool):
     """Return the results of a function of one replica's tensors, for all, stacked.
 
     Where TensorFlow cannot vectorize the function it is computed for one replica after another
@@ -37,7 +38,7 @@ def map_rows(function: Callable, rows, *, model: keras.Model):
     Args:
         function: From nested tensors without the axis of replicas to nested tensors.
         rows: The tensors with that axis leading.
-        model: Whose layers decide whether the function can be vectorized.
+        vectorize: Whether to try.
     """
     flat = tf.nest.flatten(rows)
     present = [at for at, part in enumerate(flat) if part is not None]
@@ -50,7 +51,7 @@ def map_rows(function: Callable, rows, *, model: keras.Model):
     # TensorFlow says in many ways that it has no vectorized form of an operation. What is wrong
     # with the function itself is raised again by the loop.
     with suppress(Exception):
-        if is_mappable(model):
+        if vectorize:
             return tf.vectorized_map(one, parts, fallback_to_while_loop=True)
     return tf.map_fn(one, parts, fn_output_signature=_signature(one, parts))
 
@@ -135,9 +136,13 @@ def check_operations(graph: tf.Graph, model: keras.Model) -> None:
     definition = graph.as_graph_def()
     for node in (*definition.node, *(n for f in definition.library.function for n in f.node_def)):
         if node.op.startswith((*FOREIGN, "Stateful")) and "PartitionedCall" not in node.op:
-            scopes = node.name.split("/")
+            scopes = {re.sub(r"_\d+$", "", scope) for scope in node.name.split("/")}
             layers = model._flatten_layers(include_self=False)
-            names = [type(layer).__name__ for layer in layers if layer.name in scopes]
+            names = [
+                type(layer).__name__
+                for layer in layers
+                if re.sub(r"_\d+$", "", layer.name) in scopes
+            ]
             raise RefusedError(
                 "`fit_replicas` cannot train a layer whose state or random numbers Keras does not "
                 "know: use `self.add_weight` and `keras.random` with a `SeedGenerator`. "

@@ -122,7 +122,9 @@ LOSSES = {
         losses.MeanSquaredError(reduction="mean_with_sample_weight"),
         options={"sample_weight": np.linspace(0, 2, TRAIN, dtype="float32")},
     ),
-    "MeanSquaredError: none": numbers(losses.MeanSquaredError(reduction=None)),
+    "MeanSquaredError: none": numbers(
+        losses.MeanSquaredError(reduction=None), refused="one number a batch"
+    ),
     "MeanSquaredError: without axis": binary(losses.MeanSquaredError(), NUMBERS[:, 0], None),
     "MeanSquaredError: sequences": classes(
         "mse", sequences("tanh"), RNG.normal(size=(EXAMPLES, 4, 3)).astype("float32")

@@ -1,6 +1,7 @@
 """Every optimizer of Keras and its options: equal to `model.fit`, or refused by name."""
 
 import inspect
+from functools import partial
 
 import keras
 import numpy as np
@@ -66,6 +67,22 @@ def embedding():
 TOKENS = Data(RNG.integers(0, 7, (TRAIN + VALID, 5)).astype("int32"), VECTORS.y)
 
 
+class Picking(layers.Layer):
+    """A reader's own embedding, whose gradients are sparse without being named so."""
+
+    def build(self, shape):
+        self.table = self.add_weight((7, 3))
+
+    def call(self, tokens):
+        return keras.ops.take(self.table, tokens, axis=0)
+
+
+def picking():
+    """Return a model of tokens with a layer of one's own."""
+    last = layers.Dense(3, activation="softmax")
+    return keras.Sequential([keras.Input((5,), dtype="int32"), Picking(), layers.Flatten(), last])
+
+
 def trained_by(make, build=small, data=VECTORS, **options):
     """Return the case of an optimizer."""
     return Case(build, data, optimizer=make, **options)
@@ -74,6 +91,12 @@ def trained_by(make, build=small, data=VECTORS, **options):
 def excluding(optimizer, *names):
     """Return the optimizer with some variables exempt from weight decay."""
     optimizer.exclude_from_weight_decay(var_names=list(names))
+    return optimizer
+
+
+def excluding_variables(optimizer):
+    """Return the optimizer with variables of some model exempt from weight decay."""
+    optimizer.exclude_from_weight_decay(var_list=small().trainable_variables[:1])
     return optimizer
 
 
@@ -97,22 +120,28 @@ def two_optimizers():
     return optimizers.MultiOptimizer(optimizers.OptimizerMap(slow, {"hidden/.*": fast}))
 
 
-SGD, ADAM = optimizers.SGD, optimizers.Adam
+SGD = optimizers.SGD
+# What divides by the root of a mean square magnifies rounding where gradients are close to zero,
+# by as much as 1 / epsilon: with 1e-3 not beyond the tolerance, on no processor.
+EPSILON = 1e-3
+ADAM = partial(optimizers.Adam, epsilon=EPSILON)
+ADAMW = partial(optimizers.AdamW, epsilon=EPSILON)
+RMSPROP = partial(optimizers.RMSprop, epsilon=EPSILON)
 OPTIMIZERS = {
     # Each optimizer, and the options of its own
     "SGD": trained_by(lambda: SGD(0.1)),
     "SGD: momentum": trained_by(lambda: SGD(0.1, momentum=0.9)),
     "SGD: nesterov": trained_by(lambda: SGD(0.1, momentum=0.9, nesterov=True)),
-    "RMSprop": trained_by(lambda: optimizers.RMSprop(0.01)),
-    "RMSprop: momentum": trained_by(lambda: optimizers.RMSprop(0.01, momentum=0.9)),
-    "RMSprop: centered": trained_by(lambda: optimizers.RMSprop(0.01, momentum=0.9, centered=True)),
+    "RMSprop": trained_by(lambda: RMSPROP(0.01)),
+    "RMSprop: momentum": trained_by(lambda: RMSPROP(0.01, momentum=0.9)),
+    "RMSprop: centered": trained_by(lambda: RMSPROP(0.01, momentum=0.9, centered=True)),
     "Adam": trained_by(lambda: ADAM(0.01)),
     "Adam: amsgrad": trained_by(lambda: ADAM(0.01, amsgrad=True)),
-    "AdamW": trained_by(lambda: optimizers.AdamW(0.01, weight_decay=0.1)),
-    "Adamax": trained_by(lambda: optimizers.Adamax(0.01)),
-    "Nadam": trained_by(lambda: optimizers.Nadam(0.01)),
+    "AdamW": trained_by(lambda: ADAMW(0.01, weight_decay=0.1)),
+    "Adamax": trained_by(lambda: optimizers.Adamax(0.01, epsilon=EPSILON)),
+    "Nadam": trained_by(lambda: optimizers.Nadam(0.01, epsilon=EPSILON)),
     "Adagrad": trained_by(lambda: optimizers.Adagrad(0.1)),
-    "Adadelta": trained_by(lambda: optimizers.Adadelta(1.0)),
+    "Adadelta": trained_by(lambda: optimizers.Adadelta(1.0, epsilon=EPSILON)),
     "Ftrl": trained_by(
         lambda: optimizers.Ftrl(
             0.1,
@@ -123,7 +152,7 @@ OPTIMIZERS = {
         )
     ),
     "Lion": trained_by(lambda: optimizers.Lion(0.01)),
-    "Lamb": trained_by(lambda: optimizers.Lamb(0.01)),
+    "Lamb": trained_by(lambda: optimizers.Lamb(0.01, epsilon=EPSILON)),
     "Adafactor": trained_by(lambda: optimizers.Adafactor(0.1)),
     "Adafactor: constant": trained_by(
         lambda: optimizers.Adafactor(0.1, relative_step=False, weight_decay=0.01)
@@ -143,15 +172,15 @@ OPTIMIZERS = {
     # Weight decay
     "SGD: weight_decay": trained_by(lambda: SGD(0.1, weight_decay=0.1)),
     "Adam: weight_decay": trained_by(lambda: ADAM(0.01, weight_decay=0.1)),
-    "AdamW: excluded": trained_by(
-        lambda: excluding(optimizers.AdamW(0.01, weight_decay=0.1), "bias", "head")
-    ),
+    "AdamW: excluded": trained_by(lambda: excluding(ADAMW(0.01, weight_decay=0.1), "bias", "head")),
     "Lion: weight_decay": trained_by(lambda: optimizers.Lion(0.01, weight_decay=0.1)),
     # Clipping: thresholds that cut some gradients and leave others
     "SGD: clipnorm": trained_by(lambda: SGD(0.1, clipnorm=0.1)),
     "SGD: global_clipnorm": trained_by(lambda: SGD(0.1, global_clipnorm=0.2)),
     "Adam: clipvalue": trained_by(lambda: ADAM(0.01, clipvalue=0.01)),
-    "Lamb: global_clipnorm": trained_by(lambda: optimizers.Lamb(0.01, global_clipnorm=0.2)),
+    "Lamb: global_clipnorm": trained_by(
+        lambda: optimizers.Lamb(0.01, epsilon=EPSILON, global_clipnorm=0.2)
+    ),
     # Averages of the weights, which replace them at the end and, if asked, every two steps
     "SGD: use_ema": trained_by(lambda: SGD(0.1, use_ema=True, ema_momentum=0.5)),
     "SGD: ema_overwrite_frequency": trained_by(
@@ -167,7 +196,7 @@ OPTIMIZERS = {
     ),
     "AdamW: everything": trained_by(
         lambda: excluding(
-            optimizers.AdamW(
+            ADAMW(
                 schedules.CosineDecay(0.02, 8),
                 weight_decay=0.1,
                 global_clipnorm=0.2,
@@ -188,9 +217,16 @@ OPTIMIZERS = {
     "Ftrl: sparse": trained_by(lambda: optimizers.Ftrl(0.1), embedding, TOKENS),
     "Adam: sparse, clipnorm": trained_by(lambda: ADAM(0.01, clipnorm=0.05), embedding, TOKENS),
     "AdamW: sparse, accumulated": trained_by(
-        lambda: optimizers.AdamW(0.01, global_clipnorm=0.05, gradient_accumulation_steps=2),
+        lambda: ADAMW(0.01, global_clipnorm=0.05, gradient_accumulation_steps=2),
         embedding,
         TOKENS,
+    ),
+    "Adam: sparse, own layer": trained_by(lambda: ADAM(0.01), picking, TOKENS),
+    "Adagrad: sparse, own layer": trained_by(lambda: optimizers.Adagrad(0.1), picking, TOKENS),
+    "Lion: sparse": trained_by(lambda: optimizers.Lion(0.01), embedding, TOKENS),
+    "SGD: sparse, clipped": trained_by(lambda: SGD(0.1, clipvalue=0.001), embedding, TOKENS),
+    "AdamW: variables excluded": trained_by(
+        lambda: excluding_variables(ADAMW(0.01)), refused="var_list"
     ),
     # Names, dictionaries and callables
     "Adam: name": trained_by(lambda: "adam"),

@@ -624,7 +624,7 @@ OWN_LAYERS = {
     "own gradient": net(dense(), Mask),
     "drawn constant": net(dense(), Drawn, refused="order"),
     "reading": net(dense(), Reading, refused="Reading"),
-    "branching": net(dense(), Branching, refused="Branching"),
+    "branching": net(dense(), Branching),
     "looping": net(dense(), Looping),
     "masked loss": masked(metrics=accuracy),
     "masked loss: weighted": masked(
