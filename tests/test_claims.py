@@ -32,6 +32,7 @@ PAIRS = st.lists(st.tuples(QUANTITY, QUANTITY), min_size=2, max_size=12)
 POSITIVE_PAIRS = st.lists(
     st.tuples(st.floats(1e-6, 1e6), st.floats(1e-6, 1e6)), min_size=2, max_size=12
 )
+VERDICTS = claims.HOLDS, claims.CONTRADICTED, claims.INCONCLUSIVE, claims.SAME
 OPPOSITE = {"holds": "contradicted", "contradicted": "holds", "inconclusive": "inconclusive"}
 
 
@@ -653,9 +654,9 @@ class TestBox:
         assert 1.05 / (luminance(colour) + 0.05) >= 4.5
 
     def test_every_verdict_has_a_look_of_its_own(self):
-        assert set(box.LOOKS) == {claims.HOLDS, claims.CONTRADICTED, claims.INCONCLUSIVE}
+        assert set(box.LOOKS) == {*VERDICTS}
         symbols, colours = zip(*box.LOOKS.values(), strict=True)
-        assert len(set(symbols)) == len(set(colours)) == 3
+        assert len(set(symbols)) == len(set(colours)) == len(VERDICTS)
 
     def test_comparison_by_hand(self):
         claim = compared([3, 4, 5], [1, 2, 2], unit="points")

@@ -1,27 +1,33 @@
 """Measured statements and their verdicts.
 
 A claim is an object: an id, a statement, what was measured, and a verdict. `check` judges an exact
-fact, `compare` two arrays of paired replicas; `record` keeps a plain figure. Each displays itself
-as a box (HTML), as one line of text, and as a JSON record under `MIME`, which is the only channel
-through which results leave a notebook. `summary` lists the claims of a chapter.
+fact, `compare` two arrays of paired replicas, and `judge` opens the judge sets of draws, whose
+`Judged` compares arms with a margin and in words; `record` keeps a plain figure. Each displays
+itself as a box (HTML), as one line of text, and as a JSON record under `MIME`, which is the only
+channel through which results leave a notebook. `summary` lists the claims of a chapter.
 
-`claim` holds the object, `judging` makes it and `recording` what stands beside it; `intervals`
-reckons, `checks` refuses, `box` draws, and `publishing` displays and remembers.
+`claim` holds the object, `judging` and `judged` make it, `sentences` word it, and `recording` makes
+what stands beside it; `intervals` and `resampling` reckon, `checks` refuses, `confirming` compares
+with what was run on fresh draws, `box` draws, and `publishing` displays and remembers.
 """
 
 from helpers.claims.claim import (
     CONTRADICTED,
     HOLDS,
     INCONCLUSIVE,
+    SAME,
     SCHEMA,
     VERDICT_PHRASES,
     Claim,
     Scale,
 )
 from helpers.claims.intervals import mean_interval
+from helpers.claims.judged import Judged, judge
 from helpers.claims.judging import check, compare
 from helpers.claims.publishing import GLUE_PREFIX, MIME
 from helpers.claims.recording import record, summary
+from helpers.claims.resampling import kept_after_correction, resampled_interval
+from helpers.claims.sentences import Says
 
 __all__ = [
     "MIME",
@@ -30,6 +36,7 @@ __all__ = [
     "HOLDS",
     "CONTRADICTED",
     "INCONCLUSIVE",
+    "SAME",
     "VERDICT_PHRASES",
     "Scale",
     "Claim",
@@ -38,4 +45,9 @@ __all__ = [
     "record",
     "summary",
     "mean_interval",
+    "Judged",
+    "Says",
+    "judge",
+    "kept_after_correction",
+    "resampled_interval",
 ]

@@ -12,6 +12,7 @@ LOOKS = {
     "holds": ("✓", "#1f7a4a"),
     "contradicted": ("✗", "#b8344a"),
     "inconclusive": ("?", "#8a6100"),
+    "no difference": ("=", "#45617c"),
 }
 BOX = (
     "border:1px solid {c};border-left:6px solid {c};border-radius:4px;"
@@ -26,6 +27,50 @@ QUIET = "font-size:.85em;opacity:.85"
 
 def claim_box(claim: Claim) -> str:
     """Return the claim as a box in HTML: statement, verdict, effect with interval, replicas."""
+    return claim_line(claim) if claim.sentence else _open_box(claim)
+
+
+def claim_line(claim: Claim) -> str:
+    """Return a judged claim as one line in HTML, which opens to its evidence."""
+    _, colour = LOOKS[claim.verdict]
+    rows = "".join(
+        f"<tr><th scope='row' style='text-align:left;white-space:nowrap'>{name}</th>"
+        f"<td style='text-align:left'>{text}</td></tr>"
+        for name, text in _evidence_rows(claim)
+    )
+    return (
+        f'<details class="dnnbook-claim" id="claim-{claim.id}" '
+        f'style="{BOX.format(c=colour)}">'
+        f"<summary>{_badge(claim.verdict)}&ensp;{_marked(claim.sentence)}</summary>"
+        f'<table style="{QUIET};margin-top:.5em">{rows}</table>'
+        "</details>"
+    )
+
+
+def _evidence_rows(claim: Claim) -> list[tuple[str, str]]:
+    what = "Ratio" if claim.scale == "ratio" else "Difference"
+    interval = f", {100 * claim.confidence:g}% interval" if claim.confidence else ""
+    margin = f"× {claim.margin:g}" if claim.scale == "ratio" else f"{claim.margin:g} {claim.unit}"
+    found = [
+        ("Asked", _marked(claim.statement)),
+        (what, f"{escape(claim.effect_text)}{interval}"),
+        ("Matters from", escape(margin.rstrip()) if claim.margin else ""),
+        ("Replicas", f"{claim.replicas}, paired"),
+        ("Scope", _marked(claim.scope)),
+        ("Status", STATUS.get(claim.status, "")),
+        ("Name", f"<code>{claim.id}</code>, design <code>{claim.design}</code>"),
+    ]
+    return [(name, text) for name, text in found if text]
+
+
+STATUS = {
+    "confirmed": "frozen, and found again with fresh seeds and draws",
+    "not confirmed": "frozen, and <strong>not found again</strong> with fresh seeds and draws",
+    "exploratory": "exploratory: not yet run with fresh seeds and draws in this form",
+}
+
+
+def _open_box(claim: Claim) -> str:
     _, colour = LOOKS[claim.verdict]
     return (
         f'<div class="dnnbook-claim" id="claim-{claim.id}" role="note" '

@@ -1,12 +1,19 @@
 """What a claim is: a statement, what was measured, and a verdict."""
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 SCHEMA = 1
 HOLDS, CONTRADICTED, INCONCLUSIVE = "holds", "contradicted", "inconclusive"
-VERDICT_PHRASES = {HOLDS: "holds", CONTRADICTED: "is contradicted", INCONCLUSIVE: "is inconclusive"}
+SAME = "no difference"
+VERDICT_PHRASES = {
+    HOLDS: "holds",
+    CONTRADICTED: "is contradicted",
+    INCONCLUSIVE: "is inconclusive",
+    SAME: "makes no difference that matters",
+}
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -20,14 +27,22 @@ class Claim:
     Attributes:
         id: Unique over the book: the chapter's name, a hyphen, and words.
         statement: The sentence that is judged.
-        verdict: ``"holds"``, ``"contradicted"`` or ``"inconclusive"``.
-        method: ``"exact"`` or ``"paired t"``.
+        verdict: ``"holds"``, ``"contradicted"``, ``"inconclusive"`` or ``"no difference"``, which
+            is one that does not matter.
+        method: ``"exact"``, ``"paired t"``, ``"resampled t"`` or ``"log-rank"``.
         scale: ``"difference"`` or ``"ratio"`` of a comparison, None of an exact fact.
         effect, low, high: Mean difference or ratio of geometric means, and its interval.
         confidence: Coverage of the interval.
         replicas: Number of pairs behind it; 0 for an exact fact.
         unit: Unit of the effect, as text.
         observed: What an exact check saw.
+        margin: The least effect that matters, where the claim names one.
+        p_value: Of no effect at all, where it was computed.
+        sentence: What the verdict says, in words.
+        variants: The sentences of all verdicts.
+        scope: What the verdict speaks about.
+        design: A name for all that was decided before the run.
+        status: ``"confirmed"``, ``"not confirmed"`` or ``"exploratory"``.
     """
 
     id: str
@@ -42,6 +57,13 @@ class Claim:
     replicas: int = 0
     unit: str = ""
     observed: int | float | str | None = None
+    margin: float | None = None
+    p_value: float | None = None
+    sentence: str = ""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    scope: str = ""
+    design: str = ""
+    status: str = ""
 
     @property
     def effect_text(self) -> str:
@@ -50,17 +72,37 @@ class Claim:
             if isinstance(self.observed, float):
                 return f"{self.observed:.3g}"
             return "" if self.observed is None else f"{self.observed}"
-        interval = f"{number_text(self.effect)} [{number_text(self.low)}, {number_text(self.high)}]"
-        return f"× {interval}" if self.scale == "ratio" else f"{interval} {self.unit}".rstrip()
+        if self.low is None:  # a test of ranks has no interval
+            return f"{number_text(self.effect)} {self.unit}".rstrip()
+        return interval_text(self.effect, self.low, self.high, self.scale, self.unit)
 
     def to_record(self) -> dict:
         """Return the claim as strict JSON: numbers that are not finite become None."""
         record = {"schema": SCHEMA, "kind": "claim", **asdict(self)}
-        return {key: finite_or_none(value) for key, value in record.items()}
+        return {
+            key: finite_or_none(value)
+            for key, value in record.items()
+            if key not in OF_JUDGED or value not in (None, "", {})
+        }
 
     def __str__(self) -> str:
         replicas = f" ({self.replicas} replicas)" if self.replicas else ""
         return f"{self.id}: {self.verdict}{replicas}"
+
+
+# What only claims have that are judged over draws.
+OF_JUDGED = ("margin", "p_value", "sentence", "variants", "scope", "design", "status")
+
+
+def interval_text(effect: float, low: float, high: float, scale: str | None, unit: str) -> str:
+    """Return an effect with its interval, as books print it.
+
+    Example:
+        >>> interval_text(1.5, 1.25, 2.0, "ratio", "")
+        '× 1.50 [1.25, 2.00]'
+    """
+    interval = f"{number_text(effect)} [{number_text(low)}, {number_text(high)}]"
+    return f"× {interval}" if scale == "ratio" else f"{interval} {unit}".rstrip()
 
 
 def number_text(value: float | int | str, digits: int = 3) -> str:

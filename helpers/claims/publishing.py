@@ -42,6 +42,8 @@ def publish_claim(claim: Claim) -> Claim:
     part = {"schema": SCHEMA, "kind": "part", "of": claim.id}
     verdict = VERDICT_PHRASES[claim.verdict]
     publish_glue(f"{claim.id}-verdict", repr(verdict), part | {"part": "verdict"})
+    if claim.sentence:
+        publish_glue(f"{claim.id}-says", repr(claim.sentence), part | {"part": "says"})
     if claim.effect_text:
         publish_glue(f"{claim.id}-effect", repr(claim.effect_text), part | {"part": "effect"})
     return claim

@@ -11,12 +11,15 @@ from helpers.claims.claim import (
     CONTRADICTED,
     HOLDS,
     INCONCLUSIVE,
+    SAME,
     SCHEMA,
+    Claim,
     finite_or_none,
     number_text,
 )
 from helpers.claims.intervals import mean_interval
 from helpers.claims.publishing import MIME, display_bundle, publish_glue, published
+from helpers.claims.resampling import kept_after_correction
 
 
 def record(
@@ -81,7 +84,10 @@ def summary(chapter: str) -> None:
         verdict: sum(claim.verdict == verdict for claim in claims)
         for verdict in (HOLDS, CONTRADICTED, INCONCLUSIVE)
     }
+    if any(claim.verdict == SAME for claim in claims):
+        counts[SAME] = sum(claim.verdict == SAME for claim in claims)
     line = f"{chapter}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    line += _chance(claims)
     body = {
         "schema": SCHEMA,
         "kind": "summary",
@@ -89,3 +95,16 @@ def summary(chapter: str) -> None:
         "claims": [claim.id for claim in claims],
     }
     display_bundle({"text/plain": line, "text/html": claims_table(claims), MIME: body})
+
+
+def _chance(claims: list[Claim]) -> str:
+    """Say how many decided verdicts stay when it is counted that there are many."""
+    decided = [claim for claim in claims if claim.verdict in (HOLDS, CONTRADICTED)]
+    values = [claim.p_value for claim in decided if claim.p_value is not None]
+    if not values:
+        return ""
+    fallen = int((~kept_after_correction(values)).sum())
+    return (
+        f"; {fallen} of {len(values)} decided verdicts fall after Benjamini and Hochberg's "
+        "correction for their number"
+    )

@@ -3,10 +3,14 @@
 ``digits`` ships inside scikit-learn; ``fashion_mnist`` and ``cifar10`` are read from the folder
 that the environment variable ``DNNBOOK_DATA`` names, or else downloaded by Keras.
 
-`loading` holds `load`, `dataset` what it returns, and `files` what it reads.
+`loading` holds `load`, `dataset` what it returns, and `files` what it reads. `pools` holds
+`load_pool`: all examples of a set, ``mnist`` among them, from which each replica draws sets of its
+own to train, to tune and to judge (`drawing`); `duplicates` finds images that stand there twice.
 """
 
 from helpers.data.dataset import LEAST_SPREAD, Dataset
+from helpers.data.drawing import Draws
+from helpers.data.duplicates import Duplicates, find_duplicates
 from helpers.data.files import FILE_KEYS, VALIDATION_SHARE
 from helpers.data.loading import (
     CIFAR10_CLASSES,
@@ -17,6 +21,7 @@ from helpers.data.loading import (
     load,
     names,
 )
+from helpers.data.pools import WRITERS_BEGIN, Pool, load_pool, pool_names
 
 __all__ = [
     "DIGITS_CLASSES",
@@ -28,6 +33,13 @@ __all__ = [
     "DIGITS_HELD_OUT",
     "LEAST_SPREAD",
     "Dataset",
+    "Draws",
+    "Duplicates",
+    "Pool",
+    "WRITERS_BEGIN",
+    "find_duplicates",
+    "load_pool",
+    "pool_names",
     "load",
     "names",
 ]

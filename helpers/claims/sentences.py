@@ -1,0 +1,129 @@
+"""What a claim says: one sentence for each verdict, with the effect as readers feel it."""
+
+import re
+from dataclasses import dataclass, fields
+
+from helpers.claims.claim import CONTRADICTED, HOLDS, INCONCLUSIVE, SAME, number_text
+
+# Shares as they are said, from small to large; of what lies between two the nearer is said.
+SHARES = {
+    0.01: "a hundredth",
+    0.02: "a fiftieth",
+    1 / 30: "a thirtieth",
+    0.05: "a twentieth",
+    1 / 15: "a fifteenth",
+    0.1: "a tenth",
+    0.125: "an eighth",
+    1 / 6: "a sixth",
+    0.2: "a fifth",
+    0.25: "a quarter",
+    1 / 3: "a third",
+    0.4: "two fifths",
+    0.5: "half",
+    0.6: "three fifths",
+    2 / 3: "two thirds",
+    0.75: "three quarters",
+    0.8: "four fifths",
+    0.9: "nine tenths",
+    0.95: "nineteen twentieths",
+    0.99: "ninety-nine hundredths",
+}
+LEFT_OVER = re.compile(r"TODO|FIXME|XXX|\.\.\.|…|lorem", re.IGNORECASE)
+WORDS = ("effect", "less", "more", "times", "difference")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Says:
+    """A claim's sentences, written before anyone knows which of them will stand.
+
+    In curly braces a sentence may name the effect:
+
+    ``{effect}``
+        With its interval, as the evidence has it.
+    ``{less}``
+        Of a ratio: by what share the smaller lies below the larger, as "a quarter".
+    ``{more}``
+        Of a ratio: by what share the larger exceeds the smaller; from twice on, as "2.4 times".
+    ``{times}``
+        Of a ratio: the larger divided by the smaller, as "1.24".
+    ``{difference}``
+        Of a difference: its size and unit, without sign.
+
+    Attributes:
+        holds, contradicted: Where the interval lies on one side.
+        same: Where all of it lies within the margin: no difference that matters.
+        unclear: Where it does not tell.
+    """
+
+    holds: str
+    contradicted: str
+    same: str
+    unclear: str
+
+    def sentence(self, verdict: str, effect: dict[str, str]) -> str:
+        """Return the sentence of a verdict, with the effect in its words."""
+        return getattr(self, FIELDS[verdict]).format_map(effect)
+
+    def check(self, id: str, effect: dict[str, str]) -> None:
+        """Refuse sentences that are missing, alike, unfinished, or that name another effect.
+
+        Raises:
+            ValueError: One of them is.
+            TypeError: One is no text.
+        """
+        texts = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, text in texts.items():
+            if not isinstance(text, str):
+                raise TypeError(f"`says` of {id} must hold texts. Received: {name}={text!r}")
+            if not text.strip() or LEFT_OVER.search(text) or "`" in text:
+                raise ValueError(
+                    f"`says` of {id} must hold a finished sentence for each verdict, without "
+                    f"backticks. Received: {name}={text!r}"
+                )
+            named = set(re.findall(r"\{([^{}]*)\}", text))
+            if not named <= set(effect) or re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", text)):
+                raise ValueError(
+                    f"`says` of {id} may name {', '.join('{' + one + '}' for one in effect)}. "
+                    f"Received: {name}={text!r}"
+                )
+        if len(set(texts.values())) < len(texts):
+            raise ValueError(f"`says` of {id} must say something else for each verdict.")
+
+
+FIELDS = {HOLDS: "holds", CONTRADICTED: "contradicted", SAME: "same", INCONCLUSIVE: "unclear"}
+
+
+def effect_words(effect: float, scale: str, unit: str, text: str) -> dict[str, str]:
+    """Return the words in which sentences may name an effect.
+
+    Args:
+        effect: A ratio above 0, or a difference.
+        scale: ``"ratio"`` or ``"difference"``.
+        unit: Of a difference.
+        text: The effect with its interval.
+
+    Example:
+        >>> effect_words(1.34, "ratio", "", "")["less"], effect_words(3.0, "ratio", "", "")["more"]
+        ('a quarter', '3.00 times')
+    """
+    if scale == "difference":
+        return {"effect": text, "difference": f"{number_text(abs(effect))} {unit}".rstrip()}
+    ratio = max(effect, 1 / effect) if effect > 0 else float("inf")
+    return {
+        "effect": text,
+        "less": share_text(1 - 1 / ratio),
+        "more": share_text(ratio - 1) if ratio < 1.95 else f"{number_text(ratio)} times",
+        "times": number_text(ratio),
+    }
+
+
+def share_text(share: float) -> str:
+    """Return a share of a whole in words.
+
+    Example:
+        >>> share_text(0.24), share_text(0.003)
+        ('a quarter', 'less than a hundredth')
+    """
+    if share < 0.0075:
+        return "less than a hundredth"
+    return SHARES[min(SHARES, key=lambda known: abs(known - share) / known)]

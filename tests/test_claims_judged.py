@@ -1,0 +1,378 @@
+"""Tests of claims over draws: verdicts with a margin, coverage, sentences, confirmation."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from helpers import claims
+from helpers.claims import Says, confirming, judge, kept_after_correction, publishing
+from helpers.claims import resampled_interval as interval
+from helpers.claims.box import claim_box
+from helpers.claims.confirming import design_of
+from helpers.claims.judged import decide
+from helpers.claims.sentences import effect_words, share_text
+
+SAYS = Says(
+    holds="A ends {less} below B",
+    contradicted="A ends above B, {times} as high",
+    same="A and B end alike",
+    unclear="Whether A ends below B cannot be told",
+)
+
+
+@pytest.fixture(autouse=True)
+def ledger(monkeypatch, tmp_path):
+    """Give each test a ledger of its own, and no results but its own."""
+    monkeypatch.setattr(publishing, "ledger", publishing.Ledger())
+    monkeypatch.setattr(confirming, "RESULTS", tmp_path)
+    return tmp_path
+
+
+class Draws:
+    """The least that `judge` asks of draws: two images that judge, of ten."""
+
+    x, y, judge_share = np.zeros((10, 1)), np.zeros(10), 0.2
+
+    def __init__(self, replicas=4):
+        self.replicas, self.opened = replicas, 0
+
+    def __len__(self):
+        return self.replicas
+
+    def __repr__(self):
+        return f"{self.replicas} draws"
+
+    def open_judge(self):
+        self.opened += 1
+        return np.tile([8, 9], (self.replicas, 1))
+
+
+class Trained:
+    """Replicas that report what they are told to."""
+
+    def __init__(self, losses, **others):
+        self.losses = {"loss": np.asarray(losses, float), **others}
+        self.history = dict.fromkeys(self.losses)
+
+    def __len__(self):
+        return len(self.losses["loss"])
+
+    def evaluate(self, x, y, *, rows):
+        assert rows.shape == (len(self), 2)
+        return self.losses
+
+
+def judged(**arms):
+    count = len(next(iter(arms.values())))
+    trained = {name: Trained(losses) for name, losses in arms.items()}
+    return judge(Draws(count), trained, scope="two made-up arms")
+
+
+def compared(larger, smaller, *, margin=1.1, says=SAYS, **options):
+    return judged(b=larger, a=smaller).compare(
+        "made-a-below-b", "A ends below B.", larger="b", smaller="a", margin=margin, says=says,
+        **options,
+    )  # fmt: skip
+
+
+class TestInterval:
+    def test_three_values_by_hand(self):
+        # s = 1; 1/3 + 0.2 / 0.8 = 7/12; t(0.975; 2) = 4.3027
+        found = interval([1, 2, 3], judge_share=0.2)
+        reach = 0.95 * math.sqrt(2 / (1 - 0.95**2)) * math.sqrt(7 / 12)
+        assert found[:3] == pytest.approx((2, 2 - reach, 2 + reach), rel=1e-9)
+
+    @given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12))
+    @settings(max_examples=40)
+    def test_without_overlap_it_is_student_s(self, values):
+        values = [round(value, 3) for value in values]
+        found = interval(values, judge_share=0)
+        assert found[:3] == pytest.approx(claims.mean_interval(values), rel=1e-9, abs=1e-9)
+        if len(set(values)) > 1:
+            expected = stats.ttest_1samp(values, 0).pvalue
+            assert found.p_value == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+    @given(st.floats(0, 0.45), st.floats(0.01, 0.5))
+    def test_more_overlap_makes_it_wider(self, share, more):
+        values = [1.0, 2.0, 4.0]
+        narrow, wide = (
+            interval(values, judge_share=share),
+            interval(values, judge_share=share + more),
+        )
+        assert wide.low < narrow.low < narrow.high < wide.high
+        assert wide.p_value > narrow.p_value
+
+    def test_values_without_spread(self):
+        assert interval([3.0, 3.0], judge_share=0.2) == (3.0, 3.0, 3.0, 0.0)
+        assert interval([0.0, 0.0], judge_share=0.2).p_value == 1
+
+    @pytest.mark.parametrize(
+        ("values", "options", "message"),
+        [
+            ([1.0], {}, "at least 2 replicas"),
+            ([1.0, np.nan], {}, "must be finite"),
+            ([1.0, 2.0], {"confidence": 1}, "`confidence` must be in"),
+            ([1.0, 2.0], {"judge_share": 1}, "`judge_share` must be in"),
+            ([1.0, 2.0], {"judge_share": -0.1}, "`judge_share` must be in"),
+        ],
+    )
+    def test_errors(self, values, options, message):
+        with pytest.raises(ValueError, match=message):
+            interval(values, **{"judge_share": 0.2} | options)
+
+
+def nearest_means(rng, *, examples, replicas, better, sizes):
+    """Return differences of losses of two learners of one kind, over draws from one pool.
+
+    Each sees its own half of the features and classifies by the nearer mean; the halves are alike
+    by symmetry, but for `better`, by which the second one's classes lie further apart.
+    """
+    count, apart = 5, 0.35
+    y = rng.integers(0, 2, examples)
+    signs = 2 * y - 1
+    shift = np.r_[np.full(count, apart), np.full(count, apart + better)]
+    x = rng.normal(size=(examples, 2 * count)) + shift * signs[:, None]
+    found = []
+    for _ in range(replicas):
+        order = rng.permutation(examples)
+        train, judge = order[: sizes[0]], order[-sizes[1] :]
+        losses = []
+        for half in (slice(0, count), slice(count, None)):
+            seen, labels = x[train][:, half], y[train]
+            means = [seen[labels == label].mean(0) for label in (0, 1)]
+            scores = (x[judge][:, half] - sum(means) / 2) @ (means[1] - means[0])
+            losses.append(np.log1p(np.exp(-signs[judge] * scores)).mean())
+        found.append(losses[0] - losses[1])
+    return np.array(found)
+
+
+class TestCoverage:
+    """Simulated, with fixed seeds: 3,000 pools give an interval of 0.8 % for a share of 95 %."""
+
+    POOLS = 3000
+
+    def differences(self, better=0.0, replicas=8, sizes=(180, 60)):
+        rng = np.random.default_rng(0)
+        options = {"examples": 300, "replicas": replicas, "better": better, "sizes": sizes}
+        return [nearest_means(rng, **options) for _ in range(self.POOLS)]
+
+    @pytest.mark.parametrize(
+        ("replicas", "sizes"), [(8, (180, 60)), (16, (180, 60)), (8, (120, 120))]
+    )
+    def test_the_interval_covers_no_difference_as_often_as_it_says(self, replicas, sizes):
+        found = [
+            interval(values, judge_share=sizes[1] / 300)
+            for values in self.differences(replicas=replicas, sizes=sizes)
+        ]
+        covered = np.mean([one.low <= 0 <= one.high for one in found])
+        assert 0.93 <= covered <= 0.97
+
+    def test_student_s_interval_over_the_same_draws_does_not(self):
+        found = [interval(values, judge_share=0) for values in self.differences()]
+        assert np.mean([one.low <= 0 <= one.high for one in found]) < 0.85
+
+    def test_it_finds_a_difference_that_is_there(self):
+        # The second learner's classes lie half as far again apart: 0.18 less loss, where the mean
+        # over eight draws has a spread of 0.05: it is found in three pools of four.
+        found = [interval(values, judge_share=0.2) for values in self.differences(better=0.175)]
+        power = np.mean([one.low > 0 for one in found])
+        assert 0.7 < power < 0.95
+        assert np.mean([one.high < 0 for one in found]) < 0.001
+
+
+class TestVerdicts:
+    def test_each_by_hand(self):
+        assert compared([2.0, 2.1, 2.2, 2.1], [1.0, 1.0, 1.1, 1.0]).verdict == "holds"
+        assert compared([1.0, 1.0, 1.1, 1.0], [2.0, 2.1, 2.2, 2.1]).verdict == "contradicted"
+        assert compared([1.0, 1.01, 1.0, 1.0], [1.0, 1.0, 1.01, 1.0]).verdict == "no difference"
+        assert compared([1.0, 2.0, 1.0, 1.0], [1.0, 1.0, 2.0, 1.0]).verdict == "inconclusive"
+
+    def test_a_difference_that_is_certain_and_small_does_not_matter(self):
+        # Two per cent more in each replica: Student would call it decided.
+        claim = compared([1.02, 1.021, 1.02, 1.0201], [1.0, 1.0, 1.0, 1.0])
+        assert (claim.low, claim.verdict) == (pytest.approx(1.019, abs=2e-3), "no difference")
+
+    @given(
+        st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)), min_size=2, max_size=9),
+        st.floats(1.01, 3),
+    )
+    @settings(max_examples=60)
+    def test_swapped_arms_turn_the_verdict_round(self, pairs, margin):
+        publishing.ledger.claims.clear()
+        one, other = (list(column) for column in zip(*pairs, strict=True))
+        opposite = {"holds": "contradicted", "contradicted": "holds"}
+        there = compared(one, other, margin=margin)
+        back = compared(other, one, margin=margin)
+        assert back.verdict == opposite.get(there.verdict, there.verdict)
+        assert back.effect == pytest.approx(1 / there.effect)
+
+    @given(st.floats(-5, 5), st.floats(0, 5), st.floats(0.01, 3), st.floats(0, 3))
+    def test_a_wider_margin_decides_no_more(self, low, width, margin, more):
+        narrow, wide = decide(low, low + width, margin), decide(low, low + width, margin + more)
+        assert wide in (narrow, "no difference")
+
+    def test_differences_in_units(self):
+        claim = compared([92.0, 93.0, 92.5, 92.5], [90.0, 90.5, 90.0, 90.2], margin=1.0,
+                         scale="difference", unit="points",
+                         says=Says(holds="{difference} more", contradicted="less: {difference}",
+                                   same="alike", unclear="open"))  # fmt: skip
+        assert claim.verdict == "holds"
+        assert claim.sentence == f"{claim.effect:.2f} points more"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("margin", "scale"),
+        [(1.0, "ratio"), (0.9, "ratio"), (0, "difference"), (-1, "difference"), ("2", "ratio"),
+         (math.inf, "ratio"), (math.nan, "ratio"), (True, "difference")],
+    )  # fmt: skip
+    def test_margin(self, margin, scale):
+        with pytest.raises(ValueError, match=r"`margin` must be above [01]: the least"):
+            compared([1.0, 2.0], [1.0, 1.0], margin=margin, scale=scale)
+
+    def test_unknown_arms(self):
+        with pytest.raises(ValueError, match=r"`smaller` must be one of 'b', 'a'"):
+            judged(b=[1.0, 2.0], a=[1.0, 1.0]).compare(
+                "made-x", "X.", larger="b", smaller="c", margin=1.1, says=SAYS
+            )
+
+    def test_an_arm_with_itself(self):
+        with pytest.raises(ValueError, match="not compared with itself"):
+            judged(b=[1.0, 2.0]).compare(
+                "made-x", "X.", larger="b", smaller="b", margin=1.1, says=SAYS
+            )
+
+    @pytest.mark.parametrize(
+        ("sentence", "message"),
+        [
+            ("", "finished sentence"),
+            ("TODO", "finished sentence"),
+            ("A ends ...", "finished sentence"),
+            ("`a` ends", "without backticks"),
+            ("A ends {fewer} below", r"may name \{effect\}"),
+            ("A ends { below", r"may name \{effect\}"),
+            ("A and B end alike", "something else for each verdict"),
+        ],
+    )
+    def test_sentences(self, sentence, message):
+        says = Says(holds=sentence, contradicted="x", same="A and B end alike", unclear="y")
+        with pytest.raises(ValueError, match=message):
+            compared([1.0, 2.0], [1.0, 1.0], says=says)
+
+    def test_a_sentence_may_not_name_an_effect_of_the_other_scale(self):
+        with pytest.raises(ValueError, match=r"may name \{effect\}, \{difference\}"):
+            compared([1.0, 2.0], [1.0, 1.0], scale="difference", margin=0.1)
+
+    def test_a_sentence_is_missing(self):
+        with pytest.raises(TypeError, match="unclear"):
+            Says(holds="a", contradicted="b", same="c")
+
+    def test_arms_and_measures_are_checked_before_the_judge_sets_open(self):
+        draws = Draws(2)
+        for arms, options, message in (
+            ({}, {}, "at least one arm"),
+            ({"a": Trained([1.0])}, {}, "a replica for each of 2 draws"),
+            (
+                {"a": Trained([1.0, 2.0])},
+                {"measure": "accuracy"},
+                "`measure` must be one of 'loss'",
+            ),
+            ({"a": Trained([1.0, 2.0])}, {"scope": " "}, "`scope` must say"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                judge(draws, arms, **{"scope": "made up"} | options)
+        assert draws.opened == 0
+
+
+class TestSentences:
+    def test_effects_in_words(self):
+        words = effect_words(4 / 3, "ratio", "", "e")
+        assert words == {"effect": "e", "less": "a quarter", "more": "a third", "times": "1.33"}
+        assert effect_words(3 / 4, "ratio", "", "e") == words
+        assert effect_words(-2.5, "difference", "points", "e")["difference"] == "2.50 points"
+
+    @given(st.floats(1e-6, 0.995))
+    def test_shares_are_said_within_a_third(self, share):
+        said = {text: value for value, text in claims.sentences.SHARES.items()}
+        text = share_text(share)
+        assert text == "less than a hundredth" or abs(said[text] - share) <= 0.35 * share
+
+    def test_every_variant_is_kept(self):
+        claim = compared([2.0, 2.1], [1.0, 1.0])
+        assert set(claim.variants) == {"holds", "contradicted", "no difference", "inconclusive"}
+        assert claim.sentence == claim.variants[claim.verdict]
+        assert all(claim.variants.values())
+
+    def test_the_box_says_the_sentence_and_opens_to_the_evidence(self):
+        box = claim_box(compared([2.0, 2.1], [1.0, 1.0]))
+        assert "<summary>" in box
+        for part in ("A ends half below B", "two made-up arms", "Matters from", "exploratory"):
+            assert part in box
+
+    def test_the_record_is_strict_json(self):
+        record = compared([2.0, 2.1], [1.0, 1.0]).to_record()
+        assert json.loads(json.dumps(record, allow_nan=False))["margin"] == 1.1
+        old = claims.check("made-old", "One is one.", True).to_record()
+        assert not {"margin", "variants", "design"} & set(old)
+
+
+class TestConfirmation:
+    def confirm(self, folder, claim, **changes):
+        known = {"design": claim.design, "verdict": claim.verdict} | changes
+        (folder / "made.json").write_text(json.dumps({"claims": {claim.id: known}}))
+
+    def test_the_three_ways_to_stand(self, ledger):
+        pair = [2.0, 2.1], [1.0, 1.0]
+        claim = compared(*pair)
+        assert claim.status == "exploratory"
+        self.confirm(ledger, claim)
+        assert compared(*pair).status == "confirmed"
+        self.confirm(ledger, claim, verdict="inconclusive")
+        assert compared(*pair).status == "not confirmed"
+        self.confirm(ledger, claim, design="another")
+        assert compared(*pair).status == "exploratory"
+
+    def test_a_change_of_the_design_makes_it_exploratory(self, ledger):
+        pair = [2.0, 2.1], [1.0, 1.0]
+        self.confirm(ledger, compared(*pair))
+        assert compared(*pair, margin=1.2).status == "exploratory"
+        assert compared(*pair, confidence=0.9).status == "exploratory"
+
+    def test_other_values_do_not(self, ledger):
+        self.confirm(ledger, compared([2.0, 2.1], [1.0, 1.0]))
+        assert compared([2.5, 2.6], [1.0, 1.0]).status == "confirmed"
+
+    def test_damaged_results_are_named(self, ledger):
+        (ledger / "made.json").write_text("{}")
+        with pytest.raises(ValueError, match=r"made\.json must hold the results of `dnnbook"):
+            compared([2.0, 2.1], [1.0, 1.0])
+
+    @given(st.dictionaries(st.text(max_size=3), st.floats(allow_nan=False), max_size=4))
+    def test_equal_designs_have_equal_names(self, parts):
+        assert design_of(parts) == design_of(dict(reversed(parts.items())))
+
+
+class TestChance:
+    def test_by_hand(self):
+        # Sorted p times 4 / rank: 0.004, 0.04, 0.0533, 0.9: two stay at 0.05.
+        assert kept_after_correction([0.9, 0.02, 0.001, 0.04]).tolist() == [
+            False,
+            True,
+            True,
+            False,
+        ]
+        assert kept_after_correction([]).tolist() == []
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match="each in"):
+            kept_after_correction([0.5, 1.5])
+
+    def test_the_summary_says_how_many_fall(self, capsys):
+        compared([2.0, 2.1, 2.0, 2.05], [1.0, 1.0, 1.0, 1.0])
+        claims.summary("made")
+        assert "0 of 1 decided verdicts fall" in capsys.readouterr().out
