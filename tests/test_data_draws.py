@@ -66,7 +66,7 @@ class TestDrawing:
     def test_the_judge_share_is_that_of_the_pool(self):
         draws = pool(100).draw(sizes=(30, 30, 20))
         assert draws.judge_share == 0.2
-        assert repr(draws) == "8 draws: train 30, tune 30, judge 20"
+        assert repr(draws) == "8 draws of made: train 30, tune 30, judge 20"
 
 
 class TestGroups:

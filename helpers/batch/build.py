@@ -50,6 +50,7 @@ def build(
     options: BatchOptions | None = None,
     say: Say = print,
     watcher: Watcher | None = None,
+    variants: bool = False,
 ) -> Path:
     """Execute the chapters that have changed, and render the book if anything has.
 
@@ -60,6 +61,7 @@ def build(
         options: how the chapters are executed.
         say: takes one line of progress at a time.
         watcher: is told how the executions go; says lines if not given.
+        variants: whether claims say what they would under every verdict, for a person to read.
 
     Returns:
         The site's first page.
@@ -73,20 +75,21 @@ def build(
     assigned = assign(root, parameters)
     _check_site(site)
     runs = make_runs(assigned.items())
-    identity = site_identity(root, runs)
+    identity = site_identity(root, runs) + " with variants" * variants
     if _is_made_from(site, identity):
         say(f"nothing has changed: {site / 'index.html'}")
         return site / "index.html"
     _check_configuration(root)
     check_data(assigned.values())
     with _staging(site) as staging:
-        executed = _executed(runs, site, options or BatchOptions(), watcher or Lines(say))
+        kept = site.with_name("html") if variants else site  # what the book itself was made from
+        executed = _executed(runs, kept, options or BatchOptions(), watcher or Lines(say))
         copy_sources(root, staging)
         for run in runs:
             copied = staging / run.notebook.relative_to(root)
             merged = merge(read_notebook(run.notebook), executed[run.id])
             copied.write_text(json.dumps(merged, ensure_ascii=False), encoding="utf-8")
-        _render(staging, say)
+        _render(staging, say, variants=variants)
         new = staging / "_out" / "html"
         (new / IDENTITY).write_text(identity)
         _replace(new, site)
@@ -150,7 +153,7 @@ def _is_made_from(site: Path, identity: str) -> bool:
         return False
 
 
-def _render(staging: Path, say: Say) -> None:
+def _render(staging: Path, say: Say, *, variants: bool) -> None:
     """Render the staging copy in a process of its own: Sphinx and autodoc keep global state."""
     started = time.monotonic()
     out = staging / "_out"
@@ -159,7 +162,8 @@ def _render(staging: Path, say: Say) -> None:
         [*command, staging, out / "html", out / "doctrees"],
         capture_output=True,
         text=True,
-        env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "NO_COLOR": "1"},
+        env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "NO_COLOR": "1"}
+        | ({"DNNBOOK_VARIANTS": "1"} if variants else {}),
         cwd=Path(__file__).resolve().parents[2],
         check=False,
     )

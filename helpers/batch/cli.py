@@ -249,6 +249,38 @@ def report(output: str, by: str, as_json: bool) -> None:
         click.echo(f"{output}/{name}")
 
 
+@main.command(name="confirm", epilog="Example: dnnbook confirm activations -p dataset mnist")
+@click.argument("names", metavar="[CHAPTER]...", nargs=-1)
+@given
+@timeout
+@as_json
+@_reports_errors
+def confirm_chapters(
+    names: tuple[str, ...], parameters: tuple, timeout: float | None, as_json: bool
+) -> None:
+    """Run each CHAPTER on seeds and draws from 10,000 on, and keep what comes of its claims.
+
+    Without CHAPTER all are run that judge claims over draws. The results go into `results/`,
+    to be committed; the boxes of the chapters show from then on which claims were confirmed.
+    """
+    from helpers.batch.chapters import find_chapter, find_root
+    from helpers.batch.confirm import confirm, confirmable
+    from helpers.batch.execution import TIMEOUT
+
+    root = find_root(Path.cwd())
+    notebooks = [find_chapter(name, root=root) for name in names] or confirmable(root)
+    values, found = _values(parameters), {}
+    for notebook in notebooks:
+        path, claims = confirm(notebook, values, root=root, timeout=timeout or TIMEOUT)
+        found[str(path.relative_to(root))] = claims
+        if not as_json:
+            click.echo(f"{path.relative_to(root)}: {len(claims)} claims")
+            for id, record in claims.items():
+                click.echo(f"{record['verdict']:<13}  {id}")
+    if as_json:
+        _print_json(found)
+
+
 @main.command(epilog="Example: dnnbook build -p dataset fashion_mnist")
 @given
 @click.option("site", "-o", "--output", type=Path, help="Folder of the site; _build/html if none.")
@@ -256,6 +288,9 @@ def report(output: str, by: str, as_json: bool) -> None:
 @timeout
 @kernel
 @click.option("--fresh", is_flag=True, help="Execute again what has not changed.")
+@click.option(
+    "--variants", is_flag=True, help="Show what claims say under every verdict, to be read."
+)
 @as_json
 @_reports_errors
 def build(parameters: tuple, site: Path | None, as_json: bool, **options: object) -> None:
@@ -270,7 +305,8 @@ def build(parameters: tuple, site: Path | None, as_json: bool, **options: object
 
     root = find_root(Path.cwd())
     values = _values(parameters)
-    site = (site or root / "_build" / "html").absolute()
+    variants = options.pop("variants")
+    site = (site or root / "_build" / ("variants" if variants else "html")).absolute()
     cluster = {"workers": options.pop("workers")}
     page = build_book(
         root,
@@ -279,6 +315,7 @@ def build(parameters: tuple, site: Path | None, as_json: bool, **options: object
         options=_batch_options(**options, **cluster),
         say=lambda line: click.echo(line, err=as_json),
         watcher=watcher_for(sys.stderr),
+        variants=variants,
     )
     if as_json:
         _print_json({"page": str(page)})

@@ -1,7 +1,8 @@
 """What makes two runs the same: a digest of all that a result depends on.
 
 That is the code cells, the parameters, the modules of `helpers` that the code imports, directly or
-not, the pinned versions, and the data files. Prose, captions and outputs are not part of it.
+not, the pinned versions, the data files, and what confirmed the claims of the code. Prose, captions
+and outputs are not part of it.
 """
 
 import ast
@@ -40,8 +41,21 @@ def notebook_identity(notebook: Mapping, *, package: Path = PACKAGE) -> str:
             "code": [(source(cell), tags(cell)) for cell in cells],
             "helpers": imported_digests(notebook, package=package),
             "versions": _pins(package.parent / "requirements.lock"),
+            "confirmed": confirmed_digests(map(source, cells), package.parent / "results"),
         }
     )
+
+
+def confirmed_digests(cells: Iterable[str], results: Path) -> dict[str, str]:
+    """Return a digest of each file of confirming results that belongs to claims of the code.
+
+    Args:
+        cells: sources of code cells; a claim's id begins with its chapter's name and a hyphen.
+        results: the folder of such files, named after chapters.
+    """
+    code = "\n".join(cells)
+    files = sorted(results.glob("*.json"))
+    return {file.name: digest(file) for file in files if f"{file.stem}-" in code}
 
 
 def with_parameters(identity: str, parameters: Mapping[str, Value]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from helpers.batch.chapters import chapters, find_chapter, find_root
 from helpers.batch.errors import BatchError
 from helpers.batch.execution import execute, read_request, require
+from helpers.batch.sentences import with_sentences
 from helpers.batch.store import Folder
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -82,7 +83,7 @@ def refresh(notebook: Path, *, wanted: Callable[[], bool] = lambda: True) -> flo
 
     outcome = execute(read_request(notebook, kernel="spawn"), wanted=wanted)
     require(outcome, notebook.stem)
-    normal = normalize(nbformat.reads(outcome.notebook, as_version=4))
+    normal = normalize(with_sentences(nbformat.reads(outcome.notebook, as_version=4)))
     text = nbformat.writes(nbformat.from_dict(normal)) + "\n"
     Folder(notebook.parent).write_text(notebook.name, text)
     return outcome.seconds

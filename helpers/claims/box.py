@@ -51,6 +51,7 @@ def _evidence_rows(claim: Claim) -> list[tuple[str, str]]:
     what = "Ratio" if claim.scale == "ratio" else "Difference"
     interval = f", {100 * claim.confidence:g}% interval" if claim.confidence else ""
     margin = f"× {claim.margin:g}" if claim.scale == "ratio" else f"{claim.margin:g} {claim.unit}"
+    elsewhere = sorted(claim.elsewhere.items())
     found = [
         ("Asked", _marked(claim.statement)),
         (what, f"{escape(claim.effect_text)}{interval}"),
@@ -58,6 +59,7 @@ def _evidence_rows(claim: Claim) -> list[tuple[str, str]]:
         ("Replicas", f"{claim.replicas}, paired"),
         ("Scope", _marked(claim.scope)),
         ("Status", STATUS.get(claim.status, "")),
+        ("Elsewhere", " &middot; ".join(f"{escape(n)} {LOOKS[v][0]}" for n, v in elsewhere)),
         ("Name", f"<code>{claim.id}</code>, design <code>{claim.design}</code>"),
     ]
     return [(name, text) for name, text in found if text]

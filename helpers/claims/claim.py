@@ -43,6 +43,7 @@ class Claim:
         scope: What the verdict speaks about.
         design: A name for all that was decided before the run.
         status: ``"confirmed"``, ``"not confirmed"`` or ``"exploratory"``.
+        elsewhere: Data set → verdict on it, where `dnnbook confirm` was run on others.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Claim:
     scope: str = ""
     design: str = ""
     status: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def effect_text(self) -> str:
@@ -91,7 +93,7 @@ class Claim:
 
 
 # What only claims have that are judged over draws.
-OF_JUDGED = ("margin", "p_value", "sentence", "variants", "scope", "design", "status")
+OF_JUDGED = ("margin", "p_value", "sentence", "variants", "scope", "design", "status", "elsewhere")
 
 
 def interval_text(effect: float, low: float, high: float, scale: str | None, unit: str) -> str:

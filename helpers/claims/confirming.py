@@ -25,37 +25,45 @@ def design_of(parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def confirmation(id: str, design: str, verdict: str, *, folder: Path | None = None) -> Status:
+def confirmation(id: str, data: str, design: str, verdict: str) -> Status:
     """Return how a claim stands after the run that was to confirm it.
 
     Args:
         id: The claim's, which begins with its chapter's name.
-        design: What it rests on now.
+        data: Name of the data set.
+        design: What the claim rests on now.
         verdict: What was found now.
-        folder: Of the results of `dnnbook confirm`; by default those that are committed.
 
     Returns:
         ``"exploratory"`` where nothing of this design was run on fresh seeds and draws.
     """
-    found = confirmed_record(id, folder=folder)
-    if found is None or found.get("design") != design:
+    found = confirmed_records(id).get(data)
+    if found is None or found["design"] != design:
         return "exploratory"
-    return "confirmed" if found.get("verdict") == verdict else "not confirmed"
+    return "confirmed" if found["verdict"] == verdict else "not confirmed"
 
 
-def confirmed_record(id: str, *, folder: Path | None = None) -> dict | None:
-    """Return what the confirming run found of a claim, or None where there was none.
+def verdicts_elsewhere(id: str, data: str) -> dict[str, str]:
+    """Return the verdicts on a claim on other data sets than this one, by their names."""
+    found = confirmed_records(id)
+    return {name: record["verdict"] for name, record in found.items() if name != data}
+
+
+def confirmed_records(id: str) -> dict[str, dict]:
+    """Return what confirming runs found of a claim: data set → its record.
 
     Raises:
         ValueError: The file of the chapter's results is damaged.
     """
-    path = (folder or RESULTS) / f"{id.split('-')[0]}.json"
+    path = RESULTS / f"{id.split('-')[0]}.json"
     if not path.is_file():
-        return None
+        return {}
     try:
-        claims = json.loads(path.read_text("utf-8"))["claims"]
-        return claims.get(id)
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        runs = json.loads(path.read_text("utf-8"))["data"]
+        found = {name: run["claims"][id] for name, run in runs.items() if id in run["claims"]}
+        assert all({"design", "verdict"} <= set(record) for record in found.values())
+    except (ValueError, KeyError, AttributeError, TypeError, AssertionError) as error:
         raise ValueError(
             f"{path.name} must hold the results of `dnnbook confirm`. Received: {error!r}"
         ) from error
+    return found

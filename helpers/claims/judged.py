@@ -15,7 +15,7 @@ from helpers.claims.claim import (
     Scale,
     interval_text,
 )
-from helpers.claims.confirming import confirmation, design_of
+from helpers.claims.confirming import confirmation, design_of, verdicts_elsewhere
 from helpers.claims.intervals import paired_differences
 from helpers.claims.publishing import publish_claim
 from helpers.claims.resampling import resampled_interval
@@ -36,6 +36,7 @@ class Trained(Protocol):
 class Draws(Protocol):
     """The draws that they were trained on, as `helpers.data` makes them."""
 
+    name: str
     x: np.ndarray
     y: np.ndarray
     judge_share: float
@@ -52,8 +53,10 @@ Measure = str | Callable[[Trained, np.ndarray, np.ndarray, np.ndarray], np.ndarr
 class Judged(Mapping):
     """What was measured on the judge sets: arm → values over replicas, shape (replicas,)."""
 
-    def __init__(self, values: dict[str, np.ndarray], *, scope: str, judge_share: float, design):
-        self._values, self.scope = values, scope
+    def __init__(
+        self, values: dict[str, np.ndarray], *, data: str, scope: str, judge_share, design
+    ):
+        self._values, self.scope, self.data = values, scope, data
         self._judge_share, self._design = judge_share, design
 
     def __getitem__(self, arm: str) -> np.ndarray:
@@ -145,7 +148,8 @@ class Judged(Mapping):
             variants={name: says.sentence(name, words) for name in VERDICTS},
             scope=self.scope,
             design=design,
-            status=confirmation(id, design, verdict),
+            status=confirmation(id, self.data, design, verdict),
+            elsewhere=verdicts_elsewhere(id, self.data),
         )
         return publish_claim(claim)
 
@@ -206,7 +210,9 @@ def judge(
         "arms": {name: getattr(trained, "design", None) for name, trained in arms.items()},
         "draws": repr(draws),
     }
-    return Judged(values, scope=scope, judge_share=draws.judge_share, design=design)
+    return Judged(
+        values, data=draws.name, scope=scope, judge_share=draws.judge_share, design=design
+    )
 
 
 def _measured(trained: Trained, draws: Draws, rows: np.ndarray, measure: Measure) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What a claim says: one sentence for each verdict, with the effect as readers feel it."""
 
+import math
 import re
 from dataclasses import dataclass, fields
 
@@ -126,4 +127,4 @@ def share_text(share: float) -> str:
     """
     if share < 0.0075:
         return "less than a hundredth"
-    return SHARES[min(SHARES, key=lambda known: abs(known - share) / known)]
+    return SHARES[min(SHARES, key=lambda known: abs(math.log(known / share)))]

@@ -16,6 +16,7 @@ class Draws:
     what has been looked at can be tuned to, and no longer judges.
 
     Attributes:
+        name: The pool's.
         x, y: The pool's images and labels.
         train, tune: Rows of these, int64, shape (replicas, examples of the set).
         judge_size: Examples of the judge set.
@@ -24,8 +25,8 @@ class Draws:
         seeds: One for each replica.
     """
 
-    def __init__(self, x, y, train, tune, judge, *, groups: int, seeds: tuple[int, ...]):
-        self.x, self.y, self.train, self.tune = x, y, train, tune
+    def __init__(self, name, x, y, train, tune, judge, *, groups: int, seeds: tuple[int, ...]):
+        self.name, self.x, self.y, self.train, self.tune = name, x, y, train, tune
         self.groups, self.seeds = groups, seeds
         self.judge_size = judge.shape[1]
         self.judge_share = self.judge_size / len(x)
@@ -57,7 +58,7 @@ class Draws:
             )
         )
         by = f" by {self.groups} groups" if self.groups else ""
-        return f"{len(self)} draws{by}: {sizes}"
+        return f"{len(self)} draws of {self.name}{by}: {sizes}"
 
 
 def resolve_sizes(sizes: Sizes | None, available: int) -> tuple[int, int, int]:

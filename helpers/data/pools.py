@@ -86,6 +86,7 @@ class Pool:
         ]
         train, tune, judge = (np.stack(rows) for rows in zip(*own, strict=True))
         return Draws(
+            self.name,
             self.x,
             self.y,
             train,

@@ -1,0 +1,160 @@
+"""Claims speak in the prose: sentences in roles, paragraphs for each verdict, on rendered pages."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.batch.errors import NotebookError
+from helpers.batch.sentences import LABELS, paragraphs_of, split_role, with_sentences
+from helpers.claims import MIME
+
+ROOT = Path(__file__).parents[1]
+VARIANTS = {
+    "holds": "A ends a *quarter* below B",
+    "contradicted": "A ends above B",
+    "no difference": "A and B end alike",
+    "inconclusive": "Nobody can tell",
+}
+PARAGRAPHS = "".join(f":::{{{name}}}\nSo {name}, as $a < b$.\n:::\n" for name in LABELS)
+PAGE = f"""# Small
+
+{{says}}`Something old <small-a>`.
+
+::::{{verdicts}} small-a
+{PARAGRAPHS}::::
+"""
+
+
+def record(verdict="holds"):
+    return {
+        "kind": "claim", "id": "small-a", "verdict": verdict, "statement": "A is below B.",
+        "sentence": VARIANTS[verdict], "variants": VARIANTS,
+    }  # fmt: skip
+
+
+def notebook(verdict="holds", text=PAGE):
+    output = {"output_type": "display_data", "data": {MIME: record(verdict)}, "metadata": {}}
+    cells = [
+        {"cell_type": "markdown", "id": "top", "metadata": {}, "source": text},
+        {"cell_type": "code", "id": "one", "execution_count": 1, "metadata": {}, "source": "",
+         "outputs": [output]},
+    ]  # fmt: skip
+    return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+class TestText:
+    def test_roles_hold_the_sentence_of_their_own_execution(self):
+        for verdict, sentence in VARIANTS.items():
+            text = with_sentences(notebook(verdict))["cells"][0]["source"]
+            assert f"{{says}}`{sentence} <small-a>`." in text
+        bare = with_sentences(notebook(text="{says}`small-a`."))["cells"][0]["source"]
+        assert bare == "{says}`A ends a *quarter* below B <small-a>`."
+
+    def test_it_changes_nothing_twice(self):
+        once = with_sentences(notebook())
+        assert with_sentences(once) == once
+
+    def test_an_unknown_claim_is_refused(self):
+        with pytest.raises(NotebookError, match="Received: small-b"):
+            with_sentences(notebook(text="{says}`small-b`"))
+
+    @pytest.mark.parametrize("text", ["no id", "Text <no id>", "a `b` <small-a>"])
+    def test_what_is_no_role_is_refused(self, text):
+        with pytest.raises(NotebookError, match="a `says` role must hold"):
+            split_role(text)
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (PARAGRAPHS.replace(":::{same}\nSo same, as $a < b$.\n:::\n", ""), "none for same"),
+            (PARAGRAPHS.replace("So unclear, as $a < b$.", " "), "none for unclear"),
+            (PARAGRAPHS + ":::{holds}\nAgain.\n:::\n", "each once. Received: holds"),
+            (PARAGRAPHS + ":::{maybe}\nWhat?\n:::\n", "must be one of .* Received: maybe"),
+            (PARAGRAPHS + "Outside.", "paragraphs alone. Received: 'Outside.'"),
+            (PARAGRAPHS.removesuffix(":::\n"), "each ended by"),
+        ],
+    )
+    def test_paragraphs_that_do_not_fit_are_refused(self, text, message):
+        with pytest.raises(NotebookError, match=message):
+            paragraphs_of(text.splitlines())
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Return a small book with the real one's configuration and one chapter."""
+    root = tmp_path / "source"
+    shutil.copytree(ROOT / "tests" / "fixtures" / "small_book", root)
+    shutil.copy(ROOT / "_config.yml", root)
+    shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
+    (root / "book" / "references.bib").write_text("")
+    (root / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/index\nchapters:\n- file: book/01_small\n"
+    )
+    (root / "book" / "index.md").write_text("# Book\n\nOn the first page: {says}`small-a`.\n")
+    return root
+
+
+def render(book, verdict="holds", text=PAGE, **environment):
+    """Render as a build does; return what it says, and the text of a page by its name."""
+    (book / "book" / "01_small.ipynb").write_text(json.dumps(notebook(verdict, text)))
+    site = book.with_name("site")
+    command = [sys.executable, "-m", "helpers.batch.render", book, site, book.with_name("trees")]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | environment
+    )
+
+    def page(name):
+        text = (site / "book" / f"{name}.html").read_text()
+        article = re.search(r"<article.*?</article>", text, re.DOTALL)[0]
+        return re.sub(r"\s+", " ", article)
+
+    return done, page
+
+
+@pytest.mark.parametrize("verdict", VARIANTS)
+def test_the_page_says_what_was_found_and_leads_to_the_evidence(book, verdict):
+    done, page = render(book, verdict)
+    assert done.returncode == 0, done.stdout
+    chapter = page("01_small")
+    said = VARIANTS[verdict].replace("*quarter*", "<em>quarter</em>")
+    assert said in chapter
+    assert "Something old" not in chapter
+    name = next(name for name, label in LABELS.items() if label == verdict)
+    assert f"So {name}, as" in chapter
+    assert chapter.count("So ") == 1
+    assert 'href="#claim-small-a"' in chapter
+    assert f'title="{verdict}: A is below B."' in chapter
+    first = page("index")
+    assert said in first
+    assert 'href="01_small.html#claim-small-a"' in first
+
+
+def test_all_variants_are_shown_where_they_are_to_be_read(book):
+    done, page = render(book, DNNBOOK_VARIANTS="1")
+    assert done.returncode == 0, done.stdout
+    chapter = page("01_small")
+    for verdict, sentence in VARIANTS.items():
+        assert sentence.replace("*quarter*", "<em>quarter</em>") in chapter
+        assert chapter.count(f"[{verdict}]") == 2
+    for name in LABELS:
+        assert f"So {name}, as" in chapter
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (PAGE.replace("small-a>", "small-b>"), "there is no claim that speaks as 'small-b'"),
+        (PAGE.replace("verdicts} small-a", "verdicts} small-b"), "speaks as 'small-b'"),
+        (PAGE.replace(":::{same}", ":::{sane}"), "Received: sane"),
+    ],
+)
+def test_a_mistake_fails_the_build(book, text, message):
+    done, _ = render(book, text=text)
+    assert done.returncode != 0
+    assert message in done.stdout
