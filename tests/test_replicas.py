@@ -241,8 +241,10 @@ def test_equals_fit_without_validation():
     assert_equals_fit(dense(), Arrays(data.x_train, data.y_train), optimizers.SGD(0.1))
 
 
+# An average of the weights replaces them as a training ends, before its callbacks hear of it.
+@pytest.mark.parametrize("averaged", [{}, {"use_ema": True, "ema_momentum": 0.5}])
 @pytest.mark.parametrize("restore", [True, False])
-def test_equals_fit_with_early_stopping(restore):
+def test_equals_fit_with_early_stopping(restore, averaged):
     # A rate that is far too high makes the loss rise: replicas stop, not all at once.
     def stopping():
         return keras.callbacks.EarlyStopping(
@@ -252,7 +254,7 @@ def test_equals_fit_with_early_stopping(restore):
     trained = assert_equals_fit(
         dense(),
         arrays(),
-        optimizers.SGD(3.0),
+        optimizers.SGD(3.0, **averaged),
         tolerance=2e-5,  # the high rate magnifies rounding as it does the steps
         oracle_callbacks=lambda: [stopping()],
         callbacks=lambda replica: [stopping()],

@@ -3,6 +3,8 @@
 Each is compared with `model.fit` on that replica's own arrays, weights and settings.
 """
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -453,3 +455,11 @@ def test_search_refuses_judge_rows_that_are_trained_on():
     rows = {"rows": [[0, 1, 2], [3, 4, 5]], "validation_rows": [[6, 7], [8, 9]]}
     with pytest.raises(ValueError, match=r"rows that are trained on.*replica 1, among them 5"):
         search({"net": net}, [0.1, 1], X, Y, judge=(X, Y, [[10], [5]]), **rows, **SHARED)
+
+
+def test_a_design_tells_trainings_apart_that_differ_in_what_was_decided():
+    one, again = fit(), fit(seed=5)
+    assert one.design == again.design  # what was drawn is no decision
+    assert json.loads(json.dumps(one.design)) == one.design
+    for other in (fit(epochs=2), fit(optimizer=optimizers.SGD(0.1)), fit(batch_size=8)):
+        assert other.design != one.design

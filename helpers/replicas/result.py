@@ -10,7 +10,7 @@ import tensorflow as tf
 from helpers.replicas.building import Build, build_one, kept_random_state
 from helpers.replicas.forward import EVALUATION_CHUNK, State, is_dropping
 from helpers.replicas.options import examples, resolve_rows
-from helpers.replicas.stepping import fresh_optimizer
+from helpers.replicas.stepping import fresh_optimizer, settings_of
 from helpers.replicas.tracing import to_numpy
 from helpers.replicas.training import stacked_weights
 
@@ -83,6 +83,32 @@ class Replicas:
         """The replicas as they were before training, without a history."""
         nowhere = np.zeros_like(self.stopped_at)
         return replace(self, _state=self._start, history={}, steps={}, stopped_at=nowhere)
+
+    @property
+    def design(self) -> dict:
+        """How the replicas were trained, as JSON data: layers, optimizer, epochs and their like.
+
+        Learning rates are left out: a search finds them.
+        """
+        given, optimizer = self._settings["given"], self._settings["optimizer"]
+        kinds = [
+            [type(layer).__name__, *(list(weight.shape) for weight in layer.weights)]
+            for layer in self._program.model._flatten_layers(include_self=False)
+        ]
+        activations = [
+            getattr(getattr(layer, "activation", None), "__name__", "")
+            for layer in self._program.model._flatten_layers(include_self=False)
+        ]
+        settings = {name: repr(value) for name, value in settings_of(optimizer).items()}
+        return {
+            "layers": kinds,
+            "activations": activations,
+            "optimizer": [type(optimizer).__name__, settings],
+            "loss": str(getattr(given["loss"], "name", given["loss"])),
+            "epochs": int(given["epochs"]),
+            "batch_size": int(given["batch_size"]),
+            "replicas": len(self),
+        }
 
     @property
     def epochs_run(self) -> np.ndarray:
