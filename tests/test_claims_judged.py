@@ -289,6 +289,36 @@ class TestErrors:
         assert draws.opened == 0
 
 
+class TestArms:
+    def test_arms_may_have_draws_of_their_own(self):
+        draws = {"a": Draws(2), "b": Draws(2)}
+        found = judge(draws, {"a": Trained([1.0, 2.0]), "b": Trained([3.0, 4.0])}, scope="apart")
+        assert found["b"].tolist() == [3.0, 4.0]
+        assert [one.opened for one in draws.values()] == [1, 1]
+
+    def test_draws_of_other_arms_are_refused(self):
+        with pytest.raises(ValueError, match=r"must name the arms \['a'\]. Received: \['b'\]"):
+            judge({"b": Draws(1)}, {"a": Trained([1.0])}, scope="apart")
+
+    def test_what_was_measured_elsewhere_stands_beside(self):
+        found = judged(a=[1.0, 1.1, 1.0, 1.1])
+        claim = found.beside(tuned=np.array([0.5, 0.5, 0.6, 0.5])).compare(
+            "made-x", "X.", larger="a", smaller="tuned", margin=1.1, says=SAYS
+        )
+        assert claim.verdict == "holds"
+        assert list(found) == ["a"]
+        for values in ([1.0], [1.0, 1.0, 1.0, np.nan]):
+            with pytest.raises(ValueError, match="tuned"):
+                found.beside(tuned=values)
+        with pytest.raises(ValueError, match="a new name"):
+            found.beside(a=[1.0] * 4)
+
+    def test_the_arrays_that_come_out_are_copies(self):
+        found = judged(a=[1.0, 2.0])
+        found["a"][0] = 9
+        assert found["a"].tolist() == [1.0, 2.0]
+
+
 class TestSentences:
     def test_effects_in_words(self):
         words = effect_words(4 / 3, "ratio", "", "e")

@@ -68,6 +68,31 @@ class Judged(Mapping):
     def __len__(self) -> int:
         return len(self._values)
 
+    def beside(self, **values: np.ndarray) -> "Judged":
+        """Return the same with values that were measured elsewhere, to be compared with these.
+
+        Args:
+            **values: Name → shape (replicas,), as errors on the tune sets.
+
+        Raises:
+            ValueError: A name is taken, or values are not as many as the replicas, or not finite.
+        """
+        count = len(next(iter(self._values.values())))
+        for name, own in values.items():
+            if name in self._values or len(checked_sample(own, name)) != count:
+                raise ValueError(
+                    f"values beside others need a new name and shape ({count},). "
+                    f"Received: {name}, shape={np.shape(own)}"
+                )
+        more = {name: checked_sample(own, name) for name, own in values.items()}
+        return Judged(
+            self._values | more,
+            data=self.data,
+            scope=self.scope,
+            judge_share=self._judge_share,
+            design=[self._design, sorted(values)],
+        )
+
     def compare(
         self,
         id: str,
@@ -158,7 +183,7 @@ VERDICTS = (HOLDS, CONTRADICTED, SAME, INCONCLUSIVE)
 
 
 def judge(
-    draws: Draws,
+    draws: Draws | Mapping[str, Draws],
     arms: Mapping[str, Trained],
     *,
     measure: Measure = "loss",
@@ -168,7 +193,7 @@ def judge(
     """Measure trained arms on the judge sets of their draws, which are opened by this, once.
 
     Args:
-        draws: What the arms were trained and tuned on.
+        draws: What the arms were trained and tuned on; or arm → its own, as many for each.
         arms: Name → replicas, one for each draw.
         measure: Name of a loss or metric that the replicas report; or a function of (replicas, x,
             y, rows) that returns shape (replicas,).
@@ -187,20 +212,23 @@ def judge(
         raise ValueError("`arms` must hold at least one arm. Received: none")
     if not isinstance(scope, str) or not scope.strip():
         raise ValueError(f"`scope` must say what a verdict speaks about. Received: {scope!r}")
+    own = _draws_of(draws, arms)
+    count = len(own[next(iter(arms))])
     for name, trained in arms.items():
-        if len(trained) != len(draws):
+        if len(trained) != count or len(own[name]) != count:
             raise ValueError(
-                f"each arm must have a replica for each of {len(draws)} draws. "
-                f"Received: {len(trained)} of {name!r}"
+                f"each arm must have a replica for each of {count} draws. "
+                f"Received: {len(trained)} replicas and {len(own[name])} draws of {name!r}"
             )
         if isinstance(measure, str) and measure not in trained.history:
             raise ValueError(
                 f"`measure` must be one of {', '.join(map(repr, trained.history))}. "
                 f"Received: measure={measure!r}"
             )
-    rows = draws.open_judge()
+    different = {id(one): one for one in own.values()}
+    rows = {key: one.open_judge() for key, one in different.items()}
     values = {
-        name: checked_sample(_measured(trained, draws, rows, measure), name)
+        name: checked_sample(_measured(trained, own[name], rows[id(own[name])], measure), name)
         for name, trained in arms.items()
     }
     design = {
@@ -208,11 +236,24 @@ def judge(
         "scope": scope,
         "grid": dict(grid) if isinstance(grid, Mapping) else list(grid),
         "arms": {name: getattr(trained, "design", None) for name, trained in arms.items()},
-        "draws": repr(draws),
+        "draws": sorted(repr(one) for one in different.values()),
     }
     return Judged(
-        values, data=draws.name, scope=scope, judge_share=draws.judge_share, design=design
+        values,
+        data=own[next(iter(arms))].name,
+        scope=scope,
+        judge_share=max(one.judge_share for one in different.values()),
+        design=design,
     )
+
+
+def _draws_of(draws, arms: Mapping) -> dict[str, Draws]:
+    """Return the draws of each arm."""
+    if not isinstance(draws, Mapping):
+        return dict.fromkeys(arms, draws)
+    if set(draws) != set(arms):
+        raise ValueError(f"`draws` must name the arms {sorted(arms)}. Received: {sorted(draws)}")
+    return dict(draws)
 
 
 def _measured(trained: Trained, draws: Draws, rows: np.ndarray, measure: Measure) -> np.ndarray:
