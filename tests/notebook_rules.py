@@ -31,6 +31,7 @@ from tests.notebook_reading import (
 )  # fmt: skip
 
 LONGEST_CELL = 25
+LONGEST_FUNCTION = 12
 TAGS = {"parameters", "hide-input", "hide-cell"}
 COMMON_PARAMETERS = {"dataset", "seed", "replicas"}
 GLUE = re.compile(r"\{glue(?::\w+)?\}`([^`]+)`")
@@ -79,13 +80,16 @@ def short_cells(notebook: dict, chapter: str) -> list[str]:
     return [f"{name} has {length} lines" for name, length in lengths if length > LONGEST_CELL]
 
 
-def defines_nothing(notebook: dict, chapter: str) -> list[str]:
-    """Functions and classes live in `helpers`; a lambda of one call is no definition."""
+def defines_little(notebook: dict, chapter: str) -> list[str]:
+    """Classes and long functions live in `helpers`; what a reader would copy may be defined."""
     complaints = []
     for cell in code_cells(notebook):
         for node in ast.walk(ast.parse(source(cell))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if isinstance(node, ast.AsyncFunctionDef | ast.ClassDef):
                 complaints.append(f"{cell['id']} defines {node.name}")
+            lines = node.end_lineno - node.lineno + 1 if isinstance(node, ast.FunctionDef) else 0
+            if lines > LONGEST_FUNCTION:
+                complaints.append(f"{cell['id']} defines {node.name} in {lines} lines")
             if isinstance(node, ast.Lambda) and not isinstance(node.body, ast.Call):
                 complaints.append(f"{cell['id']} has a lambda that is no call")
     return complaints
@@ -254,7 +258,7 @@ def ends_with_exercises(notebook: dict, chapter: str) -> list[str]:
 
 LAST = ["Exercises", "Further reading"]
 RULES: list[Callable[[dict, str], list[str]]] = [
-    declares_parameters, opens_with_question, short_cells, defines_nothing, plain_code,
+    declares_parameters, opens_with_question, short_cells, defines_little, plain_code,
     compares_every_output, figures_are_described, glue_is_from_here, no_measured_number_is_typed,
     claims_are_named, headings_are_in_order, comparisons_are_measured, outputs_are_read,
     names_no_machine, is_refreshed, ends_with_exercises,

@@ -16,6 +16,7 @@ from helpers.claims.box import claim_box
 from helpers.claims.confirming import design_of
 from helpers.claims.judged import decide
 from helpers.claims.sentences import effect_words, share_text
+from helpers.claims.simulating import simulated_differences
 
 SAYS = Says(
     holds="A ends {less} below B",
@@ -126,31 +127,6 @@ class TestInterval:
             interval(values, **{"judge_share": 0.2} | options)
 
 
-def nearest_means(rng, *, examples, replicas, better, sizes):
-    """Return differences of losses of two learners of one kind, over draws from one pool.
-
-    Each sees its own half of the features and classifies by the nearer mean; the halves are alike
-    by symmetry, but for `better`, by which the second one's classes lie further apart.
-    """
-    count, apart = 5, 0.35
-    y = rng.integers(0, 2, examples)
-    signs = 2 * y - 1
-    shift = np.r_[np.full(count, apart), np.full(count, apart + better)]
-    x = rng.normal(size=(examples, 2 * count)) + shift * signs[:, None]
-    found = []
-    for _ in range(replicas):
-        order = rng.permutation(examples)
-        train, judge = order[: sizes[0]], order[-sizes[1] :]
-        losses = []
-        for half in (slice(0, count), slice(count, None)):
-            seen, labels = x[train][:, half], y[train]
-            means = [seen[labels == label].mean(0) for label in (0, 1)]
-            scores = (x[judge][:, half] - sum(means) / 2) @ (means[1] - means[0])
-            losses.append(np.log1p(np.exp(-signs[judge] * scores)).mean())
-        found.append(losses[0] - losses[1])
-    return np.array(found)
-
-
 class TestCoverage:
     """Simulated, with fixed seeds: 3,000 pools give an interval of 0.8 % for a share of 95 %."""
 
@@ -158,8 +134,8 @@ class TestCoverage:
 
     def differences(self, better=0.0, replicas=8, sizes=(180, 60)):
         rng = np.random.default_rng(0)
-        options = {"examples": 300, "replicas": replicas, "better": better, "sizes": sizes}
-        return [nearest_means(rng, **options) for _ in range(self.POOLS)]
+        options = {"draws": replicas, "better": better, "sizes": sizes}
+        return [simulated_differences(rng, **options) for _ in range(self.POOLS)]
 
     @pytest.mark.parametrize(
         ("replicas", "sizes"), [(8, (180, 60)), (16, (180, 60)), (8, (120, 120))]

@@ -7,8 +7,9 @@ itself as a box (HTML), as one line of text, and as a JSON record under `MIME`, 
 channel through which results leave a notebook. `summary` lists the claims of a chapter.
 
 `claim` holds the object, `judging` and `judged` make it, `sentences` word it, and `recording` makes
-what stands beside it; `intervals` and `resampling` reckon, `checks` refuses, `confirming` compares
-with what was run on fresh draws, `box` draws, and `publishing` displays and remembers.
+what stands beside it; `intervals` and `resampling` reckon, `simulating` tries what they cover,
+`checks` refuses, `confirming` compares with what was run on fresh draws, `box` draws, and
+`publishing` displays and remembers.
 """
 
 from helpers.claims.claim import (
@@ -28,6 +29,7 @@ from helpers.claims.publishing import GLUE_PREFIX, MIME
 from helpers.claims.recording import record, summary
 from helpers.claims.resampling import kept_after_correction, resampled_interval
 from helpers.claims.sentences import Says
+from helpers.claims.simulating import simulated_coverage
 
 __all__ = [
     "MIME",
@@ -50,4 +52,5 @@ __all__ = [
     "judge",
     "kept_after_correction",
     "resampled_interval",
+    "simulated_coverage",
 ]
