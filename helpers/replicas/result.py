@@ -88,7 +88,7 @@ class Replicas:
     def design(self) -> dict:
         """How the replicas were trained, as JSON data: layers, optimizer, epochs and their like.
 
-        Learning rates are left out: a search finds them.
+        Rates that each replica has for itself are left out: a search finds them.
         """
         given, optimizer = self._settings["given"], self._settings["optimizer"]
         kinds = [
@@ -108,6 +108,7 @@ class Replicas:
             "epochs": int(given["epochs"]),
             "batch_size": int(given["batch_size"]),
             "replicas": len(self),
+            "learning_rate": None if self._settings["own_rates"] else _rate_text(optimizer),
         }
 
     @property
@@ -242,6 +243,14 @@ class Replicas:
                 "`samples` are for models that drop at random: all would be equal. Received: "
                 f"layers {', '.join(type(one).__name__ for one in self._program.model.layers)}"
             )
+
+
+def _rate_text(optimizer: keras.Optimizer) -> str:
+    """Return an optimizer's rate, a number or a schedule with its settings, as text."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        return f"{type(rate).__name__} {rate.get_config()}"
+    return repr(float(to_numpy(rate))) if isinstance(rate, keras.Variable) else type(rate).__name__
 
 
 class _Table(keras.optimizers.schedules.LearningRateSchedule):
