@@ -14,6 +14,7 @@ from helpers.batch.chapters import source, tags
 from helpers.batch.parameters import parse_parameters
 from helpers.batch.records import record_of
 from helpers.batch.refresh import normalize
+from helpers.batch.sentences import SAYS
 from tests.notebook_reading import (
     NUMBER,
     code_cells,
@@ -210,13 +211,19 @@ def comparisons_are_measured(notebook: dict, chapter: str) -> list[str]:
 
 
 def outputs_are_read(notebook: dict, chapter: str) -> list[str]:
-    """After what a cell shows stands a sentence that says what to see."""
+    """After what a cell shows stands a sentence that says what to see.
+
+    Of claims that speak the sentence stands in the prose.
+    """
     return [
         f"{cell['id']} shows something, and no text follows"
         for cell, following in pairwise(notebook["cells"])
         if following["cell_type"] == "code"
         and "hide-cell" not in tags(cell)
-        and any(visible(output) for output in cell.get("outputs", []))
+        and any(
+            visible(output) and not (record_of(output) or {}).get("sentence")
+            for output in cell.get("outputs", [])
+        )
     ]
 
 
@@ -256,10 +263,26 @@ def ends_with_exercises(notebook: dict, chapter: str) -> list[str]:
     ]
 
 
+def claims_speak(notebook: dict, chapter: str) -> list[str]:
+    """Each claim with a sentence is said in the prose, in the words of this execution."""
+    text = markdown(notebook)
+    roles = {match["id"]: match["text"] for match in SAYS.finditer(text)}
+    complaints = []
+    for claim in records(notebook, "claim"):
+        if claim.get("sentence") and claim["id"] not in roles:
+            complaints.append(f"nobody says {claim['id']}")
+        elif claim.get("sentence") and roles[claim["id"]] != claim["sentence"]:
+            complaints.append(f"run `make refresh`: the prose says {roles[claim['id']]!r}")
+        for name, sentence in claim.get("variants", {}).items():
+            if not sentence.strip() or "{" in sentence:
+                complaints.append(f"{claim['id']} has no sentence for {name}")
+    return complaints
+
+
 LAST = ["Exercises", "Further reading"]
 RULES: list[Callable[[dict, str], list[str]]] = [
     declares_parameters, opens_with_question, short_cells, defines_little, plain_code,
     compares_every_output, figures_are_described, glue_is_from_here, no_measured_number_is_typed,
     claims_are_named, headings_are_in_order, comparisons_are_measured, outputs_are_read,
-    names_no_machine, is_refreshed, ends_with_exercises,
+    names_no_machine, is_refreshed, ends_with_exercises, claims_speak,
 ]  # fmt: skip
