@@ -23,11 +23,11 @@ from helpers.claims.claim import (
     Scale,
 )
 from helpers.claims.intervals import mean_interval
-from helpers.claims.judged import Judged, judge
+from helpers.claims.judged import Drawn, Judged, Trained, judge
 from helpers.claims.judging import check, compare
 from helpers.claims.publishing import GLUE_PREFIX, MIME
 from helpers.claims.recording import record, summary
-from helpers.claims.resampling import kept_after_correction, resampled_interval
+from helpers.claims.resampling import Resampled, kept_after_correction, resampled_interval
 from helpers.claims.sentences import Says
 from helpers.claims.simulating import simulated_coverage
 
@@ -47,7 +47,10 @@ __all__ = [
     "record",
     "summary",
     "mean_interval",
+    "Drawn",
     "Judged",
+    "Resampled",
+    "Trained",
     "Says",
     "judge",
     "kept_after_correction",

@@ -33,7 +33,7 @@ class Trained(Protocol):
         """Return loss and metrics of each replica on rows of its own."""
 
 
-class Draws(Protocol):
+class Drawn(Protocol):
     """The draws that they were trained on, as `helpers.data` makes them."""
 
     name: str
@@ -183,7 +183,7 @@ VERDICTS = (HOLDS, CONTRADICTED, SAME, INCONCLUSIVE)
 
 
 def judge(
-    draws: Draws | Mapping[str, Draws],
+    draws: Drawn | Mapping[str, Drawn],
     arms: Mapping[str, Trained],
     *,
     measure: Measure = "loss",
@@ -247,7 +247,7 @@ def judge(
     )
 
 
-def _draws_of(draws, arms: Mapping) -> dict[str, Draws]:
+def _draws_of(draws, arms: Mapping) -> dict[str, Drawn]:
     """Return the draws of each arm."""
     if not isinstance(draws, Mapping):
         return dict.fromkeys(arms, draws)
@@ -256,7 +256,7 @@ def _draws_of(draws, arms: Mapping) -> dict[str, Draws]:
     return dict(draws)
 
 
-def _measured(trained: Trained, draws: Draws, rows: np.ndarray, measure: Measure) -> np.ndarray:
+def _measured(trained: Trained, draws: Drawn, rows: np.ndarray, measure: Measure) -> np.ndarray:
     if isinstance(measure, str):
         return trained.evaluate(draws.x, draws.y, rows=rows)[measure]
     return measure(trained, draws.x, draws.y, rows)
