@@ -155,6 +155,21 @@ def test_the_first_page_counts_the_claims_and_shows_the_figures(book):
     assert (site / "_images" / "fig-small.png").read_bytes() == base64.b64decode(PNG)
 
 
+def test_the_first_page_says_which_share_was_confirmed(book):
+    chapter = book / "book" / "01_small.ipynb"
+    notebook = json.loads(chapter.read_text())
+    states = ["confirmed", "not confirmed", "exploratory"]
+    for output, status in zip(notebook["cells"][1]["outputs"], states, strict=True):
+        output["data"][MIME]["status"] = status
+    chapter.write_text(json.dumps(notebook))
+    done, site = render(book)
+    assert done.returncode == 0, done.stdout
+    page = " ".join((site / "book" / "index.html").read_text().split())
+    assert "3 of them are judged over draws" in page
+    assert "2 of these were frozen" in page
+    assert "1 were confirmed, 1 were not." in page
+
+
 def test_a_misspelled_figure_fails_the_build(book):
     (book / "book" / "index.md").write_text(INDEX.replace("fig-small", "fig-smal"))
     done, _ = render(book)

@@ -53,6 +53,7 @@ class Scoreboard(_Overview):
         totals = {verdict: sum(s.count(verdict) for s in standings) for verdict in LOOKS}
         return [
             nodes.paragraph("", _in_words(totals)),
+            *confirmed_in_words(standings),
             self.table(standings, totals),
             self.surprises(standings, totals["contradicted"]),
         ]
@@ -131,6 +132,21 @@ def _in_words(totals: dict[str, int]) -> str:
         f"{totals['holds']} hold, {totals['contradicted']} are contradicted, and "
         f"{totals['inconclusive']} remain inconclusive."
     )
+
+
+def confirmed_in_words(standings: Iterable[Standing]) -> list[nodes.Node]:
+    """Say which share of the claims over draws came out again on fresh seeds and draws."""
+    states = [claim["status"] for one in standings for claim in one.claims if claim.get("status")]
+    frozen = [state for state in states if state != "exploratory"]
+    if not states:
+        return []
+    text = (
+        f"{len(states)} of them are judged over draws of the data, on images that nobody tuned on. "
+        f"{len(frozen)} of these were frozen and run again on seeds and draws that nobody had "
+        f"looked at: {frozen.count('confirmed')} were confirmed, "
+        f"{frozen.count('not confirmed')} were not."
+    )
+    return [nodes.paragraph("", text)]
 
 
 def _link(uri: str, text: str) -> nodes.reference:

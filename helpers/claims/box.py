@@ -41,7 +41,8 @@ def claim_line(claim: Claim) -> str:
     return (
         f'<details class="dnnbook-claim" id="claim-{claim.id}" '
         f'style="{BOX.format(c=colour)}">'
-        f"<summary>{_badge(claim.verdict)}&ensp;{_marked(claim.sentence)}</summary>"
+        f"<summary>{_badge(claim.verdict, SAID.get(claim.verdict))}&ensp;"
+        f"{_marked(claim.sentence)}</summary>"
         f'<table style="{QUIET};margin-top:.5em">{rows}</table>'
         "</details>"
     )
@@ -65,6 +66,7 @@ def _evidence_rows(claim: Claim) -> list[tuple[str, str]]:
     return [(name, text) for name, text in found if text]
 
 
+SAID = {"inconclusive": "cannot tell"}  # of claims that speak
 STATUS = {
     "confirmed": "frozen, and found again with fresh seeds and draws",
     "not confirmed": "frozen, and <strong>not found again</strong> with fresh seeds and draws",
@@ -83,8 +85,8 @@ def _open_box(claim: Claim) -> str:
     )
 
 
-def claims_table(claims: Sequence[Claim]) -> str:
-    """Return the claims as a table in HTML, each linked to its box."""
+def claims_table(claims: Sequence[Claim], note: str = "") -> str:
+    """Return the claims as a table in HTML, each linked to its box, with a note below."""
     rows = "".join(
         f"<tr><td style='text-align:left'><a href='#claim-{claim.id}'>{_marked(claim.statement)}"
         f"</a></td><td>{_badge(claim.verdict)}</td>"
@@ -96,7 +98,7 @@ def claims_table(claims: Sequence[Claim]) -> str:
     return (
         '<table class="dnnbook-claims table"><thead><tr>'
         f"{head}</tr></thead><tbody>{rows}</tbody></table>"
-    )
+    ) + (f"<p>{escape(note)}</p>" if note else "")
 
 
 def _marked(statement: str) -> str:
@@ -104,9 +106,9 @@ def _marked(statement: str) -> str:
     return re.sub("`([^`]+)`", r"<code>\1</code>", escape(statement))
 
 
-def _badge(verdict: str) -> str:
+def _badge(verdict: str, said: str | None = None) -> str:
     symbol, colour = LOOKS[verdict]
-    return f'<span style="{BADGE.format(c=colour)}">{symbol} {verdict}</span>'
+    return f'<span style="{BADGE.format(c=colour)}">{symbol} {said or verdict}</span>'
 
 
 def _evidence(claim: Claim) -> str:

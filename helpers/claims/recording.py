@@ -87,14 +87,15 @@ def summary(chapter: str) -> None:
     if any(claim.verdict == SAME for claim in claims):
         counts[SAME] = sum(claim.verdict == SAME for claim in claims)
     line = f"{chapter}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    line += _chance(claims)
+    note = _chance(claims)
+    line += f"; {note}" if note else ""
     body = {
         "schema": SCHEMA,
         "kind": "summary",
         "chapter": chapter,
         "claims": [claim.id for claim in claims],
     }
-    display_bundle({"text/plain": line, "text/html": claims_table(claims), MIME: body})
+    display_bundle({"text/plain": line, "text/html": claims_table(claims, note), MIME: body})
 
 
 def _chance(claims: list[Claim]) -> str:
@@ -105,6 +106,6 @@ def _chance(claims: list[Claim]) -> str:
         return ""
     fallen = int((~kept_after_correction(values)).sum())
     return (
-        f"; {fallen} of {len(values)} decided verdicts fall after Benjamini and Hochberg's "
+        f"{fallen} of {len(values)} decided verdicts fall after Benjamini and Hochberg's "
         "correction for their number"
     )
