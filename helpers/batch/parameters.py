@@ -22,7 +22,7 @@ from helpers.batch.errors import NotebookError, ParameterError, nearest
 Scalar = bool | int | float | str | None
 Value = Scalar | list[Scalar]
 
-DATASETS = ("digits", "fashion_mnist", "cifar10")
+DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
 # Names that count something, so that their values are whole and at least 1.
 COUNTS = re.compile(
     r"(^|_)(replicas|epochs|depth|width|length|(batch|train|valid|test)_size|"
