@@ -185,4 +185,5 @@ def test_what_passes_has_the_type_of_the_default(value):
 
 
 def test_the_known_data_sets_are_those_of_the_helpers():
-    assert data.names() == DATASETS
+    assert data.pool_names() == DATASETS
+    assert set(data.names()) <= set(DATASETS)
