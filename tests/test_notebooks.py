@@ -272,6 +272,14 @@ def nameless_fold(notebook):
     del find(notebook, "a = replicas")["metadata"]["mystnb"]
 
 
+def test_a_claim_that_speaks_is_read_in_the_prose(notebook):
+    unread(notebook)
+    claim = next(o for o in output_of(notebook, "x = [") if MIME in o["data"])
+    assert rules.outputs_are_read(notebook, "demo") != []
+    claim["data"][MIME]["sentence"] = "A ends below B"
+    assert rules.outputs_are_read(notebook, "demo") == []
+
+
 @pytest.mark.parametrize(
     ("rule", "breaks", "complaint"),
     [
