@@ -136,6 +136,29 @@ def test_leaky_relu_is_not_the_maximum_beyond_alpha_one():
     assert np.maximum(2.0 * -1.0, -1.0) == -1.0
 
 
+def test_keras_has_two_default_leaks():
+    # The chapter warns of them: neither is the 0.01 of the papers.
+    assert keras.layers.LeakyReLU().negative_slope == pytest.approx(0.3)
+    assert float(keras.activations.leaky_relu(np.float32(-1.0))) == pytest.approx(-0.2)
+
+
+def test_a_logistic_layer_with_four_times_the_kernel_is_a_shifted_tanh_layer(rng):
+    # σ(z) = ½ + ½ tanh(z/2); with z = 4W(½ + ½t) it is z/2 = Wt + W1.
+    kernel, t = rng.normal(size=(5, 3)), rng.uniform(-1, 1, size=(7, 5))
+    logistic = activations.logistic((0.5 + 0.5 * t) @ (4 * kernel))
+    shifted = activations.tanh(t @ kernel + kernel.sum(axis=0))
+    np.testing.assert_allclose(logistic, 0.5 + 0.5 * shifted, rtol=1e-12)
+
+
+def test_the_errors_mean_square_grows_by_a_fourteenth_in_each_selu_layer():
+    slope = activations.ACTIVATIONS["selu"].derivative
+    mean, variance = activations.moments_after(slope)
+    z = np.random.default_rng(0).standard_normal(1_000_000)
+    # A slope lies between 0 and 1.76; the mean of a million squares has an error below 0.001.
+    assert mean**2 + variance == pytest.approx(np.mean(slope(z) ** 2), abs=3e-3)
+    assert mean**2 + variance == pytest.approx(1.0716, abs=1e-4)
+
+
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 3.0])
 def test_elu_tends_to_minus_alpha(alpha):
     assert activations.elu(-50.0, alpha=alpha) == -alpha
