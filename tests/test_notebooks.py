@@ -146,7 +146,7 @@ TYPED = "The mean is 0.86 here."
         (rules.opens_with_question, "Is it less?", "It is less.", "ask the chapter's question"),
         (rules.opens_with_question, "- three", "", "2 things to learn"),
         (rules.short_cells, "_ = ax.plot(x)", LONG, "has 26 lines"),
-        (rules.defines_little, "_ = ax.plot(x)", "def f():\n" + "    pass\n" * 12, "f in 13 lines"),
+        (rules.defines_little, "_ = ax.plot(x)", "def f():\n" + "    pass\n" * 20, "f in 21 lines"),
         (rules.defines_little, "_ = ax.plot(x)", "class A:\n    pass", "defines A"),
         (rules.defines_little, "_ = ax.plot(x)", "f = lambda x: x + 1", "lambda that is no call"),
         (rules.plain_code, "_ = ax.plot(x)", "_ = ax.set_title('x')", "a title"),
