@@ -87,10 +87,18 @@ class TestLoad:
     def test_names_are_those_that_the_error_tells(self):
         assert data.names() == ("digits", "mnist", "fashion_mnist", "cifar10")
         message = (
-            "`name` must be one of 'digits', 'fashion_mnist', 'cifar10'. Received: name='mnist'"
+            "`name` must be one of 'digits', 'mnist', 'fashion_mnist', 'cifar10'. "
+            "Received: name='mnits'"
         )
         with refused(message):
-            data.load("mnist")
+            data.load("mnits")
+
+    def test_mnist_has_each_digit_equally_often(self):
+        mnist = data.load("mnist")
+        assert (len(mnist.x_train), len(mnist.x_valid), len(mnist.x_test)) == (3500, 750, 750)
+        labels = np.concatenate([mnist.y_train, mnist.y_valid, mnist.y_test])
+        assert np.bincount(labels).tolist() == [500] * 10
+        assert mnist.image_shape == (28, 28)
 
     def test_digits_splits_add_up(self):
         # 1,797 images in all: 300 for validation, 300 for the test, 1,797 - 600 = 1,197 remain

