@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, optimizers
 
-from helpers.replicas import batch_order, fit_arms, fit_replicas, search
+from helpers.replicas import batch_order, fit_arms, fit_replicas, keeping, search
 
 LOSS, BATCH, SEED, EPOCHS = "sparse_categorical_crossentropy", 16, 3, 3
 TOLERANCE = 2e-6  # float32, other orders of addition; a mistake is above 1e-3
@@ -125,6 +125,29 @@ def test_going_on_equals_one_training(optimizer):
     np.testing.assert_allclose(parts.history["loss"], whole.history["loss"][:, 4:], atol=TOLERANCE)
     one = fit(optimizer=optimizer, epochs=2)[1].fit(epochs=3)
     np.testing.assert_allclose(one.weights[0][0], whole.weights[0][1], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("rows_first", [True, False])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        sgd(),
+        optimizers.SGD(0.1),
+        optimizers.Adam(0.01, amsgrad=True, epsilon=1e-3),
+        optimizers.Nadam(0.01, epsilon=1e-3),
+        optimizers.RMSprop(0.01, momentum=0.9, centered=True, epsilon=1e-3),
+        optimizers.Ftrl(0.1),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_going_on_in_a_stack_that_is_laid_out_otherwise(optimizer, rows_first, monkeypatch):
+    """A stack above some size keeps each variable by itself, a smaller one a row a replica."""
+    whole = fit(optimizer=optimizer, epochs=4)
+    monkeypatch.setattr(keeping, "LARGE", 10**9 if rows_first else 1)
+    begun = fit(optimizer=optimizer, epochs=2)
+    monkeypatch.setattr(keeping, "LARGE", 1 if rows_first else 10**9)
+    for ours, theirs in zip(begun.fit(epochs=2).weights, whole.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=TOLERANCE)
 
 
 def test_start_goes_on_with_replicas_and_their_optimizers():

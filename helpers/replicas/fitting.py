@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from helpers.replicas import options
 from helpers.replicas.building import Build, Made, Stacked, stacked
@@ -204,12 +205,20 @@ def _continued(program: Program, earlier: Replicas, replicas: int) -> State:
 
 
 def _repacked(old: Program, new: Program, optimizer: list) -> list:
-    """Return an optimizer's state where one program has rows and the other has variables."""
-    raise ValueError(
-        "`start` must be replicas trained with as many in a stack, as the optimizer's state is "
-        f"laid out by it. Received: state of {len(optimizer)} arrays, joined={old.forward.joined}; "
-        f"wanted joined={new.forward.joined}"
-    )
+    """Return an optimizer's state where one program has rows and the other has variables.
+
+    How many replicas are in a stack decides that. Rows are for optimizers whose step acts on each
+    element by itself: what they keep has the shape of the variables.
+    """
+    parts = dict(zip(old.stepper.slots, optimizer, strict=True))
+    names = dict.fromkeys(name for name, at in parts if at is not None)
+    count = 1 if old.forward.joined else len(old.forward.shapes)
+    whole = {name: [parts[name, at] for at in range(count)] for name in names}
+    shaped = {
+        name: new.forward.pack(old.forward.unpack(list(map(tf.convert_to_tensor, own))))
+        for name, own in whole.items()
+    }
+    return [parts[name, None] if at is None else shaped[name][at] for name, at in new.stepper.slots]
 
 
 def _go_on(earlier: Replicas, epochs: int, changes: dict) -> Replicas:

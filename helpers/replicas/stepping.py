@@ -132,6 +132,22 @@ class Stepper:
         # Where in the state the averages of the weights are that replace them at the end.
         self.averages = [places[id(one)] for one in kept]
 
+    @property
+    def slots(self) -> list[tuple[str, int | None]]:
+        """What each part of the state is: its name, and the number of its variable, if it has one.
+
+        Keras calls an optimizer's variable after the one that it belongs to; what belongs to none
+        is counted, for it may have no name.
+        """
+        prefixes = [f"{one.path.replace('/', '_')}_" for one in self.variables]
+        found = []
+        for part in self.state:
+            owners = [at for at, prefix in enumerate(prefixes) if part.name.startswith(prefix)]
+            at = max(owners, key=lambda at: len(prefixes[at])) if owners else None
+            alone = sum(other is None for _, other in found)
+            found.append((f"{alone}" if at is None else part.name[len(prefixes[at]) :], at))
+        return found
+
     def start(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the state before the first step of replicas with these weights, stacked.
 
