@@ -146,13 +146,27 @@ def test_the_first_page_counts_the_claims_and_shows_the_figures(book):
     done, site = render(book)
     assert done.returncode == 0, done.stdout
     page = (site / "book" / "index.html").read_text()
-    assert "Of the 4 claims of this book" in page
+    assert "Of the 4 measured claims of this book" in page
     assert "2 hold, 1 are contradicted, and 1 remain inconclusive" in page
     assert 'href="01_small.html#claim-small-1"' in page
     assert "Statement 1 is &lt; 1." in page
     assert "Statement 0" not in page
     assert 'alt="A line."' in page
     assert (site / "_images" / "fig-small.png").read_bytes() == base64.b64decode(PNG)
+
+
+def test_facts_are_counted_apart(book):
+    chapter = book / "book" / "01_small.ipynb"
+    notebook = json.loads(chapter.read_text())
+    notebook["cells"][1]["outputs"][0]["data"][MIME]["method"] = "exact"
+    chapter.write_text(json.dumps(notebook))
+    assert standing(chapter).facts == 1
+    assert standing(chapter).count("holds") == 1
+    done, site = render(book)
+    assert done.returncode == 0, done.stdout
+    page = " ".join((site / "book" / "index.html").read_text().split())
+    assert "Of the 3 measured claims of this book" in page
+    assert "Facts checked besides: 1." in page
 
 
 def test_the_first_page_says_which_share_was_confirmed(book):

@@ -52,28 +52,31 @@ class Scoreboard(_Overview):
         standings = [standing(notebook) for notebook in notebooks]
         totals = {verdict: sum(s.count(verdict) for s in standings) for verdict in LOOKS}
         return [
-            nodes.paragraph("", _in_words(totals)),
+            nodes.paragraph("", _in_words(totals, sum(s.facts for s in standings))),
             *confirmed_in_words(standings),
             self.table(standings, totals),
             self.surprises(standings, totals["contradicted"]),
         ]
 
-    def table(self, standings: Iterable[Standing], totals: dict[str, int]) -> nodes.table:
+    def table(self, standings: Sequence[Standing], totals: dict[str, int]) -> nodes.table:
         """Return the table of chapters, with the sums below."""
         head = [
             "Chapter",
             *(f"{symbol} {verdict}" for verdict, (symbol, _) in LOOKS.items()),
-            "claims",
+            "measured",
+            "facts",
         ]
         rows: list[Row] = [
             [
                 _link(self.uri(s.notebook), s.title),
                 *(str(s.count(verdict)) for verdict in LOOKS),
-                str(len(s.claims)),
+                str(len(s.measured)),
+                str(s.facts),
             ]
             for s in standings
         ]
-        rows.append(["All", *map(str, totals.values()), str(sum(totals.values()))])
+        sums = *totals.values(), sum(totals.values()), sum(s.facts for s in standings)
+        rows.append(["All", *map(str, sums)])
         return _table(head, rows)
 
     def surprises(self, standings: Iterable[Standing], count: int) -> nodes.Node:
@@ -81,7 +84,7 @@ class Scoreboard(_Overview):
         links = [
             _link(self.uri(s.notebook, f"claim-{claim['id']}"), claim["statement"])
             for s in standings
-            for claim in s.claims
+            for claim in s.measured
             if claim["verdict"] == "contradicted"
         ]
         items = [nodes.list_item("", nodes.paragraph("", "", link)) for link in links]
@@ -126,11 +129,15 @@ class Gallery(_Overview):
         return "/" + Path(os.path.relpath(file, self.env.srcdir)).as_posix()
 
 
-def _in_words(totals: dict[str, int]) -> str:
+def _in_words(totals: dict[str, int], facts: int) -> str:
+    measured = sum(totals.values())
+    parts = [f"{totals['holds']} hold", f"{totals['contradicted']} are contradicted"]
+    if totals["no difference"]:
+        parts.append(f"{totals['no difference']} are no difference that matters")
+    parts.append(f"and {totals['inconclusive']} remain inconclusive")
     return (
-        f"Of the {sum(totals.values())} claims of this book, as it was built for these pages, "
-        f"{totals['holds']} hold, {totals['contradicted']} are contradicted, and "
-        f"{totals['inconclusive']} remain inconclusive."
+        f"Of the {measured} measured claims of this book, as it was built for these pages, "
+        f"{', '.join(parts)}." + (f" Facts checked besides: {facts}." if facts else "")
     )
 
 

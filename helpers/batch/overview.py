@@ -21,8 +21,18 @@ class Standing:
     claims: tuple[dict, ...]  # their records, in the chapter's order
 
     def count(self, verdict: str) -> int:
-        """Return how many of the claims have a verdict."""
-        return Counter(claim["verdict"] for claim in self.claims)[verdict]
+        """Return how many of the measured claims have a verdict."""
+        return Counter(claim["verdict"] for claim in self.measured)[verdict]
+
+    @property
+    def measured(self) -> tuple[dict, ...]:
+        """The claims that rest on several trainings or draws."""
+        return tuple(claim for claim in self.claims if not is_fact(claim))
+
+    @property
+    def facts(self) -> int:
+        """How many claims are facts, settled by one look."""
+        return len(self.claims) - len(self.measured)
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,11 @@ class Picture:
     name: str
     alt: str
     png: bytes
+
+
+def is_fact(claim: dict) -> bool:
+    """Return whether a claim is an identity, a count, or what a library does."""
+    return claim.get("method") == "exact"
 
 
 def standing(notebook: Path) -> Standing:
