@@ -320,6 +320,11 @@ class TestSentences:
         for part in ("A ends half below B", "two made-up arms", "Matters from", "exploratory"):
             assert part in box
 
+    def test_mathematics_in_a_sentence_is_typeset_in_the_box(self):
+        says = Says(holds="$a < b$ by {less}", contradicted="x", same="y", unclear="z")
+        box = claim_box(compared([2.0, 2.1], [1.0, 1.0], says=says))
+        assert r'<span class="math notranslate nohighlight">\(a &lt; b\)</span>' in box
+
     def test_the_record_is_strict_json(self):
         record = compared([2.0, 2.1], [1.0, 1.0]).to_record()
         assert json.loads(json.dumps(record, allow_nan=False))["margin"] == 1.1

@@ -102,8 +102,11 @@ def claims_table(claims: Sequence[Claim], note: str = "") -> str:
 
 
 def _marked(statement: str) -> str:
-    """Return a statement in HTML, with what stands between backticks as code."""
-    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(statement))
+    """Return a statement in HTML, with code between backticks and mathematics between dollars."""
+    coded = re.sub("`([^`]+)`", r"<code>\1</code>", escape(statement))
+    return re.sub(
+        r"\$([^$]+)\$", r'<span class="math notranslate nohighlight">\(\1\)</span>', coded
+    )
 
 
 def _badge(verdict: str, said: str | None = None) -> str:

@@ -144,6 +144,18 @@ def test_a_redirection_arrives(open_page, address, name):
     assert complaints == []
 
 
+def test_a_sign_in_the_prose_opens_the_evidence(open_page):
+    page, complaints = open_page("book/00_measurement.html", "light")
+    sign = page.locator("a.dnnbook-sign").first
+    evidence = page.locator(f"details{sign.get_attribute('href')}")
+    assert evidence.get_attribute("open") is None
+    sign.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"details[open]{sign.get_attribute('href')}")
+    assert "Matters from" in evidence.inner_text()
+    assert complaints == []
+
+
 def test_search_finds_pages(open_page):
     page, complaints = open_page("search.html?q=claim", "light")
     page.wait_for_selector("#search-results li a")
