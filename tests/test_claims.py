@@ -23,10 +23,10 @@ from helpers.claims.claim import number_text
 
 T_ONE = math.tan(0.475 * math.pi)  # the 97.5% point of Student's t with 1 degree of freedom: 12.7
 T_TWO = 0.95 * math.sqrt(2 / (1 - 0.95**2))  # and with 2: q √(2 / (1 - q²)) for coverage q, 4.30
-# Backticks aside, which mark code.
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="`"), min_size=1).filter(
-    str.strip
-)
+# Backticks and dollars aside, which mark code and mathematics.
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="`$"), min_size=1
+).filter(str.strip)
 QUANTITY = st.floats(-1e6, 1e6).map(lambda value: round(value, 6))
 PAIRS = st.lists(st.tuples(QUANTITY, QUANTITY), min_size=2, max_size=12)
 POSITIVE_PAIRS = st.lists(
