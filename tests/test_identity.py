@@ -216,6 +216,7 @@ def test_a_topic_changes_exactly_the_chapters_that_import_it(topic, tmp_path):
     copy = tmp_path / "helpers"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "requirements.lock", tmp_path)
+    shutil.copytree(ROOT / "results", tmp_path / "results")
     before = {path: run_identity(read_notebook(path), {}, package=copy) for path in CHAPTERS}
     assert before == {path: run_identity(read_notebook(path), {}) for path in CHAPTERS}
     module = next(
@@ -269,3 +270,16 @@ def test_values_are_no_part_of_a_name(value):
     identity = run_identity(notebook(CELLS[:2]), {"text": value})
     assert run_id("chapter", identity) == f"chapter-{identity[:12]}"
     assert json.dumps(identity).isascii()
+
+
+def test_what_confirmed_the_claims_of_a_notebook_is_part_of_it(package):
+    results = package.parent / "results"
+    results.mkdir()
+    notebook = {"cells": [{"cell_type": "code", "source": 'compare("small-a", x)'}]}
+    alone = run_identity(notebook, {}, package=package)
+    (results / "other.json").write_text("{}")
+    assert run_identity(notebook, {}, package=package) == alone
+    (results / "small.json").write_text("{}")
+    confirmed = run_identity(notebook, {}, package=package)
+    (results / "small.json").write_text('{"data": {}}')
+    assert len({alone, confirmed, run_identity(notebook, {}, package=package)}) == 3
