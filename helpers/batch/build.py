@@ -35,6 +35,7 @@ from helpers.batch.pages import copy_sources, merge, site_identity
 from helpers.batch.parameters import Value, read_parameters, validate
 from helpers.batch.progress import Lines, Watcher
 from helpers.batch.runs import Run, make_runs, notebook_path
+from helpers.batch.sentences import VARIANTS
 from helpers.batch.store import Folder
 
 KEPT = 100  # executed notebooks beside a site; the oldest go first
@@ -163,7 +164,7 @@ def _render(staging: Path, say: Say, *, variants: bool) -> None:
         capture_output=True,
         text=True,
         env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "NO_COLOR": "1"}
-        | ({"DNNBOOK_VARIANTS": "1"} if variants else {}),
+        | ({VARIANTS: "1"} if variants else {}),
         cwd=Path(__file__).resolve().parents[2],
         check=False,
     )

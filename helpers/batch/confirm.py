@@ -54,7 +54,8 @@ def confirm(
         ExecutionError: The run failed; the file is as it was.
     """
     name = chapter_name(notebook)
-    if "seed" not in {declared.name for declared in read_parameters(notebook)}:
+    declared = {one.name: one.default for one in read_parameters(notebook)}
+    if "seed" not in declared:
         raise ParameterError(f"a chapter to confirm must declare `seed`. Received: {name}")
     given = {"seed": FIRST_CONFIRMING_SEED, **parameters}
     seed = given["seed"]
@@ -75,7 +76,6 @@ def confirm(
         raise ParameterError(
             f"a chapter to confirm must judge claims over draws. Received: {name}, which has none"
         )
-    declared = {one.name: one.default for one in read_parameters(notebook)}
     data = str(given.get("dataset", declared.get("dataset", DEFAULT_DATA)))
     path = root / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)

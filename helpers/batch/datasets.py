@@ -16,10 +16,7 @@ import json, sys
 from helpers import data
 for name, size in json.loads(sys.argv[1]):
     try:
-        if name in data.names():
-            data.load(name, train_size=size)
-        else:  # there is a pool of it alone
-            data.load_pool(name, examples=size)
+        data.load(name, train_size=size)
     except Exception as error:
         sys.exit(f"the data set {name} cannot be loaded: {error}")
 """

@@ -10,14 +10,11 @@ from collections.abc import Mapping
 
 from helpers.batch.errors import NotebookError
 from helpers.batch.records import records_of
+from helpers.claims.sentences import FIELDS
 
 SAYS = re.compile(r"\{says\}`(?:(?P<text>[^`<>]*?)\s*<)?(?P<id>[a-z0-9]+(?:-[a-z0-9]+)+)>?`")
-LABELS = {
-    "holds": "holds",
-    "contradicted": "contradicted",
-    "same": "no difference",
-    "unclear": "inconclusive",
-}
+LABELS = {name: verdict for verdict, name in FIELDS.items()}  # a paragraph's name → its verdict
+VARIANTS = "DNNBOOK_VARIANTS"  # in the environment of a renderer: show what every verdict says
 BEGIN, END = re.compile(r"^:::\{([a-z]+)\}\s*$"), re.compile(r"^:::\s*$")
 
 

@@ -15,10 +15,8 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from helpers.batch.chapters import chapters, read_notebook
 from helpers.batch.errors import BatchError, NotebookError, nearest
-from helpers.batch.sentences import LABELS, paragraphs_of, split_role, spoken
+from helpers.batch.sentences import LABELS, VARIANTS, paragraphs_of, split_role, spoken
 from helpers.claims.box import LOOKS
-
-VARIANTS = "DNNBOOK_VARIANTS"
 
 
 def _find(env, id: str) -> tuple[dict, str]:

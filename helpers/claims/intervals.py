@@ -1,10 +1,13 @@
 """Student's interval for a mean, and the differences of pairs that it is asked about."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from helpers.claims.checks import checked_sample
-from helpers.claims.claim import Scale
+from helpers.claims.claim import CONTRADICTED, HOLDS, INCONCLUSIVE, Scale
+from helpers.claims.resampling import resampled_interval
 
 
 def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> tuple[float, ...]:
@@ -25,25 +28,18 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> tuple[float
         >>> mean, round(low, 3), round(high, 3)
         (2.0, -0.484, 4.484)
     """
-    from scipy import stats
+    return tuple(resampled_interval(values, judge_share=0.0, confidence=confidence)[:3])
 
-    values = checked_sample(values, "values")
-    if len(values) < 2:
-        raise ValueError(
-            f"`values` must hold at least 2 replicas: one has no spread. Received: {len(values)}"
-        )
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must be in (0, 1). Received: confidence={confidence}")
-    if values.min() == values.max():  # the rounding of a mean would show as spread
-        return (float(values[0]),) * 3
-    # Squares of numbers below 1e-162 vanish and above 1e154 overflow: reckon with numbers near 1.
-    _, exponent = np.frexp(np.abs(values).max())
-    values = np.ldexp(values, -exponent)
-    mean, reach = values.mean(), stats.t.isf((1 - confidence) / 2, len(values) - 1)
-    reach *= stats.sem(values)
-    with np.errstate(over="ignore"):
-        ends = np.ldexp([mean, mean - reach, mean + reach], exponent)
-    return tuple(ends.tolist())
+
+def on_scale(ends: Sequence[float], scale: Scale) -> list[float]:
+    """Return effect and interval of differences as ratios, where they are of logarithms."""
+    with np.errstate(over="ignore"):  # beyond 1e308 a factor is infinite, and says so
+        return (np.exp(ends) if scale == "ratio" else np.asarray(ends)).tolist()
+
+
+def side_of(low: float, high: float) -> str:
+    """Return the verdict of an interval for a difference by the side of 0 on which it lies."""
+    return HOLDS if low > 0 else CONTRADICTED if high < 0 else INCONCLUSIVE
 
 
 def paired_differences(larger, smaller, scale: Scale) -> np.ndarray:

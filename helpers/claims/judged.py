@@ -6,20 +6,12 @@ from typing import Protocol
 import numpy as np
 
 from helpers.claims.checks import check_names, checked_sample
-from helpers.claims.claim import (
-    CONTRADICTED,
-    HOLDS,
-    INCONCLUSIVE,
-    SAME,
-    Claim,
-    Scale,
-    interval_text,
-)
+from helpers.claims.claim import SAME, Claim, Scale, interval_text
 from helpers.claims.confirming import confirmation, design_of, verdicts_elsewhere
-from helpers.claims.intervals import paired_differences
+from helpers.claims.intervals import on_scale, paired_differences, side_of
 from helpers.claims.publishing import publish_claim
 from helpers.claims.resampling import resampled_interval
-from helpers.claims.sentences import Says, effect_words
+from helpers.claims.sentences import FIELDS, Says, effect_words
 
 
 class Trained(Protocol):
@@ -147,9 +139,7 @@ class Judged(Mapping):
             differences, judge_share=self._judge_share, confidence=confidence
         )
         verdict = decide(found.low, found.high, least)
-        ends = np.array(found[:3])
-        with np.errstate(over="ignore"):  # beyond 1e308 a factor is infinite, and says so
-            effect, low, high = (np.exp(ends) if scale == "ratio" else ends).tolist()
+        effect, low, high = on_scale(found[:3], scale)
         words = effect_words(effect, scale, unit, interval_text(effect, low, high, scale, unit))
         says.check(id, words)
         design = design_of(
@@ -170,16 +160,13 @@ class Judged(Mapping):
             margin=float(margin),
             p_value=found.p_value,
             sentence=says.sentence(verdict, words),
-            variants={name: says.sentence(name, words) for name in VERDICTS},
+            variants={name: says.sentence(name, words) for name in FIELDS},
             scope=self.scope,
             design=design,
             status=confirmation(id, self.data, design, verdict),
             elsewhere=verdicts_elsewhere(id, self.data),
         )
         return publish_claim(claim)
-
-
-VERDICTS = (HOLDS, CONTRADICTED, SAME, INCONCLUSIVE)
 
 
 def judge(
@@ -278,7 +265,7 @@ def decide(low: float, high: float, least: float) -> str:
     """
     if -least <= low and high <= least:
         return SAME
-    return HOLDS if low > 0 else CONTRADICTED if high < 0 else INCONCLUSIVE
+    return side_of(low, high)
 
 
 def _least(margin: float, scale: Scale) -> float:

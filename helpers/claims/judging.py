@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from helpers.claims.checks import check_names, plain_scalar
-from helpers.claims.claim import CONTRADICTED, HOLDS, INCONCLUSIVE, Claim, Scale
-from helpers.claims.intervals import mean_interval, paired_differences
+from helpers.claims.claim import CONTRADICTED, HOLDS, Claim, Scale
+from helpers.claims.intervals import mean_interval, on_scale, paired_differences, side_of
 from helpers.claims.publishing import publish_claim
 
 
@@ -89,20 +89,18 @@ def compare(
     """
     check_names(id, statement)
     differences = paired_differences(larger, smaller, scale)
-    effect, low, high = mean_interval(differences, confidence=confidence)
-    verdict = HOLDS if low > 0 else CONTRADICTED if high < 0 else INCONCLUSIVE
-    if scale == "ratio":
-        with np.errstate(over="ignore"):  # beyond 1e308 a factor is infinite, and says so
-            effect, low, high = np.exp([effect, low, high])
+    ends = mean_interval(differences, confidence=confidence)
+    verdict = side_of(*ends[1:])
+    effect, low, high = on_scale(ends, scale)
     claim = Claim(
         id=id,
         statement=statement,
         verdict=verdict,
         method="paired t",
         scale=scale,
-        effect=float(effect),
-        low=float(low),
-        high=float(high),
+        effect=effect,
+        low=low,
+        high=high,
         confidence=confidence,
         replicas=len(differences),
         unit=unit,

@@ -66,17 +66,19 @@ def resampled_interval(
         raise ValueError(f"`confidence` must be in (0, 1). Received: confidence={confidence}")
     if not 0 <= judge_share < 1:
         raise ValueError(f"`judge_share` must be in [0, 1). Received: judge_share={judge_share}")
-    mean = float(values.mean())
     if values.min() == values.max():  # the rounding of a mean would show as spread
         mean = float(values[0])
         return Resampled(mean, mean, mean, 1.0 if mean == 0 else 0.0)
-    _, exponent = np.frexp(np.abs(values).max())  # squares of tiny numbers would vanish
-    spread = math.ldexp(float(np.ldexp(values, -exponent).std(ddof=1)), int(exponent))
-    error = spread * math.sqrt(1 / len(values) + judge_share / (1 - judge_share))
-    freedom = len(values) - 1
-    reach = float(stats.t.isf((1 - confidence) / 2, freedom)) * error
-    p_value = float(2 * stats.t.sf(abs(mean) / error, freedom))
-    return Resampled(mean, mean - reach, mean + reach, p_value)
+    # Squares of numbers below 1e-162 vanish and above 1e154 overflow: reckon with numbers near 1.
+    _, exponent = np.frexp(np.abs(values).max())
+    values = np.ldexp(values, -exponent)
+    mean, freedom = values.mean(), len(values) - 1
+    error = values.std(ddof=1) * math.sqrt(1 / len(values) + judge_share / (1 - judge_share))
+    reach = stats.t.isf((1 - confidence) / 2, freedom) * error
+    p_value = 2 * stats.t.sf(abs(mean) / error, freedom)
+    with np.errstate(over="ignore"):
+        ends = np.ldexp([mean, mean - reach, mean + reach], exponent)
+    return Resampled(*ends.tolist(), float(p_value))
 
 
 def kept_after_correction(p_values: ArrayLike, *, rate: float = 0.05) -> np.ndarray:
