@@ -2,9 +2,6 @@
 
 import base64
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +9,7 @@ import pytest
 from helpers.batch.errors import NotebookError
 from helpers.batch.overview import find_picture, standing, title
 from helpers.claims import MIME
+from tests.small_books import make_book, render
 
 ROOT = Path(__file__).parents[1]
 PNG = (  # one transparent pixel
@@ -118,28 +116,11 @@ fig-small: Is it small?
 @pytest.fixture
 def book(tmp_path):
     """Return a small book with the real one's configuration and two chapters."""
-    root = tmp_path / "source"
-    shutil.copytree(ROOT / "tests" / "fixtures" / "small_book", root)
-    shutil.copy(ROOT / "_config.yml", root)
-    shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
-    (root / "book" / "references.bib").write_text("")
-    (root / "_toc.yml").write_text(
-        "format: jb-book\nroot: book/index\n"
-        "chapters:\n- file: book/01_small\n- file: book/02_more\n"
-    )
-    (root / "book" / "index.md").write_text(INDEX)
+    root = make_book(tmp_path, "01_small", "02_more", index=INDEX)
     write_notebook(root / "book" / "01_small.ipynb", ["holds", "contradicted", "holds"])
     more = write_notebook(root / "book" / "02_more.ipynb", ["inconclusive"], heading="# More")
     more.write_text(more.read_text().replace("fig-small", "fig-more"))
     return root
-
-
-def render(book):
-    """Render as a build does, in a process of its own; return what it says, and the site."""
-    site = book.with_name("site")
-    command = [sys.executable, "-m", "helpers.batch.render", book, site, book.with_name("trees")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done, site
 
 
 def test_the_first_page_counts_the_claims_and_shows_the_figures(book):

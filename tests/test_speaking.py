@@ -1,20 +1,17 @@
 """Claims speak in the prose: sentences in roles, paragraphs for each verdict, on rendered pages."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from helpers.batch.errors import NotebookError
 from helpers.batch.sentences import LABELS, paragraphs_of, split_role, with_sentences
 from helpers.claims import MIME
+from tests import small_books
+from tests.small_books import make_book
 
-ROOT = Path(__file__).parents[1]
+INDEX = "# Book\n\nOn the first page: {says}`small-a`.\n"
 VARIANTS = {
     "holds": "A ends a *quarter* below B",
     "contradicted": "A ends above B",
@@ -88,26 +85,13 @@ class TestText:
 @pytest.fixture
 def book(tmp_path):
     """Return a small book with the real one's configuration and one chapter."""
-    root = tmp_path / "source"
-    shutil.copytree(ROOT / "tests" / "fixtures" / "small_book", root)
-    shutil.copy(ROOT / "_config.yml", root)
-    shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
-    (root / "book" / "references.bib").write_text("")
-    (root / "_toc.yml").write_text(
-        "format: jb-book\nroot: book/index\nchapters:\n- file: book/01_small\n"
-    )
-    (root / "book" / "index.md").write_text("# Book\n\nOn the first page: {says}`small-a`.\n")
-    return root
+    return make_book(tmp_path, "01_small", index=INDEX)
 
 
 def render(book, verdict="holds", text=PAGE, **environment):
     """Render as a build does; return what it says, and the text of a page by its name."""
     (book / "book" / "01_small.ipynb").write_text(json.dumps(notebook(verdict, text)))
-    site = book.with_name("site")
-    command = [sys.executable, "-m", "helpers.batch.render", book, site, book.with_name("trees")]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | environment
-    )
+    done, site = small_books.render(book, **environment)
 
     def page(name):
         text = (site / "book" / f"{name}.html").read_text()
