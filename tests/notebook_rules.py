@@ -211,19 +211,13 @@ def comparisons_are_measured(notebook: dict, chapter: str) -> list[str]:
 
 
 def outputs_are_read(notebook: dict, chapter: str) -> list[str]:
-    """After what a cell shows stands a sentence that says what to see.
-
-    Of claims that speak the sentence stands in the prose.
-    """
+    """After what a cell shows stands a sentence that says what to see."""
     return [
         f"{cell['id']} shows something, and no text follows"
         for cell, following in pairwise(notebook["cells"])
         if following["cell_type"] == "code"
         and "hide-cell" not in tags(cell)
-        and any(
-            visible(output) and not (record_of(output) or {}).get("sentence")
-            for output in cell.get("outputs", [])
-        )
+        and any(map(visible, cell.get("outputs", [])))
     ]
 
 
@@ -254,8 +248,9 @@ def is_refreshed(notebook: dict, chapter: str) -> list[str]:
 def ends_with_exercises(notebook: dict, chapter: str) -> list[str]:
     """Exercises with folded solutions, and further reading, close the chapter."""
     names = [text for level, text in headings(notebook) if level == 2]
-    solutions = [cell for cell in code_cells(notebook) if "hide-cell" in tags(cell)]
-    prompts = [cell["metadata"].get("mystnb", {}).get("code_prompt_show") for cell in solutions]
+    folded = [cell for cell in code_cells(notebook) if "hide-cell" in tags(cell)]
+    prompts = [cell["metadata"].get("mystnb", {}).get("code_prompt_show") for cell in folded]
+    solutions = [prompt for prompt in prompts if prompt and "olution" in prompt]
     return [
         *(["the last sections must be Exercises and Further reading"] * (names[-2:] != LAST)),
         *([f"{len(solutions)} folded solutions, not 4 or more"] if len(solutions) < 4 else []),
@@ -264,10 +259,18 @@ def ends_with_exercises(notebook: dict, chapter: str) -> list[str]:
 
 
 def claims_speak(notebook: dict, chapter: str) -> list[str]:
-    """Each claim with a sentence is said in the prose, in the words of this execution."""
+    """Each claim with a sentence is said in the prose, in the words of this execution.
+
+    The cell that judges it is folded with all that it shows: what it finds, the prose says.
+    """
     text = markdown(notebook)
     roles = {match["id"]: match["text"] for match in SAYS.finditer(text)}
-    complaints = []
+    complaints = [
+        f"{cell['id']} judges: tag it `hide-cell`"
+        for cell in code_cells(notebook)
+        if "hide-cell" not in tags(cell)
+        and any((record_of(output) or {}).get("sentence") for output in cell["outputs"])
+    ]
     for claim in records(notebook, "claim"):
         if claim.get("sentence") and claim["id"] not in roles:
             complaints.append(f"nobody says {claim['id']}")

@@ -25,6 +25,10 @@ SAYS = Says(
     unclear="Whether A ends below B cannot be told",
 )
 
+OPEN = Says(
+    holds="{difference} more", contradicted="{difference} less", same="alike", unclear="open"
+)
+
 
 @pytest.fixture(autouse=True)
 def ledger(monkeypatch, tmp_path):
@@ -198,7 +202,7 @@ class TestVerdicts:
                          says=Says(holds="{difference} more", contradicted="less: {difference}",
                                    same="alike", unclear="open"))  # fmt: skip
         assert claim.verdict == "holds"
-        assert claim.sentence == f"{claim.effect:.2f} points more"
+        assert claim.sentence == f"{claim.effect:.1f} points more"
 
 
 class TestErrors:
@@ -295,12 +299,182 @@ class TestArms:
         assert found["a"].tolist() == [1.0, 2.0]
 
 
+class TestObserved:
+    """What was measured outside of the judge sets."""
+
+    def seen(self, arms, on="boxes", **options):
+        return claims.observe(arms, on=on, scope="made up", frozen={"depth": 2}, **options)
+
+    def test_independent_replicas_have_student_s_interval(self):
+        seen = self.seen({"a": [1.0, 1.0, 1.0], "b": [2.0, 3.0, 4.0]})
+        claim = seen.compare("made-x", "X.", larger="b", smaller="a", margin=0.1, says=OPEN,
+                             scale="difference")  # fmt: skip
+        assert (claim.effect, claim.low, claim.high) == pytest.approx(
+            claims.mean_interval([1.0, 2.0, 3.0])
+        )
+
+    def test_draws_widen_it(self):
+        arms = {"a": [1.0, 1.0, 1.0], "b": [2.0, 3.0, 4.0]}
+        options = {"larger": "b", "smaller": "a", "margin": 0.1, "says": OPEN}
+        apart = self.seen(arms).compare("made-x", "X.", scale="difference", **options)
+        drawn = self.seen(arms, on=Draws(3)).compare("made-y", "Y.", scale="difference", **options)
+        assert drawn.low < apart.low
+
+    def test_what_is_frozen_and_what_was_tried_belong_to_the_design(self):
+        options = {"larger": "b", "smaller": "a", "margin": 1.1, "says": SAYS}
+        designs = set()
+        for frozen, grid in (({"n": 1}, ()), ({"n": 2}, ()), ({"n": 1}, [0.1]), ({"n": 1}, [0.2])):
+            publishing.ledger.claims.clear()
+            arms = {"a": [1.0, 2.0], "b": [3.0, 3.0]}
+            seen = claims.observe(arms, on="boxes", scope="s", frozen=frozen, grid=grid)
+            designs.add(seen.compare("made-x", "X.", **options).design)
+        assert len(designs) == 4
+
+    def test_the_box_lists_what_was_tried(self):
+        arms = {"a": [1.0, 2.0], "b": [3.0, 3.0]}
+        seen = self.seen(arms, grid={"a": [0.1, 0.2], "b": [1 / 3]})
+        claim = seen.compare("made-x", "X.", larger="b", smaller="a", margin=1.1, says=SAYS)
+        assert "a: 0.1, 0.2; b: 0.333" in claim_box(claim)
+
+    @pytest.mark.parametrize(
+        ("arms", "message"),
+        [({}, "at least one arm"), ({"a": [1.0], "b": [1.0, 2.0]}, "a value for each replica"),
+         ({"a": [1.0, math.nan]}, "must be finite"), ({"a": [1.0, -math.inf]}, "must be finite")],
+    )  # fmt: skip
+    def test_errors(self, arms, message):
+        with pytest.raises(ValueError, match=message):
+            self.seen(arms)
+
+    def test_times_that_did_not_come_are_no_numbers_to_average(self):
+        seen = self.seen({"a": [1.0, 2.0], "b": [3.0, math.inf]})
+        with pytest.raises(ValueError, match="must be finite"):
+            seen.compare("made-x", "X.", larger="b", smaller="a", margin=1.1, says=SAYS)
+
+
+class TestTimes:
+    """Ratios of times of which some did not come within the horizon."""
+
+    def ratio(self, later, sooner, **options):
+        return claims.time_ratio(later, sooner, **{"horizon": 20} | options)
+
+    def test_a_target_by_hand(self):
+        losses = [[0.9, 0.5, 0.6], [0.9, 0.8, math.nan], [0.1, 0.2, 0.3]]
+        assert claims.first_at_most(losses, 0.5).tolist() == [2, math.inf, 1]
+
+    def test_twice_as_long_is_found(self):
+        sooner = np.array([4.0, 5, 6, 7, 8, 5, 6, 7])
+        found = np.exp(self.ratio(2 * sooner, sooner)[:3])
+        assert found[0] == pytest.approx(2, rel=0.05)
+        assert 1 < found[1] < 2 < found[2]
+
+    def test_those_that_never_arrive_count_as_waiting_not_as_the_last_epoch(self):
+        never = self.ratio([5.0, 6, 7] + [math.inf] * 5, [5.0, 6, 7, 6, 5, 7, 6, 5], horizon=9)
+        made_up = self.ratio([5.0, 6, 7] + [9.0] * 5, [5.0, 6, 7, 6, 5, 7, 6, 5], horizon=9)
+        assert never.high == pytest.approx(np.log(9 / 5))  # the horizon can tell no more
+        assert made_up.high < never.high
+
+    @given(st.lists(st.integers(1, 12), min_size=3, max_size=8), st.integers(0, 10**6))
+    @settings(max_examples=15)
+    def test_swapped_arms_turn_the_ratio_round(self, times, seed):
+        one = np.asarray(times, float)
+        other = np.random.default_rng(seed).integers(1, 13, len(one)).astype(float)
+        one, other = (np.where(arm > 10, math.inf, arm) for arm in (one, other))
+        if np.isinf(np.r_[one, other]).all():
+            return
+        there, back = self.ratio(one, other, horizon=10), self.ratio(other, one, horizon=10)
+        assert there.p_value == pytest.approx(back.p_value)
+        turned = (-back.mean, -back.high, -back.low)
+        assert (there.mean, there.low, there.high) == pytest.approx(turned, abs=1e-9)
+
+    @pytest.mark.parametrize(("horizon", "longer"), [(20, 1.0), (9, 1.0), (20, 1.5)])
+    def test_the_interval_covers_as_often_as_it_says(self, horizon, longer):
+        rng, covered, pools = np.random.default_rng(0), 0, 150
+        for _ in range(pools):
+            one, other = np.ceil(rng.gamma(4, 2.0, (2, 10)) * [[longer], [1.0]])
+            found = self.ratio(
+                *(np.where(arm > horizon, math.inf, arm) for arm in (one, other)), horizon=horizon
+            )
+            covered += found.low <= math.log(longer) <= found.high
+        assert 0.92 <= covered / pools <= 1  # 150 of 95 % give 0.92 or more, 19 times of 20
+
+    def test_overlap_makes_it_wider(self):
+        arms = [4.0, 5, 6, 7], [3.0, 4, 5, 6]
+        narrow, wide = self.ratio(*arms), self.ratio(*arms, judge_share=0.3)
+        assert wide.high - wide.low > narrow.high - narrow.low
+        assert wide.p_value > narrow.p_value
+
+    def test_a_claim_on_times(self):
+        seen = claims.observe(
+            {"b": [8.0, 9, 9, math.inf, 10, 9], "a": [4.0, 4, 5, 5, 4, 3]},
+            on="boxes", scope="made up", frozen={},
+        )  # fmt: skip
+        claim = seen.compare_times("made-x", "X.", later="b", sooner="a", horizon=10, margin=1.2,
+                                   says=SAYS)  # fmt: skip
+        assert (claim.verdict, claim.method) == ("holds", "log-rank")
+        other = seen.compare_times("made-y", "Y.", later="a", sooner="b", horizon=10, margin=1.2,
+                                   says=SAYS)  # fmt: skip
+        assert other.verdict == "contradicted"
+
+    @pytest.mark.parametrize(
+        ("later", "sooner", "options", "message"),
+        [([1.0], [1.0], {}, "at least 2"), ([1.0, 2.0], [1.0, 2, 3], {}, "a time for each"),
+         ([0.0, 2.0], [1.0, 2.0], {}, "times above 0"),
+         ([1.0, 21.0], [1.0, 2.0], {}, "horizon, 20"),
+         ([1.0, math.nan], [1.0, 2.0], {}, "times above 0"),
+         ([math.inf] * 2, [math.inf] * 2, {}, "at least one replica must have arrived"),
+         ([1.0, 2.0], [1.0, 2.0], {"confidence": 1}, "`confidence`"),
+         ([1.0, 2.0], [1.0, 2.0], {"judge_share": 1}, "`judge_share`")],
+    )  # fmt: skip
+    def test_errors(self, later, sooner, options, message):
+        with pytest.raises(ValueError, match=message):
+            self.ratio(later, sooner, **options)
+
+    def test_errors_of_targets(self):
+        with pytest.raises(ValueError, match="shape"):
+            claims.first_at_most([1.0, 2.0], 0.5)
+        with pytest.raises(ValueError, match="`target` must be finite"):
+            claims.first_at_most([[1.0, 2.0]], math.nan)
+
+
+class TestPredictions:
+    """A prediction has to come closer than what one would say without it."""
+
+    def predict(self, values, prediction, rival, **options):
+        publishing.ledger.claims.clear()
+        seen = claims.observe({"a": values}, on="boxes", scope="made up", frozen={})
+        return seen.predict("made-x", "X.", of="a", prediction=prediction, rival=rival,
+                            **{"margin": 1.1, "says": SAYS} | options)  # fmt: skip
+
+    def test_by_hand(self):
+        # Off by factors of 1 and 4 in both replicas.
+        claim = self.predict([4.0, 4.0], prediction=4.0, rival=1.0)
+        assert (claim.verdict, claim.effect) == ("holds", pytest.approx(4))
+        assert self.predict([4.0, 4.0], prediction=1.0, rival=4.0).verdict == "contradicted"
+
+    def test_differences(self):
+        options = {"scale": "difference", "margin": 0.5, "says": OPEN}
+        claim = self.predict([4.0, 4.0], prediction=3.0, rival=-1.0, **options)
+        assert (claim.verdict, claim.effect) == ("holds", pytest.approx(4))
+
+    def test_one_within_a_tolerance_that_the_rival_meets_too_is_not_confirmed(self):
+        values = [1.08, 1.09, 1.07]  # "3 % off 1.1" says little: 1 is nearly as close
+        assert self.predict(values, prediction=1.1, rival=1.06).verdict == "no difference"
+
+    @pytest.mark.parametrize(("prediction", "rival"), [(1.0, 1.0), (math.inf, 1.0)])
+    def test_errors(self, prediction, rival):
+        with pytest.raises(ValueError, match="two finite numbers that differ"):
+            self.predict([1.0, 2.0], prediction, rival)
+
+
 class TestSentences:
     def test_effects_in_words(self):
-        words = effect_words(4 / 3, "ratio", "", "e")
-        assert words == {"effect": "e", "less": "a quarter", "more": "a third", "times": "1.33"}
-        assert effect_words(3 / 4, "ratio", "", "e") == words
-        assert effect_words(-2.5, "difference", "points", "e")["difference"] == "2.50 points"
+        words = effect_words(4 / 3, 1.25, 1.6, scale="ratio")
+        said = {"less": "a quarter", "more": "a third", "times": "1.3", "range": "1.2 to 1.6"}
+        assert words == said | {"effect": "× 1.33 [1.25, 1.60]"}
+        turned = effect_words(3 / 4, 0.625, 0.8, scale="ratio")
+        assert turned == said | {"effect": "× 0.750 [0.625, 0.800]"}
+        less = effect_words(-2.5, -4.0, -1.0, scale="difference", unit="points")
+        assert (less["difference"], less["range"]) == ("2.5 points", "1.0 to 4.0")
 
     @given(st.floats(1e-6, 0.995))
     def test_shares_are_said_as_the_nearest_that_has_a_name(self, share):
@@ -332,10 +506,14 @@ class TestSentences:
         assert not {"margin", "variants", "design"} & set(old)
 
 
+NUMBERS = {"effect": 1.5, "low": 1.25, "high": 2.0}
+
+
 class TestConfirmation:
     def confirm(self, folder, claim, **changes):
-        known = {"design": claim.design, "verdict": claim.verdict} | changes
-        other = {"claims": {claim.id: {"design": "its own", "verdict": "contradicted"}}}
+        known = {"design": claim.design, "verdict": claim.verdict, **NUMBERS} | changes
+        elsewhere = {"design": "its own", "verdict": "contradicted", **NUMBERS}
+        other = {"claims": {claim.id: elsewhere}}
         found = {"boxes": {"claims": {claim.id: known}}, "circles": other}
         (folder / "made.json").write_text(json.dumps({"data": found}))
 
@@ -348,8 +526,13 @@ class TestConfirmation:
         assert confirmed.status == "confirmed"
         assert confirmed.elsewhere == {"circles": "contradicted"}
         assert "circles ✗" in claim_box(confirmed)
+        assert confirmed.sentence == claim.sentence
+        assert "✓ holds</span> × 1.50 [1.25, 2.00]" in claim_box(confirmed)
         self.confirm(ledger, claim, verdict="inconclusive")
-        assert compared(*pair).status == "not confirmed"
+        turned = compared(*pair)
+        assert turned.status == "not confirmed"
+        assert turned.sentence == "A ends half below B (a second run cannot tell)"
+        assert "? cannot tell</span> × 1.50 [1.25, 2.00]" in claim_box(turned)
         self.confirm(ledger, claim, design="another")
         assert compared(*pair).status == "exploratory"
 
@@ -392,3 +575,17 @@ class TestChance:
         compared([2.0, 2.1, 2.0, 2.05], [1.0, 1.0, 1.0, 1.0])
         claims.summary("made")
         assert "0 of 1 decided verdicts fall" in capsys.readouterr().out
+
+    def test_questions_that_stayed_open_count_too(self, capsys):
+        found = judged(a=[1.0] * 4, b=[1.1, 1.25, 1.19, 1.12], **self.alike())
+        found.compare("made-ba", "B.", larger="b", smaller="a", margin=1.01, says=SAYS)
+        for name in self.alike():
+            id = f"made-{name}"
+            found.compare(id, "C.", larger=name, smaller="a", margin=1.01, says=SAYS)
+        verdicts = [claim.verdict for claim in publishing.published("made")]
+        assert verdicts == ["holds", "inconclusive", "inconclusive"]
+        claims.summary("made")
+        assert "1 of 1 decided verdicts fall when it is counted that 3" in capsys.readouterr().out
+
+    def alike(self):
+        return {"c": [1.1, 0.9, 1.2, 0.8], "d": [0.9, 1.2, 0.8, 1.1]}

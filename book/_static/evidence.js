@@ -1,9 +1,10 @@
-// A sign in the prose leads to a claim's evidence, which is folded: open it on arrival.
+// A sign in the prose leads to a claim's evidence, which is folded, with its cell around it: open
+// both on arrival.
 function openEvidence() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   const folded = target && target.closest("details.dnnbook-claim");
   if (folded) {
-    folded.open = true;
+    for (let one = folded; one; one = one.parentElement.closest("details")) one.open = true;
     folded.scrollIntoView({ block: "center" });
   }
 }

@@ -58,16 +58,21 @@ class Says(SphinxRole):
         return found
 
 
+STANDS = {"confirmed": "found twice; ", "not confirmed": "not found a second time; "}
+
+
 def sign(claim: dict, uri: str) -> nodes.reference:
     """Return the sign of a verdict, as a link to the claim's evidence."""
     symbol, _ = LOOKS[claim["verdict"]]
+    if claim.get("status") == "not confirmed":
+        symbol += "?"
     kind = claim["verdict"].replace(" ", "-")
     return nodes.reference(
         "",
         symbol,
         internal=True,
         refuri=f"{uri}#claim-{claim['id']}",
-        reftitle=f"{claim['verdict']}: {claim['statement']}",
+        reftitle=f"{STANDS.get(claim.get('status'), '')}{claim['verdict']}: {claim['statement']}",
         classes=["dnnbook-sign", f"dnnbook-{kind}"],
     )
 

@@ -1,17 +1,19 @@
 """Measured statements and their verdicts.
 
 A claim is an object: an id, a statement, what was measured, and a verdict. `check` judges an exact
-fact, `compare` two arrays of paired replicas, and `judge` opens the judge sets of draws, whose
-`Judged` compares arms with a margin and in words; `record` keeps a plain figure. Each displays
-itself as a box (HTML), as one line of text, and as a JSON record under `MIME`, which is the only
-channel through which results leave a notebook. `summary` lists the claims of a chapter.
+fact, `compare` two arrays of paired replicas. `judge` opens the judge sets of draws, `observe`
+takes what replicas showed elsewhere; the `Judged` that both return compares arms, times and
+predictions, with a margin and in words. `record` keeps a plain figure. Each displays itself as a
+box (HTML), as one line of text, and as a JSON record under `MIME`, which is the only channel
+through which results leave a notebook. `summary` lists the claims of a chapter.
 
 `claim` holds the object, `judging` and `judged` make it, `sentences` word it, and `recording` makes
-what stands beside it; `intervals` and `resampling` reckon, `simulating` tries what they cover,
-`checks` refuses, `confirming` compares with what was run on fresh draws, `box` draws, and
+what stands beside it; `intervals`, `resampling` and `arriving` reckon, `simulating` tries what they
+cover, `checks` refuses, `confirming` compares with what was run on fresh draws, `box` draws, and
 `publishing` displays and remembers.
 """
 
+from helpers.claims.arriving import first_at_most, time_ratio
 from helpers.claims.claim import (
     CONTRADICTED,
     HOLDS,
@@ -23,7 +25,7 @@ from helpers.claims.claim import (
     Scale,
 )
 from helpers.claims.intervals import mean_interval
-from helpers.claims.judged import Drawn, Judged, Trained, judge
+from helpers.claims.judged import Drawn, Judged, Trained, judge, observe
 from helpers.claims.judging import check, compare
 from helpers.claims.publishing import GLUE_PREFIX, MIME
 from helpers.claims.recording import record, summary
@@ -53,6 +55,9 @@ __all__ = [
     "Trained",
     "Says",
     "judge",
+    "observe",
+    "first_at_most",
+    "time_ratio",
     "kept_after_correction",
     "resampled_interval",
     "simulated_coverage",

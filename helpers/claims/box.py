@@ -41,7 +41,7 @@ def claim_line(claim: Claim) -> str:
     return (
         f'<details class="dnnbook-claim" id="claim-{claim.id}" '
         f'style="{BOX.format(c=colour)}">'
-        f"<summary>{_badge(claim.verdict, SAID.get(claim.verdict))}&ensp;"
+        f"<summary>{_badge(claim.verdict)}&ensp;"
         f"{_marked(claim.sentence)}</summary>"
         f'<table style="{QUIET};margin-top:.5em">{rows}</table>'
         "</details>"
@@ -57,8 +57,10 @@ def _evidence_rows(claim: Claim) -> list[tuple[str, str]]:
         ("Asked", _marked(claim.statement)),
         (what, f"{escape(claim.effect_text)}{interval}"),
         ("Matters from", escape(margin.rstrip()) if claim.margin else ""),
+        ("Second run", _second_run(claim)),
         ("Replicas", f"{claim.replicas}, paired"),
         ("Scope", _marked(claim.scope)),
+        ("Tried", "; ".join(f"{escape(n)}: {_listed(s)}" for n, s in claim.tried.items())),
         ("Status", STATUS.get(claim.status, "")),
         ("Elsewhere", " &middot; ".join(f"{escape(n)} {LOOKS[v][0]}" for n, v in elsewhere)),
         ("Name", f"<code>{claim.id}</code>, design <code>{claim.design}</code>"),
@@ -66,7 +68,17 @@ def _evidence_rows(claim: Claim) -> list[tuple[str, str]]:
     return [(name, text) for name, text in found if text]
 
 
-SAID = {"inconclusive": "cannot tell"}  # of claims that speak
+def _second_run(claim: Claim) -> str:
+    if not claim.repeated:
+        return ""
+    return f"{_badge(claim.repeated['verdict'])} {escape(claim.repeated_text)}"
+
+
+def _listed(settings: Sequence[float]) -> str:
+    return ", ".join(f"{one:.3g}" if isinstance(one, float) else f"{one}" for one in settings)
+
+
+SAID = {"inconclusive": "cannot tell", "no difference": "no difference that matters"}
 STATUS = {
     "confirmed": "frozen, and found again with fresh seeds and draws",
     "not confirmed": "frozen, and <strong>not found again</strong> with fresh seeds and draws",
@@ -87,14 +99,17 @@ def _open_box(claim: Claim) -> str:
 
 def claims_table(claims: Sequence[Claim], note: str = "") -> str:
     """Return the claims as a table in HTML, each linked to its box, with a note below."""
+    second = any(claim.status for claim in claims)
     rows = "".join(
         f"<tr><td style='text-align:left'><a href='#claim-{claim.id}'>{_marked(claim.statement)}"
         f"</a></td><td>{_badge(claim.verdict)}</td>"
         f"<td style='text-align:left'>{escape(claim.effect_text)}</td>"
-        f"<td>{claim.replicas or 'exact'}</td></tr>"
+        f"<td>{claim.replicas or 'exact'}</td>"
+        + (f"<td>{_second_run(claim) or claim.status}</td></tr>" if second else "</tr>")
         for claim in claims
     )
-    head = "".join(f"<th>{name}</th>" for name in ("Claim", "Verdict", "Measured", "Replicas"))
+    names = ["Claim", "Verdict", "Measured", "Replicas", *["Second run"] * second]
+    head = "".join(f"<th>{name}</th>" for name in names)
     return (
         '<table class="dnnbook-claims table"><thead><tr>'
         f"{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -109,9 +124,9 @@ def _marked(statement: str) -> str:
     )
 
 
-def _badge(verdict: str, said: str | None = None) -> str:
+def _badge(verdict: str) -> str:
     symbol, colour = LOOKS[verdict]
-    return f'<span style="{BADGE.format(c=colour)}">{symbol} {said or verdict}</span>'
+    return f'<span style="{BADGE.format(c=colour)}">{symbol} {SAID.get(verdict, verdict)}</span>'
 
 
 def _evidence(claim: Claim) -> str:

@@ -1,7 +1,7 @@
 """What a claim is: a statement, what was measured, and a verdict."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -42,7 +42,9 @@ class Claim:
         variants: The sentences of all verdicts.
         scope: What the verdict speaks about.
         design: A name for all that was decided before the run.
+        tried: Arm → the settings that were tried for it.
         status: ``"confirmed"``, ``"not confirmed"`` or ``"exploratory"``.
+        repeated: What the confirming run found: ``verdict``, ``effect``, ``low`` and ``high``.
         elsewhere: Data set → verdict on it, where `dnnbook confirm` was run on others.
     """
 
@@ -64,7 +66,9 @@ class Claim:
     variants: Mapping[str, str] = field(default_factory=dict)
     scope: str = ""
     design: str = ""
+    tried: Mapping[str, Sequence[float]] = field(default_factory=dict)
     status: str = ""
+    repeated: Mapping[str, str | float] = field(default_factory=dict)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -74,9 +78,15 @@ class Claim:
             if isinstance(self.observed, float):
                 return f"{self.observed:.3g}"
             return "" if self.observed is None else f"{self.observed}"
-        if self.low is None:  # a test of ranks has no interval
-            return f"{number_text(self.effect)} {self.unit}".rstrip()
         return interval_text(self.effect, self.low, self.high, self.scale, self.unit)
+
+    @property
+    def repeated_text(self) -> str:
+        """The effect of the confirming run with its interval, if it was run."""
+        if not self.repeated:
+            return ""
+        ends = (self.repeated[name] for name in ("effect", "low", "high"))
+        return interval_text(*ends, self.scale, self.unit)
 
     def to_record(self) -> dict:
         """Return the claim as strict JSON: numbers that are not finite become None."""
@@ -93,7 +103,10 @@ class Claim:
 
 
 # What only claims have that are judged over draws.
-OF_JUDGED = ("margin", "p_value", "sentence", "variants", "scope", "design", "status", "elsewhere")
+OF_JUDGED = (
+    *("margin", "p_value", "sentence", "variants", "scope", "tried", "design", "status"),
+    *("repeated", "elsewhere"),
+)
 
 
 def interval_text(effect: float, low: float, high: float, scale: str | None, unit: str) -> str:

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 FIRST_CONFIRMING_SEED = 10_000  # what confirms begins there, and nothing else uses such seeds
+
+NEEDED = {"design", "verdict", "effect", "low", "high"}
 
 Status = Literal["confirmed", "not confirmed", "exploratory"]
 
@@ -25,22 +28,28 @@ def design_of(parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def confirmation(id: str, data: str, design: str, verdict: str) -> Status:
-    """Return how a claim stands after the run that was to confirm it.
+def repeated(id: str, data: str, design: str) -> dict[str, str | float]:
+    """Return what the run that was to confirm a claim found, if it had this design.
 
     Args:
         id: The claim's, which begins with its chapter's name.
         data: Name of the data set.
         design: What the claim rests on now.
-        verdict: What was found now.
 
     Returns:
-        ``"exploratory"`` where nothing of this design was run on fresh seeds and draws.
+        Its ``verdict``, ``effect``, ``low`` and ``high``, or nothing.
     """
     found = confirmed_records(id).get(data)
     if found is None or found["design"] != design:
+        return {}
+    return {name: found[name] for name in ("verdict", "effect", "low", "high")}
+
+
+def status_of(verdict: str, second: Mapping[str, str | float]) -> Status:
+    """Return how a claim stands after the run that was to confirm it, if there was one."""
+    if not second:
         return "exploratory"
-    return "confirmed" if found["verdict"] == verdict else "not confirmed"
+    return "confirmed" if second["verdict"] == verdict else "not confirmed"
 
 
 def verdicts_elsewhere(id: str, data: str) -> dict[str, str]:
@@ -61,7 +70,7 @@ def confirmed_records(id: str) -> dict[str, dict]:
     try:
         runs = json.loads(path.read_text("utf-8"))["data"]
         found = {name: run["claims"][id] for name, run in runs.items() if id in run["claims"]}
-        assert all({"design", "verdict"} <= set(record) for record in found.values())
+        assert all(set(record) >= NEEDED for record in found.values())
     except (ValueError, KeyError, AttributeError, TypeError, AssertionError) as error:
         raise ValueError(
             f"{path.name} must hold the results of `dnnbook confirm`. Received: {error!r}"

@@ -1,17 +1,19 @@
-"""Claims that are judged on images that nobody tuned on, over draws of the data."""
+"""Claims that speak: judged on images that nobody tuned on, or over what replicas showed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from helpers.claims.arriving import time_ratio
 from helpers.claims.checks import check_names, checked_sample
-from helpers.claims.claim import SAME, Claim, Scale, interval_text
-from helpers.claims.confirming import confirmation, design_of, verdicts_elsewhere
+from helpers.claims.claim import SAME, Claim, Scale
+from helpers.claims.confirming import design_of, repeated, status_of, verdicts_elsewhere
 from helpers.claims.intervals import on_scale, paired_differences, side_of
 from helpers.claims.publishing import publish_claim
-from helpers.claims.resampling import resampled_interval
-from helpers.claims.sentences import FIELDS, Says, effect_words
+from helpers.claims.resampling import Resampled, resampled_interval
+from helpers.claims.sentences import FIELDS, Says, aside, effect_words
 
 
 class Trained(Protocol):
@@ -39,16 +41,30 @@ class Drawn(Protocol):
         """Return the rows that judge, once."""
 
 
+Settings = Mapping[str, Sequence[float]] | Sequence[float]
 Measure = str | Callable[[Trained, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 class Judged(Mapping):
-    """What was measured on the judge sets: arm → values over replicas, shape (replicas,)."""
+    """What was measured: arm → values over replicas, shape (replicas,). Its methods judge claims.
+
+    Each takes the sentences for the verdicts and a margin, the least effect that matters. If all of
+    the interval lies within the margin, there is no difference that matters, whatever its sign;
+    else the claim holds if all of it lies on the side that the statement names, is contradicted if
+    all of it lies on the other, and cannot be told otherwise.
+    """
 
     def __init__(
-        self, values: dict[str, np.ndarray], *, data: str, scope: str, judge_share, design
+        self,
+        values: Mapping[str, np.ndarray],
+        *,
+        data: str,
+        scope: str,
+        judge_share: float,
+        tried: Mapping[str, Sequence[float]],
+        design: object,
     ):
-        self._values, self.scope, self.data = values, scope, data
+        self._values, self.scope, self.data, self.tried = dict(values), scope, data, dict(tried)
         self._judge_share, self._design = judge_share, design
 
     def __getitem__(self, arm: str) -> np.ndarray:
@@ -82,6 +98,7 @@ class Judged(Mapping):
             data=self.data,
             scope=self.scope,
             judge_share=self._judge_share,
+            tried=self.tried,
             design=[self._design, sorted(values)],
         )
 
@@ -98,12 +115,10 @@ class Judged(Mapping):
         unit: str = "",
         confidence: float = 0.95,
     ) -> Claim:
-        """Judge whether one arm's values exceed another's.
+        """Judge whether one arm's values exceed another's, replica by replica.
 
-        The interval is that of `resampled_interval` for the differences of the pairs (a ratio: of
-        their logarithms). If all of it lies within the margin, there is no difference that matters,
-        whatever its sign; else the claim holds if all of it lies above 0, is contradicted if all of
-        it lies below, and cannot be told otherwise.
+        The interval is that of `resampled_interval` for the differences of the pairs; where the
+        scale is a ratio, of their logarithms.
 
         Args:
             id: Unique name, ``"<chapter>-<words>"``, lower case with hyphens.
@@ -125,48 +140,214 @@ class Judged(Mapping):
                 a ratio is asked of values that are not positive.
         """
         check_names(id, statement)
-        for name, arm in (("larger", larger), ("smaller", smaller)):
+        one, other = self._pair(larger=larger, smaller=smaller)
+        least = _least(margin, scale)
+        found = self._mean(paired_differences(one, other, scale), confidence)
+        return self._judge(
+            id, statement, found, least, says, method="resampled t", scale=scale, margin=margin,
+            unit=unit, confidence=confidence, arms=[larger, smaller],
+        )  # fmt: skip
+
+    def compare_times(
+        self,
+        id: str,
+        statement: str,
+        *,
+        later: str,
+        sooner: str,
+        horizon: float,
+        margin: float,
+        says: Says,
+        confidence: float = 0.95,
+    ) -> Claim:
+        """Judge whether one arm takes longer than another to get somewhere.
+
+        The values are times, infinite where it did not happen within the horizon; no time is made
+        up for those. The effect is the factor by which `later` takes longer, see `time_ratio`.
+
+        Args:
+            id: Unique name, ``"<chapter>-<words>"``, lower case with hyphens.
+            statement: The sentence that is judged; it says that `later` takes longer.
+            later: Name of an arm.
+            sooner: Name of another.
+            horizon: How long was looked, in the unit of the times.
+            margin: The least factor that matters, above 1.
+            says: The sentences for each verdict.
+            confidence: Coverage of the interval, in (0, 1).
+
+        Returns:
+            The `Claim`, which has displayed itself.
+
+        Raises:
+            ValueError: As `compare` and `time_ratio` say.
+        """
+        check_names(id, statement)
+        one, other = self._pair(later=later, sooner=sooner)
+        least = _least(margin, "ratio")
+        found = time_ratio(
+            one, other, horizon=horizon, judge_share=self._judge_share, confidence=confidence
+        )
+        return self._judge(
+            id, statement, found, least, says, method="log-rank", scale="ratio", margin=margin,
+            unit="", confidence=confidence, arms=[later, sooner, horizon],
+        )  # fmt: skip
+
+    def predict(
+        self,
+        id: str,
+        statement: str,
+        *,
+        of: str,
+        prediction: float,
+        rival: float,
+        margin: float,
+        says: Says,
+        scale: Scale = "ratio",
+        unit: str = "",
+        confidence: float = 0.95,
+    ) -> Claim:
+        """Judge whether a prediction comes closer to what was measured than its strongest rival.
+
+        How far a number is off is |measured − number|, or where the scale is a ratio the factor
+        between the two. The effect is by how much, or how many times, the rival is further off.
+
+        Args:
+            id: Unique name, ``"<chapter>-<words>"``, lower case with hyphens.
+            statement: The sentence that is judged; it says that the prediction comes closer.
+            of: Name of the arm whose values it predicts.
+            prediction: The number that a theory gives.
+            rival: What somebody without the theory would say, as 1 for "nothing changes".
+            margin: By how much closer matters, as in `compare`.
+            says: The sentences for each verdict.
+            scale: ``"ratio"`` for positive quantities, or ``"difference"``.
+            unit: Unit of the difference, as text.
+            confidence: Coverage of the interval, in (0, 1).
+
+        Returns:
+            The `Claim`, which has displayed itself.
+
+        Raises:
+            ValueError: As in `compare`; or prediction and rival are one number, or not finite.
+        """
+        check_names(id, statement)
+        (values,) = self._pair(of=of)
+        least = _least(margin, scale)
+        if not np.isfinite([prediction, rival]).all() or prediction == rival:
+            raise ValueError(
+                "`prediction` and `rival` must be two finite numbers that differ. "
+                f"Received: prediction={prediction}, rival={rival}"
+            )
+        off = [
+            np.abs(paired_differences(values, np.full(len(values), float(number)), scale))
+            for number in (rival, prediction)
+        ]
+        return self._judge(
+            id, statement, self._mean(off[0] - off[1], confidence), least, says,
+            method="resampled t", scale=scale, margin=margin, unit=unit, confidence=confidence,
+            arms=[of, prediction, rival],
+        )  # fmt: skip
+
+    def _pair(self, **arms: str) -> list[np.ndarray]:
+        """Return the values of arms by their names, which differ."""
+        for argument, arm in arms.items():
             if arm not in self._values:
                 raise ValueError(
-                    f"`{name}` must be one of {', '.join(map(repr, self._values))}. "
+                    f"`{argument}` must be one of {', '.join(map(repr, self._values))}. "
                     f"Received: {arm!r}"
                 )
-        if larger == smaller:
-            raise ValueError(f"an arm is not compared with itself. Received: {larger!r} twice")
-        least = _least(margin, scale)
-        differences = paired_differences(self._values[larger], self._values[smaller], scale)
-        found = resampled_interval(
-            differences, judge_share=self._judge_share, confidence=confidence
-        )
+        if len(set(arms.values())) < len(arms):
+            one = next(iter(arms.values()))
+            raise ValueError(f"an arm is not compared with itself. Received: {one!r} twice")
+        return [self._values[arm] for arm in arms.values()]
+
+    def _mean(self, differences: np.ndarray, confidence: float) -> Resampled:
+        return resampled_interval(differences, judge_share=self._judge_share, confidence=confidence)
+
+    def _judge(
+        self, id: str, statement: str, found: Resampled, least: float, says: Says, *,
+        method: str, scale: Scale, margin: float, unit: str, confidence: float, arms: list,
+    ) -> Claim:  # fmt: skip
         verdict = decide(found.low, found.high, least)
         effect, low, high = on_scale(found[:3], scale)
-        words = effect_words(effect, scale, unit, interval_text(effect, low, high, scale, unit))
+        words = effect_words(effect, low, high, scale=scale, unit=unit)
         says.check(id, words)
-        design = design_of(
-            [self._design, statement, larger, smaller, scale, margin, unit, confidence]
+        design = design_of([self._design, statement, method, arms, scale, margin, unit, confidence])
+        second = repeated(id, self.data, design)
+        sentence = says.sentence(verdict, words)
+        if second:
+            sentence += aside(verdict, second["verdict"])
+        return publish_claim(
+            Claim(
+                id=id,
+                statement=statement,
+                verdict=verdict,
+                method=method,
+                scale=scale,
+                effect=effect,
+                low=low,
+                high=high,
+                confidence=confidence,
+                replicas=len(next(iter(self._values.values()))),
+                unit=unit,
+                margin=float(margin),
+                p_value=found.p_value,
+                sentence=sentence,
+                variants={name: says.sentence(name, words) for name in FIELDS},
+                scope=self.scope,
+                tried=self.tried,
+                design=design,
+                status=status_of(verdict, second),
+                repeated=second,
+                elsewhere=verdicts_elsewhere(id, self.data),
+            )
         )
-        claim = Claim(
-            id=id,
-            statement=statement,
-            verdict=verdict,
-            method="resampled t",
-            scale=scale,
-            effect=effect,
-            low=low,
-            high=high,
-            confidence=confidence,
-            replicas=len(differences),
-            unit=unit,
-            margin=float(margin),
-            p_value=found.p_value,
-            sentence=says.sentence(verdict, words),
-            variants={name: says.sentence(name, words) for name in FIELDS},
-            scope=self.scope,
-            design=design,
-            status=confirmation(id, self.data, design, verdict),
-            elsewhere=verdicts_elsewhere(id, self.data),
-        )
-        return publish_claim(claim)
+
+
+def observe(
+    arms: Mapping[str, ArrayLike],
+    *,
+    on: Drawn | str,
+    scope: str,
+    frozen: object,
+    grid: Settings = (),
+) -> Judged:
+    """Take what replicas showed outside of the judge sets: norms, times, counts.
+
+    Args:
+        arms: Name → values, shape (replicas,), as many for each arm. Infinity is a time that did
+            not come.
+        on: The draws that the replicas came from, which overlap; or the name of the data set,
+            where the replicas share no draw, as for random weights.
+        scope: What a verdict speaks about, for its box.
+        frozen: All that decides the values and was fixed before the run, as JSON data.
+        grid: The settings that were tried for each arm, if any.
+
+    Returns:
+        The `Judged`, whose methods judge claims.
+
+    Raises:
+        ValueError: There are no arms, they differ in length, a value is NaN, or `scope` is empty.
+
+    Example:
+        >>> seen = observe({"a": [1.0, 1.1]}, on="digits", scope="random nets", frozen={"depth": 9})
+        >>> len(seen)
+        1
+    """
+    _check_scope(scope)
+    if not arms:
+        raise ValueError("`arms` must hold at least one arm. Received: none")
+    values = {name: _checked_values(own, name) for name, own in arms.items()}
+    lengths = {name: len(own) for name, own in values.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"each arm must have a value for each replica. Received: {lengths}")
+    return Judged(
+        values,
+        data=on if isinstance(on, str) else on.name,
+        scope=scope,
+        judge_share=0.0 if isinstance(on, str) else on.judge_share,
+        tried=_tried(grid, arms),
+        design={"scope": scope, "frozen": frozen, "grid": _tried(grid, arms), "on": repr(on)},
+    )
 
 
 def judge(
@@ -175,7 +356,7 @@ def judge(
     *,
     measure: Measure = "loss",
     scope: str,
-    grid: Mapping[str, Sequence[float]] | Sequence[float] = (),
+    grid: Settings = (),
 ) -> Judged:
     """Measure trained arms on the judge sets of their draws, which are opened by this, once.
 
@@ -188,7 +369,7 @@ def judge(
         grid: The settings that were tried for each arm, if any: part of what is frozen.
 
     Returns:
-        The `Judged`, whose `compare` judges claims.
+        The `Judged`, whose methods judge claims.
 
     Raises:
         ValueError: There are no arms, an arm has another number of replicas, or a measure is
@@ -197,8 +378,7 @@ def judge(
     """
     if not arms:
         raise ValueError("`arms` must hold at least one arm. Received: none")
-    if not isinstance(scope, str) or not scope.strip():
-        raise ValueError(f"`scope` must say what a verdict speaks about. Received: {scope!r}")
+    _check_scope(scope)
     own = _draws_of(draws, arms)
     count = len(own[next(iter(arms))])
     for name, trained in arms.items():
@@ -215,13 +395,13 @@ def judge(
     different = {id(one): one for one in own.values()}
     rows = {key: one.open_judge() for key, one in different.items()}
     values = {
-        name: checked_sample(_measured(trained, own[name], rows[id(own[name])], measure), name)
+        name: _checked_values(_measured(trained, own[name], rows[id(own[name])], measure), name)
         for name, trained in arms.items()
     }
     design = {
         "measure": measure if isinstance(measure, str) else measure.__name__,
         "scope": scope,
-        "grid": dict(grid) if isinstance(grid, Mapping) else list(grid),
+        "grid": _tried(grid, arms),
         "arms": {name: getattr(trained, "design", None) for name, trained in arms.items()},
         "draws": sorted(repr(one) for one in different.values()),
     }
@@ -230,6 +410,7 @@ def judge(
         data=own[next(iter(arms))].name,
         scope=scope,
         judge_share=max(one.judge_share for one in different.values()),
+        tried=_tried(grid, arms),
         design=design,
     )
 
@@ -247,6 +428,25 @@ def _measured(trained: Trained, draws: Drawn, rows: np.ndarray, measure: Measure
     if isinstance(measure, str):
         return trained.evaluate(draws.x, draws.y, rows=rows)[measure]
     return measure(trained, draws.x, draws.y, rows)
+
+
+def _check_scope(scope: str) -> None:
+    if not isinstance(scope, str) or not scope.strip():
+        raise ValueError(f"`scope` must say what a verdict speaks about. Received: {scope!r}")
+
+
+def _checked_values(values: ArrayLike, name: str) -> np.ndarray:
+    """Return values over replicas, of which some may be infinite: times that did not come."""
+    values = np.asarray(values, dtype=np.float64)
+    checked_sample(np.where(np.isposinf(values), 0.0, values), name)
+    return values
+
+
+def _tried(grid: Settings, arms: Iterable[str]) -> dict[str, list[float]]:
+    """Return the settings that were tried for each arm."""
+    if isinstance(grid, Mapping):
+        return {name: list(settings) for name, settings in grid.items()}
+    return {name: list(grid) for name in arms} if len(grid) else {}
 
 
 def decide(low: float, high: float, least: float) -> str:

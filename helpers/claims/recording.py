@@ -100,12 +100,17 @@ def summary(chapter: str) -> None:
 
 def _chance(claims: list[Claim]) -> str:
     """Say how many decided verdicts stay when it is counted that there are many."""
-    decided = [claim for claim in claims if claim.verdict in (HOLDS, CONTRADICTED)]
-    values = [claim.p_value for claim in decided if claim.p_value is not None]
-    if not values:
+    tested = [claim for claim in claims if claim.p_value is not None]
+    kept = kept_after_correction([claim.p_value for claim in tested])
+    decided = [stays for claim, stays in zip(tested, kept, strict=True) if is_decided(claim)]
+    if not decided:
         return ""
-    fallen = int((~kept_after_correction(values)).sum())
     return (
-        f"{fallen} of {len(values)} decided verdicts fall after Benjamini and Hochberg's "
-        "correction for their number"
+        f"{len(decided) - sum(decided)} of {len(decided)} decided verdicts fall when it is counted "
+        f"that {len(tested)} questions were asked (Benjamini and Hochberg)"
     )
+
+
+def is_decided(claim: Claim) -> bool:
+    """Return whether a claim's verdict names a side."""
+    return claim.verdict in (HOLDS, CONTRADICTED)

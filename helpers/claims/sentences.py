@@ -4,7 +4,14 @@ import math
 import re
 from dataclasses import dataclass, fields
 
-from helpers.claims.claim import CONTRADICTED, HOLDS, INCONCLUSIVE, SAME, number_text
+from helpers.claims.claim import (
+    CONTRADICTED,
+    HOLDS,
+    INCONCLUSIVE,
+    SAME,
+    interval_text,
+    number_text,
+)
 
 # Shares as they are said, from small to large; of what lies between two the nearer is said.
 SHARES = {
@@ -29,8 +36,14 @@ SHARES = {
     0.95: "nineteen twentieths",
     0.99: "ninety-nine hundredths",
 }
+SAID_DIGITS = 2  # more would claim what intervals deny
+OF_A_SECOND_RUN = {
+    HOLDS: "says that it holds",
+    CONTRADICTED: "says the opposite",
+    SAME: "finds no difference that matters",
+    INCONCLUSIVE: "cannot tell",
+}
 LEFT_OVER = re.compile(r"TODO|FIXME|XXX|\.\.\.|…|lorem", re.IGNORECASE)
-WORDS = ("effect", "less", "more", "times", "difference")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +59,11 @@ class Says:
     ``{more}``
         Of a ratio: by what share the larger exceeds the smaller; from twice on, as "2.4 times".
     ``{times}``
-        Of a ratio: the larger divided by the smaller, as "1.24".
+        Of a ratio: the larger divided by the smaller, as "1.2".
     ``{difference}``
         Of a difference: its size and unit, without sign.
+    ``{range}``
+        The interval of what is said, as "1.1 to 1.4".
 
     Attributes:
         holds, contradicted: Where the interval lies on one side.
@@ -94,28 +109,57 @@ class Says:
 FIELDS = {HOLDS: "holds", CONTRADICTED: "contradicted", SAME: "same", INCONCLUSIVE: "unclear"}
 
 
-def effect_words(effect: float, scale: str, unit: str, text: str) -> dict[str, str]:
+def effect_words(
+    effect: float, low: float, high: float, *, scale: str, unit: str = ""
+) -> dict[str, str]:
     """Return the words in which sentences may name an effect.
 
     Args:
         effect: A ratio above 0, or a difference.
+        low: Lower end of its interval.
+        high: Upper end.
         scale: ``"ratio"`` or ``"difference"``.
         unit: Of a difference.
-        text: The effect with its interval.
 
     Example:
-        >>> effect_words(1.34, "ratio", "", "")["less"], effect_words(3.0, "ratio", "", "")["more"]
-        ('a quarter', '3.00 times')
+        >>> effect_words(1.34, 1.1, 1.6, scale="ratio")["less"]
+        'a quarter'
+        >>> effect_words(1 / 3, 0.25, 0.5, scale="ratio")["range"]
+        '2.0 to 4.0'
     """
+    text = interval_text(effect, low, high, scale, unit)
     if scale == "difference":
-        return {"effect": text, "difference": f"{number_text(abs(effect))} {unit}".rstrip()}
-    ratio = max(effect, 1 / effect) if effect > 0 else float("inf")
+        ends = (low, high) if effect >= 0 else (-high, -low)
+        size = f"{number_text(abs(effect), SAID_DIGITS)} {unit}".rstrip()
+        return {"effect": text, "difference": size, "range": _range_text(*ends)}
+    turned = effect < 1
+    ratio = _inverse(effect) if turned else effect
+    ends = (_inverse(high), _inverse(low)) if turned else (low, high)
+    times = number_text(ratio, SAID_DIGITS)
     return {
         "effect": text,
         "less": share_text(1 - 1 / ratio),
-        "more": share_text(ratio - 1) if ratio < 1.95 else f"{number_text(ratio)} times",
-        "times": number_text(ratio),
+        "more": share_text(ratio - 1) if ratio < 1.95 else f"{times} times",
+        "times": times,
+        "range": _range_text(*ends),
     }
+
+
+def _inverse(ratio: float) -> float:
+    return 1 / ratio if ratio > 0 else math.inf
+
+
+def _range_text(low: float, high: float) -> str:
+    return f"{number_text(low, SAID_DIGITS)} to {number_text(high, SAID_DIGITS)}"
+
+
+def aside(verdict: str, second: str) -> str:
+    """Return what a sentence adds where a second run came to another verdict.
+
+    >>> aside("holds", "holds"), aside("holds", "inconclusive")
+    ('', ' (a second run cannot tell)')
+    """
+    return "" if second == verdict else f" (a second run {OF_A_SECOND_RUN[second]})"
 
 
 def share_text(share: float) -> str:
