@@ -153,12 +153,9 @@ class Stepper:
 
         What an optimizer starts from, as an average of the weights, may hang on these.
         """
-        found = []
         replicas = len(weights[0]) if len(weights) else 1
-        for one in self.state:
-            value = to_numpy(one)
-            found.append(np.repeat(value[None], replicas, axis=0))
-        return found
+        values = map(to_numpy, self.state)  # alike for all replicas: kept once
+        return [np.broadcast_to(value, (replicas, *value.shape)) for value in values]
 
     def step(self, gradients, weights, state, iterations, row):
         """Return a replica's new weights and state.
