@@ -531,7 +531,7 @@ class TestConfirmation:
         self.confirm(ledger, claim, verdict="inconclusive")
         turned = compared(*pair)
         assert turned.status == "not confirmed"
-        assert turned.sentence == "A ends half below B (a second run cannot tell)"
+        assert turned.sentence == "A ends half below B; a second run cannot tell"
         assert "? cannot tell</span> × 1.50 [1.25, 2.00]" in claim_box(turned)
         self.confirm(ledger, claim, design="another")
         assert compared(*pair).status == "exploratory"

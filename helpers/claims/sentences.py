@@ -157,9 +157,9 @@ def aside(verdict: str, second: str) -> str:
     """Return what a sentence adds where a second run came to another verdict.
 
     >>> aside("holds", "holds"), aside("holds", "inconclusive")
-    ('', ' (a second run cannot tell)')
+    ('', '; a second run cannot tell')
     """
-    return "" if second == verdict else f" (a second run {OF_A_SECOND_RUN[second]})"
+    return "" if second == verdict else f"; a second run {OF_A_SECOND_RUN[second]}"
 
 
 def share_text(share: float) -> str:
