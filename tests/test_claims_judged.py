@@ -336,6 +336,16 @@ class TestObserved:
         claim = seen.compare("made-x", "X.", larger="b", smaller="a", margin=1.1, says=SAYS)
         assert "a: 0.1, 0.2; b: 0.333" in claim_box(claim)
 
+    def test_what_a_search_added_is_told_and_does_not_belong_to_the_design(self):
+        arms = {"a": [1.0, 2.0], "b": [3.0, 3.0]}
+        options = {"larger": "b", "smaller": "a", "margin": 1.1, "says": SAYS}
+        plain = self.seen(arms, grid=[0.1]).compare("made-x", "X.", **options)
+        tried = {"a": np.array([0.1, 0.2]), "b": np.array([0.05, 0.1])}
+        wide = self.seen(arms, grid=[0.1], tried=tried).compare("made-x", "X.", **options)
+        assert plain.design == wide.design
+        assert "a: 0.1, 0.2; b: 0.05, 0.1" in claim_box(wide)
+        json.dumps(wide.to_record(), allow_nan=False)
+
     @pytest.mark.parametrize(
         ("arms", "message"),
         [({}, "at least one arm"), ({"a": [1.0], "b": [1.0, 2.0]}, "a value for each replica"),

@@ -310,6 +310,7 @@ def observe(
     scope: str,
     frozen: object,
     grid: Settings = (),
+    tried: Mapping[str, Sequence[float]] | None = None,
 ) -> Judged:
     """Take what replicas showed outside of the judge sets: norms, times, counts.
 
@@ -320,7 +321,8 @@ def observe(
             where the replicas share no draw, as for random weights.
         scope: What a verdict speaks about, for its box.
         frozen: All that decides the values and was fixed before the run, as JSON data.
-        grid: The settings that were tried for each arm, if any.
+        grid: The settings from which each arm's search began, if any: part of what is frozen.
+        tried: Arm → the settings that were tried in the end, for the box; `grid` if not given.
 
     Returns:
         The `Judged`, whose methods judge claims.
@@ -345,7 +347,7 @@ def observe(
         data=on if isinstance(on, str) else on.name,
         scope=scope,
         judge_share=0.0 if isinstance(on, str) else on.judge_share,
-        tried=_tried(grid, arms),
+        tried=_tried(grid if tried is None else tried, arms),
         design={"scope": scope, "frozen": frozen, "grid": _tried(grid, arms), "on": repr(on)},
     )
 
@@ -357,6 +359,7 @@ def judge(
     measure: Measure = "loss",
     scope: str,
     grid: Settings = (),
+    tried: Mapping[str, Sequence[float]] | None = None,
 ) -> Judged:
     """Measure trained arms on the judge sets of their draws, which are opened by this, once.
 
@@ -366,7 +369,8 @@ def judge(
         measure: Name of a loss or metric that the replicas report; or a function of (replicas, x,
             y, rows) that returns shape (replicas,).
         scope: What a verdict speaks about, for its box: data, nets, what each arm was given.
-        grid: The settings that were tried for each arm, if any: part of what is frozen.
+        grid: The settings from which each arm's search began, if any: part of what is frozen.
+        tried: Arm → the settings that were tried in the end, for the box; `grid` if not given.
 
     Returns:
         The `Judged`, whose methods judge claims.
@@ -410,7 +414,7 @@ def judge(
         data=own[next(iter(arms))].name,
         scope=scope,
         judge_share=max(one.judge_share for one in different.values()),
-        tried=_tried(grid, arms),
+        tried=_tried(grid if tried is None else tried, arms),
         design=design,
     )
 
@@ -445,8 +449,8 @@ def _checked_values(values: ArrayLike, name: str) -> np.ndarray:
 def _tried(grid: Settings, arms: Iterable[str]) -> dict[str, list[float]]:
     """Return the settings that were tried for each arm."""
     if isinstance(grid, Mapping):
-        return {name: list(settings) for name, settings in grid.items()}
-    return {name: list(grid) for name in arms} if len(grid) else {}
+        return {name: np.asarray(settings).tolist() for name, settings in grid.items()}
+    return {name: np.asarray(grid).tolist() for name in arms} if len(grid) else {}
 
 
 def decide(low: float, high: float, least: float) -> str:
