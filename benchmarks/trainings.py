@@ -140,6 +140,26 @@ def again(*, name: str, count: int, epochs: int) -> dict:
     return clock.fastest()
 
 
+def drawn(*, count: int, epochs: int, over: str) -> dict:
+    """Train replicas over draws of the digits, or over seeds on the first of these draws."""
+    build, inputs = net("digits")
+    fit(build, inputs, epochs=1)
+    draws = data.load_pool("digits").draw(replicas=count, seed=0)
+    train, tune = draws.train, draws.tune
+    options = {"rows": train, "validation_rows": tune}
+    examples = draws.x, draws.y
+    if over == "seeds":
+        examples = draws.x[train[0]], draws.y[train[0]]
+        options = {"validation_data": (draws.x[tune[0]], draws.y[tune[0]])}
+    clock = Clock()
+    replicas.fit_replicas(
+        build, *examples, optimizer="adam", loss=LOSS, metrics=["accuracy"], replicas=count,
+        epochs=epochs, **options,
+    )  # fmt: skip
+    clock.lap()
+    return clock.fastest()
+
+
 def fit_epoch(*, name: str, optimizer: str, epochs: int) -> dict:
     """Return what an epoch of `fit` takes, the fastest after the first."""
     build, inputs = net(name)

@@ -7,6 +7,7 @@ them, each with its verdict, for a person to read.
 """
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from docutils import nodes
@@ -19,12 +20,18 @@ from helpers.batch.sentences import LABELS, VARIANTS, paragraphs_of, split_role,
 from helpers.claims.box import LOOKS
 
 
+@lru_cache(maxsize=32)
+def _claims(notebook: Path, changed: int) -> dict[str, dict]:
+    """Return the claims of a notebook that speak; a page asks for many of them."""
+    return spoken(read_notebook(notebook))
+
+
 def _find(env, id: str) -> tuple[dict, str]:
     """Return a claim's record, and the page that has its evidence."""
     own = Path(env.srcdir, f"{env.docname}.ipynb")
     known: set[str] = set()
     for notebook in [own] * own.is_file() + chapters(Path(env.srcdir)):
-        claims = spoken(read_notebook(notebook))
+        claims = _claims(notebook, notebook.stat().st_mtime_ns)
         if id in claims:
             return claims[id], notebook.relative_to(env.srcdir).with_suffix("").as_posix()
         known |= set(claims)
