@@ -1,5 +1,7 @@
 """Monte Carlo dropout against separate calls, calibration against scikit-learn, uncertainty."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -97,6 +99,30 @@ def test_conversion_checks():
 
 
 # The samples
+
+
+@pytest.mark.parametrize(
+    ("layer", "named"),
+    [
+        (keras.layers.LSTM(2, dropout=0.5), "LSTM 'inside' with dropout=0.5"),
+        (keras.layers.GRU(2, recurrent_dropout=0.25), "GRU 'inside' with recurrent_dropout=0.25"),
+        (keras.layers.RNN([keras.layers.LSTMCell(2, dropout=0.5)]), "LSTMCell"),
+        (keras.layers.Bidirectional(keras.layers.SimpleRNN(2, dropout=0.5)), "SimpleRNN"),
+        (keras.layers.TimeDistributed(keras.layers.Dropout(0.5)), "Received: Dropout"),
+    ],
+)
+@pytest.mark.parametrize("beside", [[], [keras.layers.Dropout(0.5)], [reg.MCDropout(0.5)]])
+def test_dropout_inside_of_layers_is_refused_wherever_it_is(layer, named, beside):
+    layer.name = "inside"
+    model = keras.Sequential([keras.Input((4, 3)), *beside, layer])
+    with pytest.raises(ValueError, match=re.escape(named)):
+        reg.mc_predict(model, np.ones((2, 4, 3)))
+
+
+def test_recurrent_layers_that_drop_nothing_are_served():
+    model = keras.Sequential([keras.Input((4, 3)), keras.layers.Dropout(0.5), keras.layers.LSTM(2)])
+    spread = reg.mc_predict(model, np.ones((2, 4, 3)), samples=50).std(axis=0)
+    assert spread.min() > 1e-3
 
 
 def test_it_equals_many_separate_calls_in_distribution(rng):

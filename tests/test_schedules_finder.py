@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -108,6 +109,30 @@ def test_the_same_seed_gives_the_same_sweep():
     ]
     np.testing.assert_array_equal(sweeps[0].losses, sweeps[1].losses)
     assert (sweeps[0].losses != sweeps[2].losses).any()
+
+
+def test_rows_are_taken_by_position_not_by_label():
+    shuffled = RNG.permutation(len(X))
+    frame = pd.DataFrame(X).iloc[shuffled]
+    series = pd.Series(Y[:, 0]).iloc[shuffled]
+    options = {"steps": 12, "seed": 4}
+    ours = schedules.find_learning_rate(line(), frame, series, **options)
+    arrays = schedules.find_learning_rate(line(), X[shuffled], Y[shuffled], **options)
+    np.testing.assert_allclose(ours.losses, arrays.losses, rtol=1e-6)
+
+
+def test_a_loss_that_falls_below_0_is_swept_to_the_end_or_until_it_explodes():
+    model = line()
+    model.compile(keras.optimizers.SGD(0.01), "cosine_similarity")
+    whole = schedules.find_learning_rate(model, X, Y, steps=30, high=1.0)
+    assert len(whole.rates) == 30
+    assert whole.losses.min() < 0
+
+    def height(y, y_pred):
+        return keras.ops.mean(keras.ops.square(y - y_pred), axis=-1) - 1.0
+
+    model.compile(keras.optimizers.SGD(0.01), height)
+    assert schedules.find_learning_rate(model, X, Y, steps=60, high=1e3).diverged
 
 
 def test_read_sweep_leaves_out_what_is_not_finite():

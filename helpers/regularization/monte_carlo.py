@@ -71,7 +71,7 @@ def monte_carlo(model: keras.Model) -> keras.Model:
 
     Raises:
         ValueError: The model is not built, has no dropout layer, or has one that cannot give each
-            example a mask of its own or has no twin here.
+            example a mask of its own or has no twin here, as dropout inside of a recurrent layer.
 
     Example:
         >>> net = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5)])
@@ -173,6 +173,15 @@ def _outputs(layer: keras.Layer) -> list:
 def _check_dropouts(model: keras.Model) -> None:
     """Refuse a model whose samples would be all alike, or not independent of each other."""
     kinds = tuple(TWINS.values())
+    # Recurrent and attention layers that drop by themselves have no twin, wherever they stand.
+    inside = [layer for layer in _layers(model) if any(_own_rates(layer).values())]
+    if inside:
+        rates = ", ".join(f"{name}={rate}" for name, rate in _own_rates(inside[0]).items() if rate)
+        raise ValueError(
+            "dropout inside of a layer cannot be sampled: give the layer none, and put a Dropout "
+            f"before or after it. Received: {type(inside[0]).__name__} {inside[0].name!r} with "
+            f"{rates}"
+        )
     drops = [layer for layer in _layers(model) if isinstance(layer, kinds)]
     if not drops:
         raise ValueError(
@@ -191,6 +200,12 @@ def _check_dropouts(model: keras.Model) -> None:
             "every dropout layer must be Dropout or AlphaDropout itself, with a mask for each "
             f"example. Received: {type(layer).__name__} {layer.name!r}"
         )
+
+
+def _own_rates(layer: keras.Layer) -> dict[str, float]:
+    """Return the rates at which a layer drops by itself, which is no dropout layer."""
+    rates = {name: getattr(layer, name, 0) for name in ("dropout", "recurrent_dropout")}
+    return {name: rate for name, rate in rates.items() if isinstance(rate, int | float)}
 
 
 def _seeded(model: keras.Model, seed: int) -> list:

@@ -48,7 +48,8 @@ def find_learning_rate(
         ηᵢ = low (high / low)^(i / (steps − 1))
 
     The sweep ends early where the smoothed loss exceeds `divergence` times its minimum, or a loss
-    is not finite. The model and its optimizer come back as they were.
+    is not finite. A loss that falls below 0 may rise by `divergence` − 1 times its largest size.
+    The model and its optimizer come back as they were.
 
     Args:
         model: Built and compiled with one output and a constant rate.
@@ -83,6 +84,7 @@ def find_learning_rate(
     check_positive(low=low, high=high, divergence=divergence)
     check_count(3, steps=steps)
     check_count(1, batch_size=batch_size)
+    x, y = np.asarray(x), np.asarray(y)  # a shuffled Series would be read by its labels
     _check_sweep(model, x, y, low=low, high=high, divergence=divergence)
     state = training_state(model)
     rates, losses = np.geomspace(low, high, steps), []
@@ -169,7 +171,11 @@ def _diverged(losses: list[float], *, smoothing: float, divergence: float) -> bo
     if not np.isfinite(losses[-1]):
         return True
     smoothed = smooth(losses, smoothing=smoothing)
-    return bool(smoothed[-1] > divergence * smoothed.min())
+    least = smoothed.min()
+    # A loss that may be negative, as a similarity, has no factor: it may rise by so many times the
+    # size that it has had.
+    size = least if least > 0 else max(abs(least), abs(smoothed[0]))
+    return bool(smoothed[-1] - least > (divergence - 1) * size)
 
 
 def _batches(examples: int, *, batch_size: int, steps: int, seed: int):
