@@ -38,8 +38,8 @@ SHARES = {
 }
 SAID_DIGITS = 2  # more would claim what intervals deny
 OF_A_SECOND_RUN = {
-    HOLDS: "says that it holds",
-    CONTRADICTED: "says the opposite",
+    HOLDS: "decides for it",
+    CONTRADICTED: "decides against it",
     SAME: "finds no difference that matters",
     INCONCLUSIVE: "cannot tell",
 }
@@ -158,8 +158,13 @@ def aside(verdict: str, second: str) -> str:
 
     >>> aside("holds", "holds"), aside("holds", "inconclusive")
     ('', '; a second run cannot tell')
+    >>> aside("contradicted", "holds"), aside("inconclusive", "contradicted")
+    ('; a second run says the opposite', '; a second run decides against it')
     """
-    return "" if second == verdict else f"; a second run {OF_A_SECOND_RUN[second]}"
+    if second == verdict:
+        return ""
+    turned = {verdict, second} == {HOLDS, CONTRADICTED}
+    return f"; a second run {'says the opposite' if turned else OF_A_SECOND_RUN[second]}"
 
 
 def share_text(share: float) -> str:
