@@ -5,8 +5,8 @@ what else it takes is keyword-only. `ACTIVATIONS` holds each with its derivative
 has a kink at 0, its derivative there is the left one.
 
 `functions` holds the functions, `randomized` the one that draws its slopes, and `derivatives` the
-table; `census` counts dead units, `self_normalization` follows mean and variance through the layers,
-and `timing` measures cost.
+table; `census` counts dead units, `self_normalization` follows mean and variance through the
+layers, and `timing` measures cost.
 """
 
 from helpers.activations.census import dead_units, sleeping_units
