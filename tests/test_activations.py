@@ -392,15 +392,6 @@ class TestPropagate:
         assert first.std[0, 1] != first.std[1, 1]
 
 
-def test_mlp_with_layers_gives_each_layer_its_own_activation():
-    net = activations.mlp_with_layers(
-        (4, 4), 3, hidden=[6, 5], activation_layer=keras.layers.PReLU, kernel_initializer="zeros"
-    )
-    assert net.output_shape == (None, 3)
-    # (16 + 1) 6 + 6 slopes + (6 + 1) 5 + 5 slopes + (5 + 1) 3
-    assert net.count_params() == 102 + 6 + 35 + 5 + 18
-
-
 def test_value_and_gradient_is_the_activation_and_its_derivative():
     import tensorflow as tf
 

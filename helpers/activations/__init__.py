@@ -5,8 +5,8 @@ what else it takes is keyword-only. `ACTIVATIONS` holds each with its derivative
 has a kink at 0, its derivative there is the left one.
 
 `functions` holds the functions, `randomized` the one that draws its slopes, and `derivatives` the
-table; `networks` builds models around them, `census` counts dead units, `self_normalization`
-follows mean and variance through the layers, and `timing` measures cost.
+table; `census` counts dead units, `self_normalization` follows mean and variance through the
+layers, and `timing` measures cost.
 """
 
 from helpers.activations.census import dead_units, sleeping_units
@@ -30,7 +30,6 @@ from helpers.activations.functions import (
     softplus,
     tanh,
 )
-from helpers.activations.networks import mlp_with_layers
 from helpers.activations.randomized import RRELU_LOWER, RRELU_UPPER, RReLU, rrelu
 from helpers.activations.self_normalization import (
     WEIGHT_VARIANCE,
@@ -65,7 +64,6 @@ __all__ = [
     "softplus",
     "ACTIVATIONS",
     "RReLU",
-    "mlp_with_layers",
     "dead_units",
     "sleeping_units",
     "moments_after",
