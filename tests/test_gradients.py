@@ -1,6 +1,4 @@
-"""Tests of helpers.gradients: hand-worked cases, GradientTape and SciPy as oracles, properties."""
-
-from functools import partial, reduce
+"""Tests of helpers.gradients: hand-worked cases, GradientTape as an oracle, properties."""
 
 import keras
 import numpy as np
@@ -8,9 +6,9 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import approx_fprime
 
 from helpers import gradients as g
+from helpers.numerics import cross_entropy
 
 RNG_SEED = 7
 ACTIVATIONS_OF_KERAS = ["linear", "sigmoid", "tanh", "relu", "elu"]
@@ -143,15 +141,39 @@ class TestBackpropagate:
                 np.testing.assert_allclose(mine[replica], tape, rtol=1e-9, atol=1e-12)
 
     @pytest.mark.parametrize("activation", g.ACTIVATIONS)
-    def test_equals_numerical_gradient(self, activation):
+    def test_equals_finite_differences_of_the_forward_pass(self, activation):
         x, y = examples()
         kernels = [
             k[0] for k in g.draw_kernels([4, 5, 3], initializer="lecun_normal", replicas=1, seed=5)
         ]
         ours = g.backpropagate(x, y, kernels, activation=activation)[0]
-        options = {"x": x, "y": y, "kernels": kernels, "activation": activation}
-        numerical = g.numerical_gradient(partial(g.kernel_loss, layer=0, **options), kernels[0])
-        np.testing.assert_allclose(ours, numerical, atol=1e-9)  # rounding 1e-16 / step 1e-5, ample
+        nudge = np.zeros_like(kernels[0])
+        nudge[1, 2] = step = 1e-5
+        up, down = (
+            cross_entropy(g.forward(x, [moved, kernels[1]], activation=activation)[0][-1], y).mean()
+            for moved in (kernels[0] + nudge, kernels[0] - nudge)
+        )
+        # rounding 1e-16 / step, ample
+        assert ours[1, 2] == pytest.approx((up - down) / (2 * step), abs=1e-9)
+
+    def test_biases_equal_gradient_tape(self):
+        x, y = examples()
+        kernels = g.draw_kernels([4, 5, 3], initializer="he_normal", replicas=2, seed=3)
+        biases = [np.full((2, 5), 0.4), np.array([[0.1, -0.2, 0.3]] * 2)]
+        ours = g.backpropagate(x, y, kernels, activation="tanh", biases=biases)
+        model = keras_mlp([kernel[1] for kernel in kernels], "tanh")
+        for layer, bias in zip(model.layers, biases, strict=True):
+            layer.set_weights([layer.get_weights()[0], bias[1]])
+        for mine, tape in zip(ours, g.model_gradients(model, x, y).values(), strict=True):
+            np.testing.assert_allclose(mine[1], tape, rtol=1e-9, atol=1e-12)
+
+    def test_each_replica_may_have_examples_of_its_own(self):
+        x, y = examples()
+        kernels = g.draw_kernels([4, 5, 3], initializer="he_normal", replicas=2, seed=3)
+        both = np.stack([x, x[::-1] + 1]), np.stack([y, y[::-1]])
+        ours = g.backpropagate(*both, kernels, activation="tanh")
+        alone = g.backpropagate(both[0][1], both[1][1], kernels, activation="tanh")
+        np.testing.assert_allclose(ours[0][1], alone[0][1], rtol=1e-13)
 
     @given(scale=st.floats(0.1, 10), seed=st.integers(0, 1000))
     @settings(max_examples=25)
@@ -175,174 +197,12 @@ class TestBackpropagate:
         assert norms[2, 1] == pytest.approx(np.sqrt(np.sum(gradients[1][2] ** 2)), rel=1e-14)
 
     def test_unequal_lengths(self):
-        with pytest.raises(ValueError, match=r"equally long. Received: lengths 2 and 1"):
+        with pytest.raises(ValueError, match=r"as many examples. Received: shapes \(2, 1\) and"):
             g.backpropagate(np.ones((2, 1)), np.array([0]), [np.ones((1, 2))], activation="relu")
 
     def test_probabilities_sum_to_one_for_huge_logits(self):
         outputs, _ = g.forward(np.full((1, 2), 1e4), [np.eye(2), np.eye(2)], activation="relu")
         assert outputs[-1].sum() == pytest.approx(1)
-
-
-class TestJacobians:
-    def test_one_unit_by_hand(self):
-        # z = 2 · log 3 · ½ = log 3: slope 3/16, so ∂h/∂x = 3/16 · 2
-        (jacobian,) = g.layer_jacobians(
-            np.array([np.log(3) / 2]), [np.array([[2.0]]), np.eye(1)], activation="sigmoid"
-        )
-        assert jacobian.item() == pytest.approx(3 / 8)
-
-    def test_product_equals_the_tape(self):
-        x = np.random.default_rng(0).standard_normal(4)
-        kernels = [
-            k[0] for k in g.draw_kernels([4, 5, 6, 3], initializer="he_normal", replicas=1, seed=0)
-        ]
-        product = reduce(
-            lambda lower, upper: upper @ lower, g.layer_jacobians(x, kernels, activation="tanh")
-        )
-        inputs = tf.constant(x[None])
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            hidden = tf.tanh(tf.tanh(inputs @ kernels[0]) @ kernels[1])
-        theirs = tape.jacobian(hidden, inputs).numpy()[0, :, 0, :]
-        np.testing.assert_allclose(product, theirs, rtol=1e-12)
-
-    def test_replicas_keep_their_axis(self):
-        kernels = g.draw_kernels([4, 5, 3], initializer="he_normal", replicas=3, seed=0)
-        assert g.layer_jacobians(np.ones(4), kernels, activation="relu")[0].shape == (3, 5, 4)
-
-
-class TestBackwardGains:
-    def test_linear_net_with_unit_gain(self):
-        kernels = g.draw_kernels([50, 50, 50], initializer="lecun_normal", replicas=4, seed=0)
-        _, slopes = g.forward(np.ones((1, 50)), kernels, activation="linear")
-        # 2,500 weights: the standard error of their mean square is √(2 / 2,500) = 2.8 %
-        np.testing.assert_allclose(g.backward_gains(kernels, slopes), np.ones((4, 1)), rtol=0.06)
-
-    def test_their_product_predicts_how_a_logistic_net_vanishes(self):
-        x, y = examples(features=50, n=64)
-        kernels = g.draw_kernels([50] * 11 + [3], initializer="glorot_normal", replicas=8, seed=0)
-        _, slopes = g.forward(x, kernels, activation="sigmoid")
-        norms = g.gradient_norms(x, y, kernels, activation="sigmoid")
-        predicted = np.log(g.backward_gains(kernels, slopes)[:, 1:-1]).sum(axis=-1)
-        measured = np.log(norms[:, 1] / norms[:, -2])
-        # layers 2 to 10, eight gains of about ¼: within 10 % of the exponent
-        np.testing.assert_allclose(measured.mean(), predicted.mean(), rtol=0.1)
-
-    def test_wrong_count(self):
-        with pytest.raises(ValueError, match=r"one more than `slopes`. Received: 1 kernels and 1"):
-            g.backward_gains([np.eye(2)], [np.eye(2)])
-
-
-class TestSaturatedFraction:
-    def test_by_hand(self):
-        slopes = np.array([[[0.25, 0.0124], [0.0126, 0.0]]])  # 5 % of ¼ is 0.0125
-        assert g.saturated_fraction(slopes, largest_slope=0.25).tolist() == [0.5]
-
-    def test_of_normal_sums_equals_the_normal_distribution(self):
-        from scipy import stats
-
-        z = 5 * np.random.default_rng(0).standard_normal((400, 500))
-        _, slopes = g.activate(z, "tanh")
-        edge = np.arctanh(np.sqrt(0.95))  # 1 − tanh² < 0.05
-        share = g.saturated_fraction(slopes, largest_slope=1.0)
-        # 200,000 draws: standard error 0.1 %
-        assert share == pytest.approx(2 * stats.norm.sf(edge / 5), abs=0.005)
-
-    def test_out_of_range(self):
-        with pytest.raises(ValueError, match=r"`largest_slope` must be above 0. Received"):
-            g.saturated_fraction(np.ones((1, 1)), largest_slope=0)
-        with pytest.raises(ValueError, match=r"`threshold` must be in \(0, 1\). Received"):
-            g.saturated_fraction(np.ones((1, 1)), largest_slope=1, threshold=1)
-
-
-class TestNumericalGradient:
-    def test_cubic_by_hand(self):
-        # ((1 + h)³ − (1 − h)³) / 2h = 3 + h²: the error is h² exactly
-        gradient = g.numerical_gradient(lambda x: x[0] ** 3, np.array([1.0]), step=0.1)
-        assert gradient[0] == pytest.approx(3.01, rel=1e-13)
-
-    def test_equals_scipy(self):
-        x = np.array([0.3, -1.2, 2.0])
-        scipy_gradient = approx_fprime(x, lambda x: np.sin(x).prod(), 1e-8)
-        # SciPy's forward differences are the coarser: error about √(machine precision)
-        np.testing.assert_allclose(
-            g.numerical_gradient(lambda x: np.sin(x).prod(), x), scipy_gradient, atol=1e-7
-        )
-
-    def test_leaves_its_argument_alone(self):
-        x = np.array([[1.0, 2.0]])
-        g.numerical_gradient(np.sum, x)
-        assert x.tolist() == [[1.0, 2.0]]
-
-    def test_float32_is_differentiated_in_float64(self):
-        gradient = g.numerical_gradient(lambda x: np.sum(x**2), np.ones(2, np.float32))
-        np.testing.assert_allclose(gradient, [2, 2], rtol=1e-9)
-
-    @pytest.mark.parametrize("step", [0, -1e-5, float("nan")])
-    def test_bad_step(self, step):
-        with pytest.raises(ValueError, match=r"`step` must be above 0. Received: step="):
-            g.numerical_gradient(np.sum, np.ones(1), step=step)
-
-
-class TestKernelLoss:
-    def test_equals_keras(self):
-        x, y = examples()
-        kernels = [
-            k[0] for k in g.draw_kernels([4, 5, 3], initializer="he_normal", replicas=1, seed=0)
-        ]
-        theirs = keras_mlp(kernels, "tanh").evaluate(x, y, verbose=0)
-        other = [np.ones((4, 5)), kernels[1]]
-        ours = g.kernel_loss(kernels[0], layer=0, x=x, y=y, kernels=other, activation="tanh")
-        assert ours == pytest.approx(theirs, rel=1e-6)  # Keras reports its losses in float32
-
-    def test_wrong_shape(self):
-        options = {"x": np.ones((1, 1)), "y": np.array([0]), "kernels": [np.ones((1, 2))]}
-        with pytest.raises(ValueError, match=r"shape \(1, 2\). Received: shape=\(2, 1\)"):
-            g.kernel_loss(np.ones((2, 1)), layer=0, activation="tanh", **options)
-
-
-class TestRecurrence:
-    def test_one_unit_by_hand(self):
-        # hₜ = 2 hₜ₋₁ + xₜ: the input k steps back counts 2ᵏ times
-        norms = g.recurrent_gradient_norms(np.full((1, 1, 1), 2.0), np.zeros((1, 4, 1)))
-        assert norms.tolist() == [[1, 2, 4, 8]]
-
-    @pytest.mark.parametrize("activation", ["linear", "tanh"])
-    def test_equals_keras_simple_rnn(self, activation):
-        rng = np.random.default_rng(0)
-        kernel, x = rng.standard_normal((2, 3, 3)), rng.standard_normal((2, 5, 3))
-        ours = g.recurrent_gradient_norms(kernel, x, activation=activation)
-        for replica in range(2):
-            layer = keras.layers.SimpleRNN(3, activation=activation, dtype="float64")
-            inputs = tf.constant(x[replica : replica + 1])
-            layer(inputs)
-            layer.set_weights([np.eye(3), kernel[replica], np.zeros(3)])
-            with tf.GradientTape() as tape:
-                tape.watch(inputs)
-                last = tf.reduce_mean(layer(inputs))
-            theirs = np.linalg.norm(tape.gradient(last, inputs).numpy()[0], axis=-1)[::-1]
-            np.testing.assert_allclose(ours[replica], theirs, rtol=1e-10)
-
-    def test_orthogonal_kernel_keeps_the_norm(self):
-        orthogonal, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((1, 4, 4)))
-        norms = g.recurrent_gradient_norms(orthogonal, np.zeros((1, 30, 4)))
-        np.testing.assert_allclose(norms, np.full((1, 30), 0.5), rtol=1e-12)
-
-    @given(radius=st.floats(0.1, 3))
-    @settings(max_examples=20)
-    def test_scaled_matrices_have_the_radius(self, radius):
-        matrices = np.random.default_rng(1).standard_normal((3, 5, 5))
-        scaled = g.scale_to_radius(matrices, radius)
-        radii = np.abs(np.linalg.eigvals(scaled)).max(axis=-1)
-        np.testing.assert_allclose(radii, np.full(3, radius), rtol=1e-9)
-
-    def test_errors(self):
-        with pytest.raises(ValueError, match=r"`radius` must be at least 0. Received: radius=-1"):
-            g.scale_to_radius(np.eye(2), -1)
-        with pytest.raises(ValueError, match=r"eigenvalue other than 0. Received: spectral radius"):
-            g.scale_to_radius(np.array([[0.0, 1.0], [0.0, 0.0]]), 1)
-        with pytest.raises(ValueError, match=r"`kernel` must have shape \(replicas, n, n\)"):
-            g.recurrent_gradient_norms(np.ones((1, 2, 2)), np.ones((1, 4, 3)))
 
 
 class TestRelativeUpdate:
@@ -359,6 +219,49 @@ class TestRelativeUpdate:
     def test_different_shapes(self):
         with pytest.raises(ValueError, match=r"same shape. Received: shapes \(1, 2\) and \(1, 3\)"):
             g.relative_update(np.ones((1, 2)), np.ones((1, 3)))
+
+
+class TestNoiseScales:
+    def test_by_hand(self):
+        # Kernel 0, two classes, label 0: δ = (−½, ½), so gᵢ = xᵢ (−½, ½) and ‖gᵢ‖² = xᵢ² / 2.
+        # x = 1, 3: mean of squares 5 / 2, square of the mean 4 / 2: B = (5 − 4) / 4.
+        x, y = np.array([[1.0], [3.0]]), np.array([0, 0])
+        assert g.noise_scales(x, y, [np.zeros((1, 1, 2))], activation="relu").tolist() == [[0.25]]
+
+    def test_equals_gradients_of_single_examples(self):
+        x, y = examples()
+        kernels = g.draw_kernels([4, 5, 3], initializer="he_normal", replicas=2, seed=3)
+        biases = [np.full((2, 5), 0.4), np.zeros((2, 3))]
+        options = {"activation": "tanh", "biases": biases}
+        ours = g.noise_scales(x, y, kernels, **options)
+        for layer in range(2):
+            single = np.stack(
+                [
+                    g.backpropagate(x[i : i + 1], y[i : i + 1], kernels, **options)[layer]
+                    for i in range(len(x))
+                ]
+            )
+            mean = single.mean(axis=0)
+            noise = np.square(single - mean).sum(axis=(-2, -1)).mean(axis=0)
+            theirs = noise / np.square(mean).sum(axis=(-2, -1))
+            np.testing.assert_allclose(ours[:, layer], theirs, rtol=1e-10)
+
+    def test_does_not_depend_on_the_size_of_the_gradient(self):
+        # A linear net with tiny logits: the errors are (−½, ½) · W, whatever the size c of W, so
+        # that all gradients of the lower kernel scale with c. Logits of 3e-3 change them by 0.2 %.
+        x, y = np.array([[1.0], [3.0]]), np.array([0, 0])
+        lower, upper = np.full((1, 1, 1), 1e-3), np.array([[[1.0, -1.0]]])
+        nets = [[lower, c * upper] for c in (1, 1e-6)]
+        found = [g.noise_scales(x, y, net, activation="linear")[0, 0] for net in nets]
+        assert found[0] == pytest.approx(found[1], rel=0.01)
+
+    def test_without_any_signal_it_is_infinite(self):
+        x, y = np.ones((2, 1)), np.array([0, 1])  # errors (−½, ½) and (½, −½) cancel
+        assert g.noise_scales(x, y, [np.zeros((1, 1, 2))], activation="relu") == [[np.inf]]
+
+    def test_wrong_lengths(self):
+        with pytest.raises(ValueError, match=r"as many examples. Received: shapes"):
+            g.noise_scales(np.ones((3, 1)), np.zeros(2, int), [np.eye(1)], activation="relu")
 
 
 def small_model():

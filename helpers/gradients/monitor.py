@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.gradients.census import relative_update
+from helpers.gradients.learning import relative_update
 
 
 def model_gradients(model: keras.Model, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:

@@ -100,20 +100,25 @@ def draw_kernels(
 
 
 def forward(
-    x: np.ndarray, kernels: Sequence[np.ndarray], *, activation: str
+    x: np.ndarray,
+    kernels: Sequence[np.ndarray],
+    *,
+    activation: str,
+    biases: Sequence[np.ndarray] | None = None,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return what every layer puts out, and the slope of every hidden unit.
 
-        h₀ = x,   hₗ = φ(hₗ₋₁ Wₗ),   output = softmax(h W)
+        h₀ = x,   hₗ = φ(hₗ₋₁ Wₗ + bₗ),   output = softmax(h W + b)
 
     Args:
-        x: Examples, shape (n, features).
+        x: Examples, shape ([replicas,] n, features).
         kernels: One a layer, shape ([replicas,] fan_in, fan_out).
         activation: Of the hidden layers; see `activate`.
+        biases: One a layer, shape ([replicas,] fan_out); zero by default.
 
     Returns:
         ``(outputs, slopes)``: outputs start with `x` and end with the class probabilities; slopes
-        have one array φ'(hₗ₋₁ Wₗ) for each hidden layer.
+        have one array φ'(zₗ) for each hidden layer.
 
     Raises:
         ValueError: The activation is unknown.
@@ -124,11 +129,12 @@ def forward(
         ([[1.0, 1.0]], [[0.5, 0.5]])
     """
     outputs, slopes = [np.asarray(x, dtype=np.float64)], []
-    for kernel in kernels[:-1]:
-        values, slope = activate(outputs[-1] @ kernel, activation)
+    shifts = [0.0] * len(kernels) if biases is None else [b[..., None, :] for b in biases]
+    for kernel, shift in zip(kernels[:-1], shifts, strict=False):
+        values, slope = activate(outputs[-1] @ kernel + shift, activation)
         outputs.append(values)
         slopes.append(slope)
-    outputs.append(softmax(outputs[-1] @ kernels[-1]))
+    outputs.append(softmax(outputs[-1] @ kernels[-1] + shifts[-1]))
     return outputs, slopes
 
 
