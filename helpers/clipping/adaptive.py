@@ -31,8 +31,8 @@ def clip_adaptively(gradients: Gradients, weights: Sequence[Array], ratio: float
         ValueError: There is no variable, the shapes differ, or `ratio` is not above 0 and finite.
 
     Example:
-        >>> kernel, gradient = np.array([[3.0, 0.0], [4.0, 1.0]]), np.array([[0.0, 0.1], [9.0, 0.0]])
-        >>> clip_adaptively([gradient], [kernel], 0.2)[0].tolist()
+        >>> kernel = np.array([[3.0, 0.0], [4.0, 1.0]])
+        >>> clip_adaptively([np.array([[0.0, 0.1], [9.0, 0.0]])], [kernel], 0.2)[0].tolist()
         [[0.0, 0.1], [1.0, 0.0]]
 
     Reference:
@@ -76,6 +76,7 @@ class AdaptiveSGD(keras.optimizers.SGD):
         self.ratio = ratio
 
     def update_step(self, gradient, variable, learning_rate):
+        """Clip each unit's gradient, then step as gradient descent does."""
         ops, axis = keras.ops, 0 if len(variable.shape) > 1 else None
         norms = [
             ops.sqrt(ops.sum(ops.square(one), axis=axis, keepdims=axis == 0))
@@ -86,6 +87,7 @@ class AdaptiveSGD(keras.optimizers.SGD):
         super().update_step(gradient, variable, learning_rate)
 
     def get_config(self):
+        """Return what a saved optimizer is made again from."""
         return super().get_config() | {"ratio": self.ratio}
 
 

@@ -145,6 +145,7 @@ def checked_gradients(gradients: Gradients) -> list[Array]:
 
 
 def check_threshold(threshold: float, name: str = "threshold") -> None:
+    """Refuse what is not above 0 and finite."""
     if not 0 < threshold < np.inf:
         raise ValueError(f"`{name}` must be above 0 and finite. Received: {name}={threshold}")
 
