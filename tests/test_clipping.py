@@ -451,6 +451,12 @@ class TestAdaptive:
                 np.testing.assert_allclose(new[replica], old - 0.1 * gradient, atol=1e-5)
 
 
+@pytest.mark.parametrize("option", KERAS)
+def test_keras_takes_a_threshold_of_0_for_none(option):
+    (gradient,) = float32([3.0, 4.0])
+    np.testing.assert_array_equal(keras_step([gradient], **{option: 0.0})[0], gradient)
+
+
 def test_a_loss_scaling_optimizer_unscales_before_it_clips():
     inner = keras.optimizers.SGD(1.0, global_clipnorm=1.0)
     (gradient,) = float32([0.3, 0.4])
