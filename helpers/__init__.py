@@ -6,7 +6,7 @@ Topics, one for each chapter and under its name, import none of the others:
 - `initialization`: variances of initial weights, and the signals they carry.
 - `activations`: nonlinearities, their derivatives and their censuses.
 - `normalization`: batch normalization forward, backward and folded away.
-- `clipping`: three ways to clip a gradient, and a recurrent network that needs it.
+- `clipping`: four ways to clip a gradient, and a task that recurrent networks fail without it.
 - `transfer`: reusing layers, freezing and fine-tuning, pretraining without labels.
 - `optimizers`: update rules as pure functions, their trajectories and their costs.
 - `schedules`: learning rates as functions of the step, 1cycle, a rate finder.

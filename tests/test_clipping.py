@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import clipping
+from helpers.claims import judge
 from helpers.clipping import angle, clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
 from helpers.replicas import batch_order, fit_replicas
 
@@ -219,36 +221,71 @@ def test_angle_by_hand(radians):
 
 class TestAddingProblem:
     def test_targets_are_the_sums_of_the_marked_numbers(self):
-        task = clipping.adding_problem(steps=7, train_size=50, valid_size=20, seed=3)
-        for x, y in [(task.x_train, task.y_train), (task.x_valid, task.y_valid)]:
-            np.testing.assert_allclose((x[..., 0] * x[..., 1]).sum(axis=1), y, rtol=1e-6)
-            assert set(np.unique(x[..., 1])) == {0, 1}
-            # Three steps make up the first half of seven, four the second.
-            assert (x[:, :3, 1].sum(axis=1) == 1).all()
-            assert (x[:, 3:, 1].sum(axis=1) == 1).all()
-            assert x.dtype == y.dtype == np.float32
-        assert task.x_train.shape == (50, 7, 2)
-        assert task.y_valid.shape == (20,)
+        x, y = clipping.adding_problem(50, steps=7, seed=3)
+        np.testing.assert_allclose((x[..., 0] * x[..., 1]).sum(axis=1), y, rtol=1e-6)
+        assert set(np.unique(x[..., 1])) == {0, 1}
+        # Three steps make up the first half of seven, four the second.
+        assert (x[:, :3, 1].sum(axis=1) == 1).all()
+        assert (x[:, 3:, 1].sum(axis=1) == 1).all()
+        assert x.dtype == y.dtype == np.float32
+        assert (x.shape, y.shape) == ((50, 7, 2), (50,))
 
     def test_variance_of_the_targets(self):
         # A uniform number has variance 1/12. Of 50,000 sums the variance is known to some 1%.
-        task = clipping.adding_problem(steps=2, train_size=50_000, valid_size=1)
-        assert np.var(task.y_train) == pytest.approx(1 / 6, rel=0.03)
+        assert np.var(clipping.adding_problem(50_000, steps=2)[1]) == pytest.approx(1 / 6, rel=0.03)
 
     def test_same_seed_same_task(self):
-        tasks = [clipping.adding_problem(steps=3, train_size=5, seed=seed) for seed in (1, 1, 2)]
-        np.testing.assert_array_equal(tasks[0].x_train, tasks[1].x_train)
-        assert not np.array_equal(tasks[0].x_train, tasks[2].x_train)
-
-    def test_explained_share_by_hand(self):
-        # The variance of 0, 2 is 1.
-        losses = [0.0, 0.25, 1.0, 3.0, np.inf, np.nan]
-        shares = clipping.explained_share(losses, np.array([0.0, 2.0]))
-        assert shares.tolist() == [1, 0.75, 0, 0, 0, 0]
+        first, again, other = (clipping.adding_problem(5, steps=3, seed=s)[0] for s in (1, 1, 2))
+        np.testing.assert_array_equal(first, again)
+        assert not np.array_equal(first, other)
 
 
-def small_task(steps=4, n=20):
-    return clipping.adding_problem(steps=steps, train_size=n, valid_size=10, seed=5)
+class TestAddingDraws:
+    def test_replica_k_draws_with_its_own_seed(self):
+        draws = clipping.AddingDraws("digits", (4, 2, 3), steps=5, replicas=3, seed=7)
+        judge = draws.open_judge()
+        for k in range(3):
+            x, y = clipping.adding_problem(9, steps=5, seed=7 + k)
+            rows = np.concatenate([draws.train[k], draws.tune[k], judge[k]])
+            np.testing.assert_array_equal(draws.x[rows], x)
+            np.testing.assert_array_equal(draws.y[rows], y)
+        assert len(draws) == 3
+        assert [part.shape for part in (draws.train, draws.tune, judge)] == [(3, 4), (3, 2), (3, 3)]
+
+    def test_judge_rows_are_handed_out_once(self):
+        draws = clipping.AddingDraws("digits", (1, 1, 1), steps=2, replicas=2, seed=0)
+        draws.open_judge()
+        with pytest.raises(RuntimeError, match="handed out already"):
+            draws.open_judge()
+
+    def test_a_claim_is_judged_on_them(self):
+        draws = clipping.AddingDraws("digits", (16, 4, 8), steps=4, replicas=2, seed=0)
+        options = {"optimizer": "sgd", "loss": "mse", "epochs": 1, "replicas": 2}
+        trained = fit_replicas(small_net, draws.x, draws.y, rows=draws.train, **options)
+        judged = judge(draws, {"net": trained}, scope="a small net")
+        rows = np.arange(56).reshape(2, 28)[:, 20:]
+        expected = trained.evaluate(draws.x, draws.y, rows=rows)["loss"]
+        np.testing.assert_allclose(judged["net"], expected, rtol=1e-6)
+
+
+def recurrent_net(steps=4, units=5):
+    return keras.Sequential(
+        [
+            keras.Input((steps, 2)),
+            keras.layers.SimpleRNN(units, activation="relu", recurrent_initializer="identity"),
+            keras.layers.Dense(1),
+        ]
+    )
+
+
+def small_net():
+    return recurrent_net()
+
+
+def keras_gradients(model, x, y):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(model(x)[:, 0] - y))
+    return tape.gradient(loss, [weight.value for weight in model.trainable_variables])
 
 
 class TestRecurrentGradients:
@@ -265,11 +302,10 @@ class TestRecurrentGradients:
         assert [gradient.tolist() for gradient in gradients] == expected
 
     def test_equal_keras(self, rng):
-        model, task = clipping.recurrent_net(4, units=6), small_task()
+        model, (x, y) = recurrent_net(units=6), clipping.adding_problem(20, steps=4, seed=5)
         weights = [weight + rng.normal(size=weight.shape) for weight in model.get_weights()]
         model.set_weights(weights)
-        x, y = task.x_train, task.y_train
-        expected = clipping.loss_gradients(model, x, y[:, None], loss="mse")
+        expected = keras_gradients(model, x, y)
         loss, gradients = clipping.recurrent_gradients(weights, x, y)
         expected_loss = np.mean(np.square(model.predict(x, verbose=0)[:, 0] - y))
         assert loss == pytest.approx(expected_loss, rel=1e-4)
@@ -280,10 +316,10 @@ class TestRecurrentGradients:
     def test_equal_central_differences(self, rng):
         weights = [
             weight + 0.1 * rng.normal(size=weight.shape)
-            for weight in clipping.recurrent_net(4, units=3).get_weights()
+            for weight in recurrent_net(units=3).get_weights()
         ]
-        task = small_task()
-        x, y = task.x_train[:5].astype(np.float64), task.y_train[:5]
+        x, y = clipping.adding_problem(5, steps=4, seed=5)
+        x = x.astype(np.float64)
         _, gradients = clipping.recurrent_gradients(weights, x, y)
         step = 1e-6  # error of order step² plus 1e-16 / step
         for weight, gradient in zip(weights, gradients, strict=True):
@@ -298,10 +334,11 @@ class TestRecurrentGradients:
 
     @pytest.mark.parametrize(("option", "clip"), KERAS.items())
     def test_with_clipping_are_the_first_steps_of_fit_replicas(self, option, clip):
-        task = small_task()
+        x, y = clipping.adding_problem(20, steps=4, seed=5)
         trained = fit_replicas(
-            lambda: clipping.recurrent_net(4, units=5),
-            task,
+            small_net,
+            x,
+            y,
             optimizer=keras.optimizers.SGD(0.05),
             loss="mse",
             epochs=2,
@@ -317,8 +354,7 @@ class TestRecurrentGradients:
             for epoch in range(2):
                 order = batch_order(seed, epoch, 20)
                 for batch in (order[:8], order[8:16], order[16:]):
-                    x, y = task.x_train[batch], task.y_train[batch]
-                    gradients = clipping.recurrent_gradients(weights, x, y)[1]
+                    gradients = clipping.recurrent_gradients(weights, x[batch], y[batch])[1]
                     norms.append(global_norm(gradients))
                     clipped = clip(gradients, threshold) if threshold else gradients
                     weights = [w - 0.05 * g for w, g in zip(weights, clipped, strict=True)]
@@ -328,11 +364,108 @@ class TestRecurrentGradients:
                 np.testing.assert_allclose(ours, theirs[replica], rtol=1e-3, atol=1e-4)
 
 
-def test_recurrent_net_starts_as_the_identity():
-    weights = clipping.recurrent_net(3, units=4).get_weights()
-    np.testing.assert_array_equal(weights[1], np.eye(4))
-    assert not any(weights[2])
-    assert not any(weights[4])
+class TestRecurrentGains:
+    def test_by_hand(self):
+        # W stretches the second unit by 3 at each of two steps back; the first is switched off at
+        # the last step: h₂ = (1 - 2, 3 + 0), so that only 3 is left of it, then 9.
+        weights = [np.array([[1.0, 1.0], [-2.0, 0.0]]), np.diag([1.0, 3.0]), np.zeros(2)]
+        x = np.array([[[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]])
+        assert clipping.recurrent_gains(weights, x).tolist() == [9.0]
+
+    def test_equal_central_differences(self, rng):
+        weights = [rng.normal(size=shape) for shape in [(2, 4), (4, 4), (4,)]]
+        x = rng.random((3, 5, 2))
+        step, gains = 1e-6, clipping.recurrent_gains(weights, x)
+
+        def last_state(first, sequence):
+            state = first
+            for z in sequence[1:]:
+                state = np.maximum(z @ weights[0] + state @ weights[1] + weights[2], 0)
+            return state
+
+        for sequence, gain in zip(x, gains, strict=True):
+            first = np.maximum(sequence[0] @ weights[0] + weights[2], 0)
+            jacobian = [
+                (last_state(first + shift, sequence) - last_state(first - shift, sequence))
+                / (2 * step)
+                for shift in step * np.eye(4)
+            ]
+            assert gain == pytest.approx(np.linalg.norm(jacobian, 2), rel=1e-6)
+
+    def test_never_exceed_the_bound(self, rng):
+        weights = [rng.normal(size=shape) for shape in [(2, 4), (4, 4), (4,)]]
+        gains = clipping.recurrent_gains(weights, rng.random((50, 6, 2)))
+        assert gains.max() <= np.linalg.norm(weights[1], 2) ** 5
+
+
+class TestAdaptive:
+    def test_by_hand(self):
+        # Units with weights of norm 5 and 1: limits 1 and 0.2, gradients of norm 10 and 0.1.
+        kernel, bias = np.array([[3.0, 0.0], [4.0, 1.0]]), np.zeros(2)
+        gradients = [np.array([[6.0, 0.1], [8.0, 0.0]]), np.array([3.0, 4.0])]
+        after = clipping.clip_adaptively(gradients, [kernel, bias], 0.2)
+        np.testing.assert_allclose(after[0], [[0.6, 0.1], [0.8, 0.0]], rtol=1e-15)
+        np.testing.assert_allclose(after[1], [0.2e-3 * 0.6, 0.2e-3 * 0.8], rtol=1e-15)
+
+    @pytest.mark.parametrize("ratio", [0.01, 0.3, 100.0])
+    def test_the_optimizer_clips_so(self, rng, ratio):
+        weights = float32(rng.normal(size=(4, 3)), np.zeros(3), rng.normal(size=(3, 2)))
+        gradients = float32(*(rng.normal(size=array.shape) for array in weights))
+        variables = [keras.Variable(array) for array in weights]
+        optimizer = clipping.AdaptiveSGD(1.0, ratio=ratio)
+        optimizer.apply([keras.ops.convert_to_tensor(g) for g in gradients], variables)
+        clipped = clipping.clip_adaptively(gradients, weights, ratio)
+        for variable, weight, gradient in zip(variables, weights, clipped, strict=True):
+            np.testing.assert_allclose(variable.numpy(), weight - gradient, rtol=1e-5, atol=1e-6)
+
+    def test_a_zero_gradient_stays(self):
+        variable = keras.Variable(np.ones((2, 2), np.float32))
+        clipping.AdaptiveSGD(1.0).apply([keras.ops.zeros((2, 2))], [variable])
+        np.testing.assert_array_equal(variable.numpy(), np.ones((2, 2)))
+        after = clipping.clip_adaptively([np.zeros((2, 2))], [np.ones((2, 2))], 0.1)
+        np.testing.assert_array_equal(after[0], np.zeros((2, 2)))
+
+    def test_a_saved_optimizer_keeps_its_ratio(self):
+        config = keras.optimizers.serialize(clipping.AdaptiveSGD(0.1, ratio=0.3))
+        assert keras.optimizers.deserialize(config).ratio == 0.3
+
+    def test_replicas_have_ratios_of_their_own(self):
+        x, y = clipping.adding_problem(16, steps=4, seed=5)
+        options = {"loss": "mse", "epochs": 1, "batch_size": 16}
+        trained = fit_replicas(
+            small_net,
+            x,
+            y,
+            optimizer=clipping.AdaptiveSGD(0.1),
+            replicas=2,
+            seed=[3, 3],
+            each={"ratio": [0.01, 0.2]},
+            **options,
+        )
+        order = batch_order(3, 0, 16)
+        for replica, ratio in enumerate([0.01, 0.2]):
+            weights = [weight[replica] for weight in trained.initial_weights]
+            gradients = clipping.recurrent_gradients(weights, x[order], y[order])[1]
+            clipped = clipping.clip_adaptively(gradients, weights, ratio)
+            for new, old, gradient in zip(trained.weights, weights, clipped, strict=True):
+                np.testing.assert_allclose(new[replica], old - 0.1 * gradient, atol=1e-5)
+
+
+@pytest.mark.parametrize("option", KERAS)
+def test_keras_takes_a_threshold_of_0_for_none(option):
+    (gradient,) = float32([3.0, 4.0])
+    np.testing.assert_array_equal(keras_step([gradient], **{option: 0.0})[0], gradient)
+
+
+def test_a_loss_scaling_optimizer_unscales_before_it_clips():
+    inner = keras.optimizers.SGD(1.0, global_clipnorm=1.0)
+    (gradient,) = float32([0.3, 0.4])
+    variable = keras.Variable(np.zeros_like(gradient))
+    scaled = keras.ops.convert_to_tensor(2.0**15 * gradient)
+    keras.optimizers.LossScaleOptimizer(inner, 2.0**15).apply([scaled], [variable])
+    np.testing.assert_allclose(variable.numpy(), -gradient, rtol=1e-6)
+    with pytest.raises(ValueError, match="does not support `global_clipnorm`"):
+        keras.optimizers.LossScaleOptimizer(inner, global_clipnorm=1.0)
 
 
 ONE = [np.ones(2)]
@@ -371,40 +504,23 @@ ONE = [np.ones(2)]
         (ValueError, lambda: angle(ONE, [np.zeros(0)]), r"same shapes.*\(2,\) and \(0,\)"),
         (ValueError, lambda: angle(ONE, ONE * 2), r"same shapes.*\(2,\) and \(2,\), \(2,\)"),
         (ValueError, lambda: angle([], []), "at least one array"),
-        (ValueError, lambda: clipping.adding_problem(steps=1), "at least 2.*steps=1"),
-        (ValueError, lambda: clipping.adding_problem(valid_size=0), "valid_size=0"),
-        (ValueError, lambda: clipping.explained_share(-0.1, [0, 1]), "0 or more.*loss=-0.1"),
-        (ValueError, lambda: clipping.explained_share(0.1, [1, 1]), "vary.*variance=0.0"),
-        (ValueError, lambda: clipping.recurrent_net(0), "at least 1. Received: steps=0"),
-        (ValueError, lambda: clipping.recurrent_net(3, units=0), "units=0"),
+        (ValueError, lambda: clipping.adding_problem(5, steps=1), "at least 2.*steps=1"),
+        (ValueError, lambda: clipping.adding_problem(0), "at least 1.*n=0"),
+        (
+            ValueError,
+            lambda: clipping.AddingDraws("digits", (1, 0, 1), steps=4, replicas=2, seed=0),
+            r"at least 1.*sizes=\(1, 0, 1\)",
+        ),
+        (
+            ValueError,
+            lambda: clipping.AddingDraws("digits", (1, 1, 1), steps=4, replicas=0, seed=0),
+            "replicas=0",
+        ),
+        (ValueError, lambda: clipping.clip_adaptively(ONE, ONE, 0.0), "`ratio`.*ratio=0.0"),
+        (ValueError, lambda: clipping.clip_adaptively(ONE, [np.ones(3)], 0.1), "same shapes"),
+        (ValueError, lambda: clipping.AdaptiveSGD(ratio=-1.0), "above 0 and finite.*ratio=-1.0"),
     ],
 )
 def test_bad_input_is_refused(error, call, message):
     with pytest.raises(error, match=message):
         call()
-
-
-class TestLossGradients:
-    def test_by_hand(self):
-        # ŷ = 2·3 + 1 = 7, J = (7 - 5)², ∂J/∂w = 2 (7 - 5) 3 = 12, ∂J/∂b = 4.
-        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-        model.set_weights([np.array([[2.0]]), np.array([1.0])])
-        x, y = np.array([[3.0]], np.float32), np.array([[5.0]], np.float32)
-        kernel, bias = clipping.loss_gradients(model, x, y, loss="mse")
-        assert (kernel.tolist(), bias.tolist()) == ([[12.0]], [4.0])
-
-    def test_is_what_a_step_of_gradient_descent_subtracts(self, rng):
-        keras.utils.set_random_seed(0)
-        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
-        x, y = rng.normal(size=(6, 4)).astype(np.float32), rng.integers(0, 3, 6)
-        gradients = clipping.loss_gradients(model, x, y)
-        before = model.get_weights()
-        model.compile(keras.optimizers.SGD(1.0), loss="sparse_categorical_crossentropy")
-        model.fit(x, y, batch_size=6, epochs=1, verbose=0)
-        for old, new, gradient in zip(before, model.get_weights(), gradients, strict=True):
-            np.testing.assert_allclose(old - new, gradient, atol=1e-6)  # float32, values near 1
-
-    def test_a_model_that_is_not_built_is_refused(self):
-        model = keras.Sequential([keras.layers.Dense(1)], name="later")
-        with pytest.raises(ValueError, match=r"must be built\. Received: model='later', not built"):
-            clipping.loss_gradients(model, np.zeros((1, 2)), np.zeros(1))

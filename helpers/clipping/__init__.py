@@ -1,12 +1,14 @@
-"""Clipping: the three kinds, the angle they turn the gradient by, a net that needs them.
+"""Clipping: the kinds of it, the angle they turn the gradient by, a task that needs them.
 
-A gradient is a sequence of arrays, one for each variable. `clip` holds the three kinds of clipping,
-equal to what Keras' optimizers do, and `angles` how far they turn the gradient.
+A gradient is a sequence of arrays, one for each variable. `clip` holds the three kinds of clipping
+that Keras' optimizers have, `adaptive` the one that measures each unit against its own weights,
+and `angles` how far they turn the gradient.
 
-The net that diverges without clipping is a small recurrent one: `tasks` draws the sequences that it
-learns from, `networks` builds it in Keras, and `recurrence` computes its gradients in NumPy.
+The task that recurrent nets fail without clipping is in `tasks`; `recurrence` computes such a net's
+gradient in NumPy, and by what factor an error grows on its way back.
 """
 
+from helpers.clipping.adaptive import AdaptiveSGD, clip_adaptively
 from helpers.clipping.angles import angle
 from helpers.clipping.clip import (
     Array,
@@ -16,9 +18,8 @@ from helpers.clipping.clip import (
     clip_by_value,
     global_norm,
 )
-from helpers.clipping.networks import loss_gradients, recurrent_net
-from helpers.clipping.recurrence import recurrent_gradients
-from helpers.clipping.tasks import SequenceTask, adding_problem, explained_share
+from helpers.clipping.recurrence import recurrent_gains, recurrent_gradients
+from helpers.clipping.tasks import AddingDraws, adding_problem
 
 __all__ = [
     "Array",
@@ -26,12 +27,12 @@ __all__ = [
     "clip_by_value",
     "clip_by_norm",
     "clip_by_global_norm",
+    "clip_adaptively",
+    "AdaptiveSGD",
     "global_norm",
     "angle",
-    "SequenceTask",
+    "AddingDraws",
     "adding_problem",
-    "explained_share",
-    "recurrent_net",
-    "loss_gradients",
+    "recurrent_gains",
     "recurrent_gradients",
 ]

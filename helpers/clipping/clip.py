@@ -32,7 +32,7 @@ def clip_by_value(gradients: Gradients, threshold: float) -> list[Array]:
         >>> clip_by_value([np.array([0.9, 100.0])], 1.0)
         [array([0.9, 1. ])]
     """
-    _check_threshold(threshold)
+    check_threshold(threshold)
     limit = float(threshold)  # NumPy's float64 would turn float32 into its own kind
     return [np.clip(array, -limit, limit) for array in checked_gradients(gradients)]
 
@@ -64,7 +64,7 @@ def clip_by_norm(gradients: Gradients, threshold: float) -> list[Array]:
     Reference:
         Pascanu, Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks.
     """
-    _check_threshold(threshold)
+    check_threshold(threshold)
     arrays = checked_gradients(gradients)
     with np.errstate(all="ignore"):
         return [array * _scale(_norm([array]), threshold) for array in arrays]
@@ -95,7 +95,7 @@ def clip_by_global_norm(gradients: Gradients, threshold: float) -> list[Array]:
     Reference:
         Pascanu, Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks.
     """
-    _check_threshold(threshold)
+    check_threshold(threshold)
     arrays = checked_gradients(gradients)
     with np.errstate(all="ignore"):
         norm = _norm(arrays)
@@ -144,9 +144,10 @@ def checked_gradients(gradients: Gradients) -> list[Array]:
     return [array if array.dtype.kind == "f" else array.astype(np.float64) for array in arrays]
 
 
-def _check_threshold(threshold: float) -> None:
+def check_threshold(threshold: float, name: str = "threshold") -> None:
+    """Refuse what is not above 0 and finite."""
     if not 0 < threshold < np.inf:
-        raise ValueError(f"`threshold` must be above 0 and finite. Received: threshold={threshold}")
+        raise ValueError(f"`{name}` must be above 0 and finite. Received: {name}={threshold}")
 
 
 def _norm(arrays: Gradients) -> np.floating:

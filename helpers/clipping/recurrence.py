@@ -1,4 +1,4 @@
-"""Backpropagation through time in NumPy."""
+"""Backpropagation through time in NumPy, and how much it makes of an error."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from helpers.clipping.clip import Array
 
 
 def recurrent_gradients(weights: Sequence[Array], x: Array, y: Array) -> tuple[float, list[Array]]:
-    """Return loss and gradient of `recurrent_net` by backpropagation through time.
+    """Return loss and gradient of a ReLU recurrent net by backpropagation through time.
 
         hₜ = max(0, xₜ U + hₜ₋₁ W + b),   ŷ = h_T v + c,   J = mean((ŷ − y)²),
         δ_T = φ'_T ⊙ (∂J/∂ŷ vᵀ),   δₜ = φ'ₜ ⊙ (δₜ₊₁ Wᵀ),
         ∂J/∂U = Σₜ xₜᵀ δₜ,   ∂J/∂W = Σₜ hₜ₋₁ᵀ δₜ,   ∂J/∂b = Σₜ δₜ
 
     Args:
-        weights: U, W, b, v and c, in the order of the Keras model.
+        weights: U, W, b, v and c: those of a `SimpleRNN` and of a `Dense` layer with one unit.
         x: Sequences, shape (n, steps, features).
         y: Targets, shape (n,).
 
@@ -31,10 +31,7 @@ def recurrent_gradients(weights: Sequence[Array], x: Array, y: Array) -> tuple[f
         Werbos (1990), Backpropagation through time: what it does and how to do it.
     """
     kernel, recurrent, bias, head, head_bias = weights
-    steps = x.shape[1]
-    states = [np.zeros((len(x), len(bias)), x.dtype)]
-    for t in range(steps):
-        states.append(np.maximum(x[:, t] @ kernel + states[t] @ recurrent + bias, 0))
+    steps, states = x.shape[1], _states(weights, x)
     errors = states[-1] @ head + head_bias - np.reshape(y, (-1, 1))
 
     upstream = 2 * errors / len(x)
@@ -48,3 +45,41 @@ def recurrent_gradients(weights: Sequence[Array], x: Array, y: Array) -> tuple[f
         delta = delta @ recurrent.T
     gradients += [states[-1].T @ upstream, upstream.sum(axis=0)]
     return float(np.mean(np.square(errors))), gradients
+
+
+def recurrent_gains(weights: Sequence[Array], x: Array) -> Array:
+    """Return by what factor an error can grow on its way back from the last step to the first.
+
+        ‖∂h_T/∂h₁‖₂ = ‖W D₂ W D₃ ⋯ W D_T‖₂,   Dₜ = diag(φ'ₜ),   φ'ₜ ∈ {0, 1}
+
+    the largest singular value of the product of all Jacobians. It is at most σ_max(W)ᵀ⁻¹.
+
+    Args:
+        weights: U, W, b, and what follows, as in `recurrent_gradients`.
+        x: Sequences, shape (n, steps, features).
+
+    Returns:
+        A factor for each sequence, shape (n,).
+
+    Example:
+        >>> weights = [np.array([[1.0]]), np.array([[2.0]]), np.zeros(1)]
+        >>> recurrent_gains(weights, np.ones((1, 4, 1))).tolist()
+        [8.0]
+
+    Reference:
+        Pascanu, Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks.
+    """
+    recurrent, states = weights[1], _states(weights, x)
+    product = np.broadcast_to(np.eye(len(recurrent)), (len(x), *recurrent.shape))
+    for state in states[2:]:
+        product = (product @ recurrent) * (state > 0)[:, None]
+    return np.linalg.norm(product, 2, axis=(1, 2))
+
+
+def _states(weights: Sequence[Array], x: Array) -> list[Array]:
+    """Return the states h₀ … h_T, each of shape (n, units)."""
+    kernel, recurrent, bias = weights[:3]
+    states = [np.zeros((len(x), len(bias)), x.dtype)]
+    for t in range(x.shape[1]):
+        states.append(np.maximum(x[:, t] @ kernel + states[t] @ recurrent + bias, 0))
+    return states

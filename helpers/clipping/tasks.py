@@ -1,92 +1,111 @@
 """A task with long dependencies: add two numbers that stand far apart in a sequence."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from helpers.clipping.clip import Array
 
 
-class SequenceTask(NamedTuple):
-    """Sequences with one target number each; `fit_replicas` takes it as its data.
-
-    Attributes:
-        x_train, x_valid: Sequences, float32, shape (n, steps, features).
-        y_train, y_valid: Targets, float32, shape (n,).
-    """
-
-    x_train: Array
-    y_train: Array
-    x_valid: Array
-    y_valid: Array
-
-
-def adding_problem(
-    *, steps: int = 20, train_size: int = 2000, valid_size: int = 500, seed: int = 0
-) -> SequenceTask:
+def adding_problem(n: int, *, steps: int = 16, seed: int = 0) -> tuple[Array, Array]:
     """Return sequences of random numbers of which two are marked, with those two's sum as target.
 
-        xₜ = (uₜ, mₜ),   uₜ ~ U(0, 1),   y = Σₜ mₜ uₜ
+    Step t holds a number, uniform in [0, 1), and a mark mₜ:
+
+        xₜ = (zₜ, mₜ),   y = Σₜ mₜ zₜ
 
     One mark (mₜ = 1) falls in the first half of the steps, the other in the second. Whoever always
     answers 1 has a mean squared error of 1/6, the variance of a sum of two uniform numbers.
 
     Args:
+        n: Number of sequences, at least 1.
         steps: Length of a sequence, at least 2.
-        train_size: Number of training sequences, at least 1.
-        valid_size: Number of validation sequences, at least 1.
         seed: Seed of the draw, at least 0.
+
+    Returns:
+        ``(x, y)``, float32, of shapes (n, steps, 2) and (n,).
 
     Raises:
         ValueError: A number is too small.
 
     Example:
-        >>> task = adding_problem(steps=4, train_size=3, valid_size=1)
-        >>> task.x_train.shape, task.x_train[:, :, 1].sum(axis=1).tolist()
+        >>> x, y = adding_problem(3, steps=4)
+        >>> x.shape, x[:, :, 1].sum(axis=1).tolist()
         ((3, 4, 2), [2.0, 2.0, 2.0])
 
     Reference:
         Hochreiter and Schmidhuber (1997), Long short-term memory.
     """
-    if steps < 2 or min(train_size, valid_size) < 1:
+    if n < 1 or steps < 2:
         raise ValueError(
-            "`steps` must be at least 2, `train_size` and `valid_size` at least 1. Received: "
-            f"steps={steps}, train_size={train_size}, valid_size={valid_size}"
+            f"`n` must be at least 1 and `steps` at least 2. Received: n={n}, steps={steps}"
         )
-    rng, n = np.random.default_rng(seed), train_size + valid_size
+    rng = np.random.default_rng(seed)
     numbers, marks = rng.random((n, steps)), np.zeros((n, steps))
     marks[np.arange(n), rng.integers(0, steps // 2, n)] = 1
     marks[np.arange(n), rng.integers(steps // 2, steps, n)] = 1
     x = np.stack([numbers, marks], axis=-1).astype(np.float32)
-    y = np.sum(numbers * marks, axis=1).astype(np.float32)
-    return SequenceTask(x[:train_size], y[:train_size], x[train_size:], y[train_size:])
+    return x, np.sum(numbers * marks, axis=1).astype(np.float32)
 
 
-def explained_share(loss: Array, y: Array) -> Array:
-    """Return how much of the targets' variance a model explains, 0 where training diverged.
+class AddingDraws:
+    """Sequences of the adding problem for each replica: to train on, to tune on, and to judge.
 
-        max(0, 1 − J / Var y)
-
-    Unlike the loss it is a number even where the loss is NaN or infinite, so that trainings that
-    diverged can be compared with others: they explain nothing.
+    Replica k draws its own with the seed ``seed + k``. No sequence belongs to two replicas. As with
+    the draws of images, `helpers.claims.judge` opens the rows that judge, once.
 
     Args:
-        loss: Mean squared errors, any shape.
-        y: The targets that they were measured on, shape (n,), not all alike.
+        name: The data set that the chapter runs on, under which its results are kept.
+        sizes: Sequences to train, tune and judge on, each at least 1.
+        steps: Length of a sequence, at least 2.
+        replicas: How many, at least 1.
+        seed: Of the first one.
 
-    Returns:
-        Shape of `loss`, in [0, 1].
+    Attributes:
+        x, y: All sequences and their targets.
+        train, tune: Rows of these, shape (replicas, sequences).
+        judge_share: 0: nothing overlaps.
 
     Raises:
-        ValueError: A loss is negative, or the targets do not vary.
+        ValueError: A number is too small.
 
     Example:
-        >>> explained_share(np.array([0.0, 0.5, 7.0, np.nan]), np.array([-1.0, 1.0])).tolist()
-        [1.0, 0.5, 0.0, 0.0]
+        >>> draws = AddingDraws("digits", (5, 2, 3), steps=4, replicas=2, seed=7)
+        >>> draws.x.shape, draws.tune.tolist()
+        ((20, 4, 2), [[5, 6], [15, 16]])
     """
-    loss, variance = np.asarray(loss, dtype=np.float64), np.var(y, dtype=np.float64)
-    if np.any(loss < 0):
-        raise ValueError(f"`loss` must be 0 or more. Received: loss={np.nanmin(loss)}")
-    if not 0 < variance < np.inf:
-        raise ValueError(f"`y` must be finite and vary. Received: variance={variance}")
-    return np.maximum(0.0, 1 - np.where(np.isfinite(loss), loss, np.inf) / variance)
+
+    judge_share = 0.0
+
+    def __init__(
+        self, name: str, sizes: tuple[int, int, int], *, steps: int, replicas: int, seed: int
+    ):
+        if min(*sizes, replicas) < 1:
+            raise ValueError(
+                "`sizes` and `replicas` must be at least 1. "
+                f"Received: sizes={sizes}, replicas={replicas}"
+            )
+        own = [adding_problem(sum(sizes), steps=steps, seed=seed + k) for k in range(replicas)]
+        self.name, self.steps, self.sizes = name, steps, tuple(sizes)
+        self.x, self.y = (np.concatenate(part) for part in zip(*own, strict=True))
+        rows = np.arange(len(self.x)).reshape(replicas, -1)
+        ends = np.cumsum(sizes)[:2]
+        self.train, self.tune, self.__judge = np.split(rows, ends, axis=1)
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+    def open_judge(self) -> Array:
+        """Return the rows that judge, shape (replicas, sequences), the first time.
+
+        Raises:
+            RuntimeError: They were handed out before.
+        """
+        rows, self.__judge = self.__judge, None
+        if rows is None:
+            raise RuntimeError(
+                "the judge rows of these draws were handed out already: what was looked at no "
+                "longer judges. Draw and train again"
+            )
+        return rows
+
+    def __repr__(self) -> str:
+        return f"{len(self)} draws of {self.sizes} sequences of {self.steps} steps"

@@ -1,0 +1,97 @@
+"""Adaptive clipping: each unit's gradient measured against the unit's own weights."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from helpers.clipping.clip import Array, Gradients, check_threshold, checked_gradients
+
+SMALLEST = 1e-3  # stands for the norm of weights that begin at 0, as biases do
+
+
+def clip_adaptively(gradients: Gradients, weights: Sequence[Array], ratio: float) -> list[Array]:
+    """Return the gradient with each unit's norm limited to a share of its weights' norm.
+
+        gᵘ ← min(1, λ max(‖wᵘ‖, 0.001) / ‖gᵘ‖) gᵘ   for each unit u
+
+    A unit is a column of a kernel; of a vector, as a bias, the whole. A step of gradient descent
+    then changes no unit by more than the share ηλ of its weights.
+
+    Args:
+        gradients: One array for each variable, any shapes.
+        weights: The variables, in the same shapes.
+        ratio: λ, above 0 and finite.
+
+    Returns:
+        One array for each variable. A unit with an infinity or a NaN becomes NaN, at least there.
+
+    Raises:
+        TypeError: `gradients` is a single array, or holds what is no real numbers.
+        ValueError: There is no variable, the shapes differ, or `ratio` is not above 0 and finite.
+
+    Example:
+        >>> kernel = np.array([[3.0, 0.0], [4.0, 1.0]])
+        >>> clip_adaptively([np.array([[0.0, 0.1], [9.0, 0.0]])], [kernel], 0.2)[0].tolist()
+        [[0.0, 0.1], [1.0, 0.0]]
+
+    Reference:
+        Brock, De, Smith and Simonyan (2021), High-performance large-scale image recognition without
+        normalization.
+    """
+    check_threshold(ratio, "ratio")
+    arrays = checked_gradients(gradients)
+    shapes = [array.shape for array in arrays], [np.shape(weight) for weight in weights]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"`gradients` and `weights` must have the same shapes. Received: {shapes[0]} and "
+            f"{shapes[1]}"
+        )
+    clipped = []
+    with np.errstate(all="ignore"):
+        for gradient, weight in zip(arrays, weights, strict=True):
+            limit = ratio * np.maximum(_unit_norm(np.asarray(weight)), SMALLEST)
+            factor = np.minimum(1, limit / _unit_norm(gradient))
+            clipped.append(gradient * factor.astype(gradient.dtype))
+    return clipped
+
+
+@keras.saving.register_keras_serializable(package="dnnbook")
+class AdaptiveSGD(keras.optimizers.SGD):
+    """Gradient descent that clips as `clip_adaptively` does, which Keras has no argument for.
+
+    Args:
+        learning_rate: As of `keras.optimizers.SGD`.
+        ratio: λ, above 0.
+        **others: As of `keras.optimizers.SGD`.
+
+    Example:
+        >>> AdaptiveSGD(0.1, ratio=0.01).get_config()["ratio"]
+        0.01
+    """
+
+    def __init__(self, learning_rate=0.01, ratio=0.01, **others):
+        super().__init__(learning_rate, **others)
+        check_threshold(ratio, "ratio")
+        self.ratio = ratio
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Clip each unit's gradient, then step as gradient descent does."""
+        ops, axis = keras.ops, 0 if len(variable.shape) > 1 else None
+        norms = [
+            ops.sqrt(ops.sum(ops.square(one), axis=axis, keepdims=axis == 0))
+            for one in (gradient, variable)
+        ]
+        limit = self.ratio * ops.maximum(norms[1], SMALLEST)
+        gradient = gradient * (limit / ops.maximum(norms[0], limit))
+        super().update_step(gradient, variable, learning_rate)
+
+    def get_config(self):
+        """Return what a saved optimizer is made again from."""
+        return super().get_config() | {"ratio": self.ratio}
+
+
+def _unit_norm(array: Array) -> Array:
+    """Return the norm of each column of a kernel, or of a whole vector."""
+    axis = 0 if array.ndim > 1 else None
+    return np.sqrt(np.sum(np.square(array), axis=axis, keepdims=axis == 0))
