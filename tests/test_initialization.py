@@ -219,7 +219,7 @@ def test_matched_scales_by_hand():
     assert init.matched_scale("selu").forward == pytest.approx(1)
 
 
-@pytest.mark.parametrize("name", ["logistic", "tanh", "elu", "selu"])
+@pytest.mark.parametrize("name", ["logistic", "tanh", "elu", "selu", "gelu", "silu"])
 def test_matched_scales_equal_scipy_quadrature(name):
     def mean_square(function):
         def integrand(z):
@@ -264,7 +264,6 @@ def test_propagate_equals_gradient_tape(activation, rng):
     expected = tape.gradient(target, outputs)
     np.testing.assert_allclose(signal.second_moment, [np.mean(np.square(o)) for o in outputs])
     np.testing.assert_allclose(signal.gradient, [np.mean(np.square(g)) for g in expected])
-    np.testing.assert_allclose(signal.variance, [np.var(o, axis=0).mean() for o in outputs])
 
 
 def test_propagate_treats_replicas_one_by_one(rng):
@@ -305,88 +304,114 @@ def test_signals_refuse_an_unknown_activation():
         init.propagate(x, [np.eye(2)], activation="sine", gradient=x)
 
 
-# Epochs to a target
+# Nets of infinite width
 
 
-def test_epochs_to_target_by_hand():
-    # Exactly at epoch 2; before epoch 1 ends; never; never; from 2 to 0 the line is at 1 halfway.
-    losses = [[3.0, 1.0, 0.5], [0.9, 2.0, 2.0], [3.0, 2.0, 1.1], [math.nan] * 3, [4.0, 2.0, 0.0]]
-    np.testing.assert_array_equal(init.epochs_to_target(losses, 1.0), [2, 1, 4, 4, 2.5])
+@pytest.mark.parametrize("activation", init.ACTIVATIONS)
+def test_next_variance_equals_scipy_quadrature(activation):
+    value = init.ACTIVATIONS[activation].value
+
+    def integrand(z):
+        return float(value(np.array(1.3 * z)) ** 2) * stats.norm.pdf(z)
+
+    expected = 0.7 * sum(integrate.quad(integrand, *half)[0] for half in ((-8, 0), (0, 8)))
+    # Beyond 8 standard deviations nothing is left; midpoints 0.04 apart err by 0.04² / 24.
+    found = init.next_variance(activation, 1.3**2, scale=0.7)
+    assert found == pytest.approx(expected, rel=2e-4)
 
 
-def test_epochs_to_target_from_a_loss_that_overflowed():
-    # From infinity no straight line leads down: the whole epoch counts.
-    assert init.epochs_to_target([[math.inf, 0.5]], 1.0).item() == 2.0
+@given(st.floats(0.1, 9), st.floats(-1, 1))
+@settings(max_examples=30)
+def test_next_correlation_of_relu_equals_the_arc_cosine_kernel(variance, correlation):
+    # Cho and Saul (2009): (√(1 − c²) + c (π − arccos c)) / π, whatever the variance.
+    angle = math.acos(correlation)
+    expected = (math.sin(angle) + (math.pi - angle) * correlation) / math.pi
+    found = init.next_correlation("relu", correlation, variance)
+    assert found == pytest.approx(expected, abs=2e-3)
 
 
-@given(st.lists(st.floats(0, 5), min_size=1, max_size=8))
-def test_a_harder_target_never_takes_fewer_epochs(losses):
-    counts = [init.epochs_to_target([losses], target).item() for target in (4.0, 2.0, 1.0)]
-    assert counts == sorted(counts)
-    assert counts[-1] <= len(losses) + 1
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "silu", "logistic"])
+def test_next_correlation_equals_gauss_hermite_quadrature(activation):
+    value, c, size = init.ACTIVATIONS[activation].value, 0.4, 1.2
+    z, weight = np.polynomial.hermite_e.hermegauss(80)  # exact for smooth functions
+    weight = weight / weight.sum()
+    other = c * z[:, None] + math.sqrt(1 - c**2) * z
+    both = weight @ (value(size * z)[:, None] * value(size * other)) @ weight
+    expected = both / (value(size * z) ** 2 @ weight)
+    assert init.next_correlation(activation, c, size**2) == pytest.approx(expected, abs=1e-4)
 
 
-def test_epochs_to_target_refuses_a_single_history():
-    with pytest.raises(ValueError, match=r"`losses` must have shape \(replicas, epochs\)"):
-        init.epochs_to_target([1.0, 2.0], 1.0)
+@given(st.sampled_from(sorted(init.ACTIVATIONS)), st.floats(0.1, 4))
+@settings(max_examples=20)
+def test_equal_signals_stay_equal(activation, variance):
+    assert init.next_correlation(activation, 1.0, variance) == pytest.approx(1.0)
 
 
-# Residual nets
+@pytest.mark.parametrize("scale", [1.5, 2.0, 4.0])
+def test_layer_slope_is_the_slope_of_the_correlation_map_at_its_fixed_point(scale):
+    variance = init.fixed_variance("tanh", scale=scale)
+    assert init.next_variance("tanh", variance, scale=scale) == pytest.approx(variance, abs=1e-8)
+    step = 1e-4
+    fall = (1 - init.next_correlation("tanh", 1 - step, variance)) / step
+    # The map bends: its slope over a step of 1e-4 is off by about the step.
+    assert fall == pytest.approx(init.layer_slope("tanh", variance, scale=scale), rel=2e-3)
 
 
-def test_fixup_starts_every_block_as_the_identity():
-    model = init.residual_mlp((4, 2), 3, blocks=5, width=16, fixup=True)
-    x = np.random.default_rng(0).standard_normal((6, 4, 2)).astype("float32")
-    first_block, last_block = (
-        keras.Model(model.input, layer.output) for layer in (model.layers[2], model.layers[-2])
-    )
-    np.testing.assert_array_equal(first_block(x), last_block(x))
-    np.testing.assert_allclose(model(x), np.full((6, 3), 1 / 3), rtol=1e-6)
+def test_what_is_too_large_or_too_small_has_no_fixed_variance():
+    assert init.fixed_variance("relu", scale=2.5) == math.inf
+    assert init.fixed_variance("tanh", scale=0.5) == pytest.approx(0, abs=1e-8)
+    assert init.fixed_variance("relu", scale=2.0, start=3.0) == pytest.approx(3.0)
 
 
-def test_full_branches_double_the_second_moment_in_each_block():
-    # Wide, so that the factor 2 per block is met: 4 blocks give 16.
-    keras.utils.set_random_seed(0)
-    model = init.residual_mlp((8, 8), 10, blocks=4, width=1024)
-    x = np.random.default_rng(0).standard_normal((16, 8, 8)).astype("float32")
-    blocks = [layer.output for layer in model.layers if isinstance(layer, keras.layers.Add)]
-    first, *_, last = keras.Model(model.input, blocks)(x)
-    assert np.square(last).mean() / np.square(first).mean() == pytest.approx(8, rel=0.2)
+def test_mean_field_predicts_a_wide_net(rng):
+    # 2,000 units: the mean square of one layer is off by some 1/√2000 = 2%, over 3 layers 4%.
+    kernels = [math.sqrt(3 / 2000) * rng.standard_normal((2000, 2000)) for _ in range(3)]
+    x = rng.standard_normal((1, 2000))
+    found = init.forward_moments(x, kernels, activation="tanh")[-1]
+    variance = 3 * np.mean(x**2)
+    for _ in range(2):
+        variance = init.next_variance("tanh", variance, scale=3.0)
+    assert found == pytest.approx(init.next_variance("tanh", variance, scale=1.0), rel=0.1)
 
 
-def test_fixup_scales_the_branch_by_the_number_of_blocks():
-    # Variance 1 / 64 / 8 blocks; 8 kernels of 4096 weights: 0.8% standard error.
-    model = init.residual_mlp((8, 8), 10, blocks=8, width=64, fixup=True)
-    kernels = [weight for weight in model.get_weights() if weight.shape == (64, 64)][1:]
-    firsts, lasts = kernels[0::2], kernels[1::2]
-    assert np.var(firsts) == pytest.approx(1 / 64 / 8, rel=0.05)
-    assert not np.any(lasts)
+def test_mean_field_refuses_bad_arguments():
+    with pytest.raises(ValueError, match=r"`variance` must be 0 or more and finite. R.*=-1"):
+        init.next_variance("tanh", -1.0, scale=1.0)
+    with pytest.raises(ValueError, match=r"`scale` must be above 0 and finite. Received: scale=0"):
+        init.layer_slope("tanh", 1.0, scale=0)
+    with pytest.raises(ValueError, match=r"`correlation` must be in \[-1, 1\]. Received: .*1.5"):
+        init.next_correlation("tanh", 1.5, 1.0)
+    with pytest.raises(ValueError, match=r"`variance` must be above 0 and finite. R.*=0"):
+        init.next_correlation("tanh", 0.5, 0)
+    with pytest.raises(ValueError, match=r"`activation` must be one of"):
+        init.next_variance("sine", 1.0, scale=1.0)
 
 
-@pytest.mark.parametrize("fixup", [False, True])
-def test_residual_moments_equal_keras(fixup):
-    keras.utils.set_random_seed(0)
-    model = init.residual_mlp((4, 2), 3, blocks=3, width=8, fixup=fixup)
-    rng = np.random.default_rng(0)
-    weights = [rng.standard_normal(weight.shape) for weight in model.get_weights()]
-    model.set_weights(weights)
-    x = rng.standard_normal((6, 4, 2))
-    outputs = [
-        model.layers[2].output,
-        *(layer.output for layer in model.layers if isinstance(layer, keras.layers.Add)),
-    ]
-    expected = [np.square(output).mean() for output in keras.Model(model.input, outputs)(x)]
-    np.testing.assert_allclose(init.residual_moments(x, weights), expected, rtol=1e-4)  # float32
-    stacked = [np.stack([weight, weight]) for weight in weights]
-    np.testing.assert_allclose(init.residual_moments(x, stacked), [expected] * 2, rtol=1e-4)
+# The layer of residual branches
 
 
-def test_residual_kernels_differ():
-    kernels = [w for w in init.residual_mlp((3,), 2, blocks=2, width=4).get_weights() if w.ndim > 1]
-    square = [kernel for kernel in kernels if kernel.shape == (4, 4)]
-    assert len({kernel.tobytes() for kernel in square}) == len(square) == 4
+def test_scale_multiplies_and_learns():
+    layer = init.Scale(0.5)
+    x = tf.constant([[1.0, -2.0]])
+    with tf.GradientTape() as tape:
+        y = tf.reduce_sum(layer(x))
+    assert float(y) == -0.5
+    # The derivative of α (1 − 2) with respect to α.
+    assert float(tape.gradient(y, layer.trainable_variables[0])) == -1.0
 
 
-def test_residual_mlp_refuses_no_blocks():
-    with pytest.raises(ValueError, match=r"must be at least 1. Received: blocks=0, width=4"):
-        init.residual_mlp((3,), 2, blocks=0, width=4)
+def test_scale_that_is_not_trained_is_still_a_weight():
+    layer = init.Scale(3.0, trainable=False)
+    layer.build((None, 2))
+    assert not layer.trainable_variables
+    assert [float(weight) for weight in layer.weights] == [3.0]
+
+
+def test_scale_survives_its_config():
+    layer = init.Scale.from_config(init.Scale(0.25, name="branch").get_config())
+    assert (layer.initial, layer.name) == (0.25, "branch")
+
+
+def test_scale_refuses_what_is_not_finite():
+    with pytest.raises(ValueError, match=r"`initial` must be finite. Received: initial=nan"):
+        init.Scale(math.nan)

@@ -1,11 +1,10 @@
 """Weight initialization: how wide to draw the weights, and what the width does to a deep net.
 
 `variance` says how wide, `drawing` draws kernels, `nonlinearities` holds the activations and the
-scale that matches each; `propagation` measures the signal and the gradient layer by layer,
-`residual` does so where blocks are added up, and `convergence` counts epochs to a loss.
+scale that matches each; `propagation` measures the signal and the gradient layer by layer, and
+`mean_field` predicts them for nets of infinite width; `residual` holds a layer for branches.
 """
 
-from helpers.initialization.convergence import epochs_to_target
 from helpers.initialization.drawing import (
     DISTRIBUTIONS,
     draw_kernels,
@@ -14,6 +13,12 @@ from helpers.initialization.drawing import (
     lecun,
     orthogonal,
     variance_scaling,
+)
+from helpers.initialization.mean_field import (
+    fixed_variance,
+    layer_slope,
+    next_correlation,
+    next_variance,
 )
 from helpers.initialization.nonlinearities import (
     ACTIVATIONS,
@@ -24,7 +29,7 @@ from helpers.initialization.nonlinearities import (
     matched_scale,
 )
 from helpers.initialization.propagation import Signal, forward_moments, propagate
-from helpers.initialization.residual import residual_mlp, residual_moments
+from helpers.initialization.residual import Scale
 from helpers.initialization.variance import (
     MODES,
     TRUNCATION,
@@ -57,7 +62,9 @@ __all__ = [
     "draw_kernels",
     "forward_moments",
     "propagate",
-    "epochs_to_target",
-    "residual_mlp",
-    "residual_moments",
+    "fixed_variance",
+    "layer_slope",
+    "next_correlation",
+    "next_variance",
+    "Scale",
 ]

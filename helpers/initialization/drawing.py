@@ -152,14 +152,17 @@ def orthogonal(shape: Sequence[int], *, rng: np.random.Generator, gain: float = 
 
 
 def draw_kernels(
-    widths: Sequence[int], initializer: Callable[..., np.ndarray], *, seeds: Iterable[int]
+    widths: Sequence[int],
+    initializer: Callable[..., np.ndarray],
+    *,
+    seeds: Iterable[int | Sequence[int]],
 ) -> Iterator[np.ndarray]:
     """Yield the dense kernels of a net, layer by layer, one copy for each replica.
 
     Args:
         widths: Width of the input and of each layer.
         initializer: ``initializer(shape, rng=rng)``, such as `he`.
-        seeds: The seed of each replica; equal seeds give paired draws.
+        seeds: The seed of each replica, as NumPy takes it; equal seeds give paired draws.
 
     Yields:
         Kernels of shape (replicas, widths[l], widths[l + 1]).

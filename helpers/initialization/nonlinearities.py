@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
@@ -28,6 +29,10 @@ def _elu_slope(z, alpha=1.0):
     return np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0)))
 
 
+def _normal_density(z):
+    return np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+
+
 ACTIVATIONS = {
     "linear": Activation(lambda z: z, np.ones_like),
     "logistic": Activation(_logistic, lambda z: _logistic(z) * _logistic(-z)),
@@ -36,6 +41,11 @@ ACTIVATIONS = {
     "elu": Activation(_elu, _elu_slope),
     "selu": Activation(
         lambda z: SELU_SCALE * _elu(z, SELU_ALPHA), lambda z: SELU_SCALE * _elu_slope(z, SELU_ALPHA)
+    ),
+    "gelu": Activation(lambda z: z * ndtr(z), lambda z: ndtr(z) + z * _normal_density(z)),
+    "silu": Activation(
+        lambda z: z * _logistic(z),
+        lambda z: _logistic(z) * (1.0 + z * _logistic(-z)),
     ),
 }
 

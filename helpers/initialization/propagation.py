@@ -9,17 +9,14 @@ from helpers.initialization.nonlinearities import named_activation
 
 
 class Signal(NamedTuple):
-    """What a net carries, layer by layer from the input up: three arrays (..., layers + 1).
+    """What a net carries, layer by layer from the input up: two arrays (..., layers + 1).
 
     Attributes:
         second_moment: Mean square of the outputs, over examples and units.
-        variance: Variance of the outputs over the examples, averaged over units: what still
-            depends on the input.
         gradient: Mean square of the gradient with respect to the outputs.
     """
 
     second_moment: np.ndarray
-    variance: np.ndarray
     gradient: np.ndarray
 
 
@@ -79,8 +76,8 @@ def propagate(
     Example:
         >>> x = np.array([[1.0, 3.0], [3.0, 5.0]])
         >>> signal = propagate(x, [np.eye(2)], activation="linear", gradient=x, gain=2.0)
-        >>> signal.second_moment, signal.variance, signal.gradient
-        (array([11., 44.]), array([1., 4.]), array([44., 11.]))
+        >>> signal.second_moment, signal.gradient
+        (array([11., 44.]), array([44., 11.]))
     """
     function = named_activation(activation)
     outputs, slopes, gradients = [x], [], [gradient]
@@ -92,7 +89,6 @@ def propagate(
         gradients.append(gain * ((gradients[-1] * slope) @ np.swapaxes(kernel, -1, -2)))
     return Signal(
         _by_layer([(output**2).mean(axis=(-2, -1)) for output in outputs]),
-        _by_layer([output.var(axis=-2).mean(axis=-1) for output in outputs]),
         _by_layer([(delta**2).mean(axis=(-2, -1)) for delta in reversed(gradients)]),
     )
 
