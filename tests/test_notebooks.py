@@ -272,12 +272,13 @@ def nameless_fold(notebook):
     del find(notebook, "a = replicas")["metadata"]["mystnb"]
 
 
-def test_a_claim_that_speaks_is_read_in_the_prose(notebook):
-    unread(notebook)
+def test_a_cell_that_judges_a_claim_that_speaks_is_folded(notebook):
     claim = next(o for o in output_of(notebook, "x = [") if MIME in o["data"])
-    assert rules.outputs_are_read(notebook, "demo") != []
+    assert not any("hide-cell" in text for text in rules.claims_speak(notebook, "demo"))
     claim["data"][MIME]["sentence"] = "A ends below B"
-    assert rules.outputs_are_read(notebook, "demo") == []
+    assert any("tag it `hide-cell`" in text for text in rules.claims_speak(notebook, "demo"))
+    find(notebook, "x = [")["metadata"]["tags"] = ["hide-cell"]
+    assert not any("hide-cell" in text for text in rules.claims_speak(notebook, "demo"))
 
 
 @pytest.mark.parametrize(
