@@ -10,7 +10,7 @@ from helpers.batch.cluster import ClusterOptions, open_cluster
 from helpers.batch.datasets import check_data, check_data_on
 from helpers.batch.engine import Completed, run_all
 from helpers.batch.errors import BatchError
-from helpers.batch.execution import TIMEOUT, Outcome, read_request
+from helpers.batch.execution import TIMEOUT, Outcome, request_for
 from helpers.batch.progress import Watcher
 from helpers.batch.runs import SCHEMA, Run, load, result_of, save
 from helpers.batch.store import Store
@@ -64,7 +64,7 @@ def run_batch(
         results = {} if options.fresh else _kept(runs, store)
         missing = {run.id: run for run in runs if run.id not in results}
         if not options.cluster.scheduler:
-            check_data(run.parameters for run in missing.values())
+            check_data(missing.values())
         watcher.begin(len(runs), len(results))
         try:
             with _cluster_for(missing, options) as client:
@@ -111,7 +111,7 @@ def _cluster_for(missing: Mapping[str, Run], options: BatchOptions) -> Iterator[
     cluster = replace(options.cluster, workers=min(len(missing), wanted))
     with open_cluster(cluster) as client:
         if options.cluster.scheduler:
-            check_data_on(client, [run.parameters for run in missing.values()])
+            check_data_on(client, missing.values())
         yield client
 
 
@@ -122,9 +122,15 @@ def _execute(
     more = {"timeout": options.timeout, "kernel": options.kernel}
     if remote:
         more["folder"] = None  # a worker elsewhere has not the notebook's folder
-    texts = {run.notebook: read_request(run.notebook, **more) for run in missing.values()}
     requests = {
-        key: replace(texts[run.notebook], name=key, parameters=dict(run.given), sources=run.sources)
+        key: request_for(
+            run.notebook,
+            name=key,
+            parameters=dict(run.given),
+            sources=run.sources,
+            beside=run.beside,
+            **more,
+        )
         for key, run in missing.items()
     }
     return run_all(client, requests, retries=options.cluster.retries) if requests else iter(())

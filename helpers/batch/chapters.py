@@ -1,6 +1,7 @@
 """Which notebook a name means, and which chapters the book has."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 from helpers.batch.errors import ConfigurationError, NotebookError, UnknownChapterError, nearest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+SUFFIXES = (".ipynb", ".py", ".md", ".Rmd", ".qmd")  # all but the first are read by jupytext
 
 
 def find_root(start: Path) -> Path:
@@ -18,12 +20,12 @@ def find_root(start: Path) -> Path:
         start: where to begin, as a rule the current folder.
 
     Returns:
-        That folder, or this checkout where there is none.
+        That folder; where there is none, this checkout, or `start` where there is no checkout.
     """
-    for folder in [start.resolve(), *start.resolve().parents]:
+    for folder in [start.resolve(), *start.resolve().parents, CHECKOUT]:
         if (folder / "_toc.yml").is_file():
             return folder
-    return CHECKOUT
+    return start.resolve()
 
 
 def read_toc(root: Path) -> list[Path]:
@@ -84,34 +86,78 @@ def find_chapter(text: str, *, root: Path) -> Path:
     Raises:
         UnknownChapterError: There is none; the message names the nearest.
     """
-    if text.endswith(".ipynb") and Path(text).is_file():
-        return Path(text).resolve()
-    known = {chapter_name(notebook): notebook for notebook in chapters(root)}
-    for name, notebook in known.items():
-        number = re.match(r"\d+", notebook.stem)
-        numbers = {number[0], str(int(number[0]))} if number else set()
-        if text in {name, notebook.stem, notebook.name} | numbers:
-            return notebook
+    if text.endswith(SUFFIXES) and os.path.isfile(text):  # Path.is_file fails on a long name
+        return Path(text).parent.resolve() / Path(text).name
+    return find_in_book(text, root=root)
+
+
+def find_in_book(text: str, *, root: Path) -> Path:
+    """Return the chapter of the book in `root` that a name, a number or a file's name means.
+
+    Raises:
+        UnknownChapterError: There is none, or several are meant; the message names them.
+    """
+    known = chapters(root) if (root / "_toc.yml").is_file() else []
+    for names in (_file_names, _short_names):
+        found = [notebook for notebook in known if text in names(notebook, root)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            places = ", ".join(str(notebook.relative_to(root)) for notebook in found)
+            raise UnknownChapterError(f"CHAPTER must mean one. Received: {text}, that is {places}")
     wanted = re.sub(r"^\d+_", "", Path(text).stem)
     raise UnknownChapterError(
         "CHAPTER must be a chapter's name or number, or a notebook's path. "
-        f"Received: {text}. {nearest(wanted, known)}"
+        f"Received: {text}. {nearest(wanted, map(chapter_name, known))}"
     )
+
+
+def _file_names(notebook: Path, root: Path) -> set[str]:
+    place = notebook.relative_to(root)
+    return {place.as_posix(), place.with_suffix("").as_posix(), notebook.name, notebook.stem}
+
+
+def _short_names(notebook: Path, root: Path) -> set[str]:
+    number = re.match(r"\d+", notebook.stem)
+    numbers = {number[0], str(int(number[0]))} if number else set()
+    return {chapter_name(notebook)} | numbers
 
 
 def read_notebook(notebook: Path) -> dict:
     """Return the notebook as plain JSON, without loading Jupyter's libraries.
 
     Raises:
-        NotebookError: The file is missing or no notebook of format 4.
+        NotebookError: The file is missing or no notebook.
     """
     try:
-        content = json.loads(notebook.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        text = notebook.read_text("utf-8-sig")  # editors of Windows put a mark in front
+        content = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
         raise NotebookError(f"{notebook.name} must be a notebook. Received: {error}") from error
+    if isinstance(content, dict) and content.get("nbformat") in (2, 3):
+        content = _upgraded(notebook, text)
     if not (isinstance(content, dict) and isinstance(content.get("cells"), list)):
         raise NotebookError(f"{notebook.name} must be a notebook. Received: no list of cells")
+    if not all(map(_is_cell, content["cells"])):
+        raise NotebookError(f"{notebook.name} must be a notebook. Received: cells of another form")
     return content
+
+
+def _is_cell(cell: object) -> bool:
+    if not (isinstance(cell, dict) and isinstance(cell.get("cell_type"), str)):
+        return False
+    text = cell.get("source", "")
+    return isinstance(text, str | list) and isinstance(cell.get("metadata", {}), dict)
+
+
+def _upgraded(notebook: Path, text: str) -> dict:
+    """Return a notebook of an old format as one of format 4."""
+    import nbformat
+
+    try:
+        return json.loads(nbformat.writes(nbformat.reads(text, as_version=4)))
+    except Exception as error:  # of any kind: it takes the old format on trust
+        raise NotebookError(f"{notebook.name} must be a notebook. Received: {error}") from error
 
 
 def source(cell: dict) -> str:

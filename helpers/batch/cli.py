@@ -187,11 +187,13 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     root = find_root(Path.cwd())
     wanted = plan(grid, root=root)
     if wanted.merged:
-        points = "point is" if wanted.merged == 1 else "points are"
-        click.echo(f"{wanted.merged} {points} equal to another and run once", err=True)
+        verb = "point is" if wanted.merged == 1 else "points are"
+        click.echo(f"{wanted.merged} {verb} equal to another and run once", err=True)
+    points = [(point.notebook, point.given) for point in wanted.points]
+    runs = make_runs(points, files=wanted.files)
     address = output or str(root / "_build" / "batch" / wanted.name)
     results = run_batch(
-        make_runs((point.notebook, point.given) for point in wanted.points),
+        runs,
         store=open_store(address),
         name=wanted.name,
         options=_batch_options(**options),

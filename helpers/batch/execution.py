@@ -6,7 +6,6 @@ manager, a watchdog limits the whole notebook, and what counts is the outcome re
 """
 
 import asyncio
-import json
 import os
 import signal
 import tempfile
@@ -19,8 +18,9 @@ from pathlib import Path
 
 from helpers.batch.errors import ExecutionError, InfrastructureError
 from helpers.batch.executed import cell_seconds, describe, without_marks, written
+from helpers.batch.kinds import Value
+from helpers.batch.notebook import Notebook, read
 from helpers.batch.papermilling import import_papermill, register_engine
-from helpers.batch.parameters import Value
 
 TIMEOUT = 14_400.0  # seconds for one notebook; a chapter on the largest data set needs minutes
 SILENCE = 60  # seconds until output must have come when its cell has ended; a machine may be busy
@@ -40,6 +40,7 @@ class Request:
         threads: threads of one TensorFlow operation; TensorFlow's own choice if not given.
             `TF_NUM_INTRAOP_THREADS` in the environment counts more.
         sources: digests of the files of `helpers` that the identity was computed from.
+        beside: those of files by their places seen from the folder; looked at where that is given.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Request:
     kernel: str = "auto"
     threads: int | None = None
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    beside: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,15 @@ class Outcome:
 
 
 def read_request(notebook: Path, **options: object) -> Request:
-    """Return the request to execute a notebook's file where it lies, without its outputs."""
-    content = json.loads(notebook.read_text("utf-8"))
-    for cell in content["cells"]:
-        if cell["cell_type"] == "code":
-            cell.update(outputs=[], execution_count=None)
-    options.setdefault("folder", str(notebook.resolve().parent))
-    return Request(notebook.stem, json.dumps(content), **options)
+    """Return the request to execute a notebook's file where it lies."""
+    return request_for(read(notebook), **options)
+
+
+def request_for(notebook: Notebook, **options: object) -> Request:
+    """Return the request to execute a notebook, in its folder unless another one is given."""
+    options.setdefault("name", notebook.name)
+    options.setdefault("folder", str(notebook.path.parent))
+    return Request(notebook=notebook.text, **options)
 
 
 def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> Outcome:

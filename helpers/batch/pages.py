@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from helpers.batch.chapters import read_notebook, read_toc, tags
+from helpers.batch.chapters import read_toc, tags
 from helpers.batch.identity import PACKAGE, digest
 from helpers.batch.runs import Run
 
@@ -47,11 +47,12 @@ def merge(notebook: Mapping, executed: Mapping) -> dict:
 def site_identity(root: Path, runs: Iterable[Run]) -> str:
     """Return a digest of all that the site is made of."""
     parts = [run.identity for run in runs]
-    notebooks = {run.notebook for run in runs}
+    notebooks = {run.notebook.path: run.notebook.content for run in runs}
     for file in sorted(_source_files(root)):
-        if file in notebooks:  # its committed outputs do not count
-            cells = [dict(cell, outputs=None) for cell in read_notebook(file)["cells"]]
-            content = hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
+        notebook = notebooks.get(file.parent.resolve() / file.name)
+        if notebook is not None:  # its committed outputs do not count
+            cells = json.dumps(notebook["cells"], sort_keys=True)
+            content = hashlib.sha256(cells.encode()).hexdigest()
         else:
             content = digest(file)
         parts.append(f"{file.relative_to(root)} {content}")

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from helpers.batch.errors import InfrastructureError
 from helpers.batch.execution import Outcome, Request, execute
@@ -82,6 +83,9 @@ def perform(request: Request, *, driver: Mapping[str, str], slots: Mapping[str, 
             f"worker {this_worker()} has other sources than the batch began with: "
             f"helpers/{', helpers/'.join(files)}"
         )
+    moved = changed(request.beside, Path(request.folder)) if request.folder else []
+    if moved:
+        raise InfrastructureError(f"changed since the batch began: {', '.join(moved)}")
     from distributed import get_worker
     from distributed.comm import get_address_host
 

@@ -1,0 +1,83 @@
+"""A notebook as it is to be executed, read once: whatever is done with it rests on one text."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helpers.batch.chapters import read_notebook, source, tags
+from helpers.batch.errors import NotebookError
+
+INJECTED = "injected-parameters"  # papermill's tag of the cell with the values of one execution
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook of Python, without what earlier executions left in it.
+
+    Attributes:
+        path: its file, absolute; a link to a file stays one, for the notebook works where it lies.
+        content: the notebook as JSON data, without outputs and without injected parameters.
+    """
+
+    path: Path
+    content: Mapping = field(repr=False, hash=False)
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffix."""
+        return self.path.stem
+
+    @property
+    def code(self) -> list[str]:
+        """The sources of its code cells."""
+        return [source(cell) for cell in self.content["cells"] if cell["cell_type"] == "code"]
+
+    @property
+    def text(self) -> str:
+        """The notebook as JSON text."""
+        return json.dumps(self.content)
+
+
+def read(path: Path) -> Notebook:
+    """Read a notebook's file.
+
+    Raises:
+        NotebookError: The file is missing, no notebook, or one of another language than Python.
+    """
+    path = path.parent.resolve() / path.name
+    content = read_notebook(path) if path.suffix == ".ipynb" else _read_text_notebook(path)
+    _require_python(path, content.get("metadata", {}))
+    cells = [_unexecuted(cell) for cell in content["cells"] if INJECTED not in tags(cell)]
+    return Notebook(path, {**content, "cells": cells})
+
+
+def _unexecuted(cell: dict) -> dict:
+    return cell | {"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else cell
+
+
+def _require_python(path: Path, metadata: Mapping) -> None:
+    """Refuse what the kernel would read as Python and compute something else."""
+    spec = metadata.get("kernelspec", {})
+    stated = [spec.get("language"), metadata.get("language_info", {}).get("name")]
+    languages = [language for language in stated if language]
+    if not languages and not spec.get("name", "python").startswith("python"):
+        languages = [f"kernel {spec['name']}, whose language is not stated"]
+    for language in languages:
+        if language.lower() not in ("python", "ipython"):
+            raise NotebookError(f"{path.name} must be a notebook of Python. Received: {language}")
+
+
+def _read_text_notebook(path: Path) -> dict:
+    """Read a notebook that is kept as a script or as Markdown."""
+    try:
+        import jupytext
+    except ImportError as error:
+        raise NotebookError(
+            f"{path.name} is a notebook only for jupytext, which is not installed here: "
+            f"pip install jupytext, or convert the file to .ipynb"
+        ) from error
+    try:
+        return json.loads(json.dumps(jupytext.read(path)))
+    except (OSError, ValueError) as error:
+        raise NotebookError(f"{path.name} must be a notebook. Received: {error}") from error
