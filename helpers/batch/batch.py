@@ -10,11 +10,10 @@ from helpers.batch.cluster import ClusterOptions, open_cluster
 from helpers.batch.datasets import check_data, check_data_on
 from helpers.batch.engine import Completed, run_all
 from helpers.batch.errors import BatchError
-from helpers.batch.execution import TIMEOUT, Outcome, request_for
+from helpers.batch.execution import TIMEOUT, Outcome, processors, request_for
 from helpers.batch.progress import Watcher
 from helpers.batch.runs import SCHEMA, Run, load, result_of, save
 from helpers.batch.store import Store
-from helpers.batch.worker import processors
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,8 @@ def run(
         click.echo(f"executed {notebook.stem} in {result['seconds']:.1f} s")
         for line in claim_lines(result["records"]):
             click.echo(line)
+        if result["warning"]:
+            click.echo(f"Warning: {notebook.stem}: {result['warning']}", err=True)
         click.echo(f"executed notebook: {executed}")
     else:
         click.echo(f"Error: {notebook.stem} failed: {result['error']}", err=True)

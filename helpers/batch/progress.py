@@ -42,7 +42,8 @@ class Lines(Watcher):
         self._ended += 1
         count = f"[{self._kept + self._ended}/{self._total}]"
         line = f"{count} {result['status']} {result['id']} in {result['seconds']:.1f} s"
-        self._say(line + (f": {result['error']}" if result["error"] else ""))
+        said = result["error"] or result.get("warning")
+        self._say(line + (f": {said}" if said else ""))
 
 
 class Bar(Watcher):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers.batch.datasets import check_data
-from helpers.batch.execution import TIMEOUT, execute, request_for
+from helpers.batch.execution import TIMEOUT, execute, processors, request_for
 from helpers.batch.kinds import Value
 from helpers.batch.notebook import read
 from helpers.batch.parameters import parameters_of, validate
@@ -41,7 +41,14 @@ def run_once(
     store = Folder(folder)
     store.make()
     started = datetime.now(UTC)
-    request = request_for(run.notebook, parameters=run.given, timeout=timeout, kernel="spawn")
+    request = request_for(
+        run.notebook,
+        parameters=run.given,
+        timeout=timeout,
+        kernel="spawn",
+        threads=processors(),
+        sources=run.sources,
+    )
     outcome = execute(request)
     store.write_text(f"{run.id}.ipynb", outcome.notebook)
     result = result_of(run, outcome, started=started, worker=this_worker())

@@ -146,6 +146,7 @@ def result_of(run: Run, outcome: Outcome, *, started: datetime, worker: str, **m
         "status": outcome.status,
         "error": outcome.error,
         "traceback": outcome.traceback,
+        "warning": outcome.warning,
         "records": records_of(json.loads(outcome.notebook)) if outcome.notebook else [],
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
         "seconds": round(outcome.seconds, 3),

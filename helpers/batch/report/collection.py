@@ -23,6 +23,7 @@ NAME_OF = {"claim": "id", "figure": "name"}
 FIELDS = {
     "error": "",
     "traceback": "",
+    "warning": "",
     "started": "",
     "seconds": 0.0,
     "cell_seconds": 0.0,
