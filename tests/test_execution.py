@@ -87,7 +87,16 @@ def test_a_kernel_that_is_killed_has_died(kind, capfd):
 @pytest.mark.parametrize(
     ("kind", "code", "error"),
     [
-        ("spawn", "import sys; sys.exit()", "cell 1: SystemExit"),
+        (
+            "spawn",
+            "import sys; sys.exit()",
+            "cell 1: sys.exit() ended the notebook: no cell after it has run",
+        ),
+        (
+            "spawn",
+            "import sys; sys.exit(0)",
+            "cell 1: sys.exit(0) ended the notebook: no cell after it has run",
+        ),
         pytest.param("warm", "import sys; sys.exit(3)", "cell 1: SystemExit: 3", marks=on_linux),
         ("spawn", "import os; os._exit(3)", "kernel died"),
         pytest.param("warm", "import os; os._exit(3)", "kernel died", marks=on_linux),
@@ -97,6 +106,25 @@ def test_a_cell_that_exits_has_failed(kind, code, error):
     outcome = execute(request_of(code, "print('never')", kernel=kind))
     assert (outcome.status, outcome.error) == ("failed", error)
     assert printed(code_cells(outcome)[-1]) == ""
+
+
+def test_a_magic_that_does_not_exist_is_named():
+    outcome = execute(request_of("x = 1\n%nosuch 3", "print('never')", kernel="spawn"))
+    said = "cell 1: UsageError: Line magic function `%nosuch` not found."
+    assert (outcome.status, outcome.error) == ("failed", said)
+
+
+def test_a_long_error_is_cut_and_the_notebook_has_it_all():
+    outcome = execute(
+        request_of("raise ValueError('start' + 'x' * 200_000 + 'end')", kernel="spawn")
+    )
+    assert outcome.error.startswith("cell 1: ValueError: startxxx")
+    assert outcome.error.endswith("xxxend")
+    assert "characters left out" in outcome.error
+    assert len(outcome.error) < 1_100
+    assert len(outcome.traceback) < 21_000
+    (error,) = code_cells(outcome)[0]["outputs"]
+    assert len(error["evalue"]) == 200_008
 
 
 # Each stroke that a cell adds to the file `strokes` counts as 500 seconds. Time is up after 900.

@@ -287,7 +287,9 @@ def test_a_name_of_two_chapters_is_refused_with_both(folder, tmp_path):
     (book / "_toc.yml").write_text(toc)
     path = folder / "grid.yml"
     path.write_text("chapters: [train]")
-    with pytest.raises(GridError, match=r"line 1: .*train, that is 03_train.ipynb, 04_train.ipynb"):
+    with pytest.raises(
+        GridError, match=r"line 1: .*train, that is .*03_train.ipynb, .*04_train.ipynb"
+    ):
         plan(path, root=book)
     for name in ("03", "3", "03_train", "03_train.ipynb"):
         path.write_text(f"chapters: ['{name}']")

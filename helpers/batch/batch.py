@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from helpers.batch.cluster import ClusterOptions, open_cluster
 from helpers.batch.datasets import check_data, check_data_on
@@ -25,12 +26,14 @@ class BatchOptions:
         timeout: seconds that one run may take.
         kernel: "warm", "spawn" or "auto".
         fresh: whether to run again what ended well.
+        again: the notebooks of which all runs are run again.
     """
 
     cluster: ClusterOptions = field(default_factory=ClusterOptions)
     timeout: float = TIMEOUT
     kernel: str = "auto"
     fresh: bool = False
+    again: frozenset[Path] = frozenset()
 
 
 def run_batch(
@@ -60,7 +63,7 @@ def run_batch(
     """
     runs, watcher = list(runs), watcher or Watcher()
     with store.lock():
-        results = {} if options.fresh else _kept(runs, store)
+        results = {} if options.fresh else _kept(runs, options.again, store)
         missing = {run.id: run for run in runs if run.id not in results}
         if not options.cluster.scheduler:
             check_data(missing.values())
@@ -80,9 +83,9 @@ def run_batch(
     return [results[run.id] for run in runs]
 
 
-def _kept(runs: Iterable[Run], store: Store) -> dict[str, dict]:
+def _kept(runs: Iterable[Run], again: frozenset[Path], store: Store) -> dict[str, dict]:
     """Return the results that are there and need no other run."""
-    loaded = {run.id: load(store, run) for run in runs}
+    loaded = {run.id: load(store, run) for run in runs if run.notebook.path not in again}
     return {key: found for key, found in loaded.items() if found and found["status"] == "done"}
 
 

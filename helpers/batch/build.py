@@ -74,19 +74,19 @@ def build(
         ExecutionError: A chapter failed; the earlier site is as it was.
         RenderError: A page has a warning; the earlier site is as it was.
     """
-    started = time.monotonic()
+    started, options = time.monotonic(), options or BatchOptions()
     assigned = assign(root, parameters)
     _check_site(site)
     runs = make_runs(assigned)
     identity = site_identity(root, runs) + " with variants" * variants
-    if _is_made_from(site, identity):
+    if _is_made_from(site, identity) and not (options.fresh or options.again):
         say(f"nothing has changed: {site / 'index.html'}")
         return site / "index.html"
     _check_configuration(root)
     check_data(runs)
     with _staging(site) as staging:
         kept = site.with_name("html") if variants else site  # what the book itself was made from
-        executed = _executed(runs, kept, options or BatchOptions(), watcher or Lines(say))
+        executed = _executed(runs, kept, options, watcher or Lines(say))
         copy_sources(root, staging)
         for page, run in zip(chapters(root), runs, strict=True):
             merged = merge(run.notebook.content, executed[run.id])

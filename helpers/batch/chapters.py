@@ -3,11 +3,18 @@
 import json
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
-from helpers.batch.errors import ConfigurationError, NotebookError, UnknownChapterError, nearest
+from helpers.batch.errors import (
+    AmbiguousChapterError,
+    ConfigurationError,
+    NotebookError,
+    UnknownChapterError,
+    nearest,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SUFFIXES = (".ipynb", ".py", ".md", ".Rmd", ".qmd")  # all but the first are read by jupytext
@@ -64,6 +71,11 @@ def chapters(root: Path) -> list[Path]:
     return [page for page in read_toc(root) if page.suffix == ".ipynb"]
 
 
+def absolute(notebook: Path) -> Path:
+    """Return a notebook's place; a link to a file stays one, for it works where the link lies."""
+    return notebook.parent.resolve() / notebook.name
+
+
 def chapter_name(notebook: Path) -> str:
     """Return a chapter's name: the file's without its number.
 
@@ -87,7 +99,7 @@ def find_chapter(text: str, *, root: Path) -> Path:
         UnknownChapterError: There is none; the message names the nearest.
     """
     if text.endswith(SUFFIXES) and os.path.isfile(text):  # Path.is_file fails on a long name
-        return Path(text).parent.resolve() / Path(text).name
+        return absolute(Path(text))
     return find_in_book(text, root=root)
 
 
@@ -95,32 +107,42 @@ def find_in_book(text: str, *, root: Path) -> Path:
     """Return the chapter of the book in `root` that a name, a number or a file's name means.
 
     Raises:
-        UnknownChapterError: There is none, or several are meant; the message names them.
+        UnknownChapterError: There is none, or several are meant.
     """
-    known = chapters(root) if (root / "_toc.yml").is_file() else []
-    for names in (_file_names, _short_names):
-        found = [notebook for notebook in known if text in names(notebook, root)]
+    return pick(text, chapters(root) if (root / "_toc.yml").is_file() else [])
+
+
+def pick(text: str, notebooks: Iterable[Path]) -> Path:
+    """Return the one of the notebooks that is meant: by its file, else by its name or number.
+
+    Raises:
+        UnknownChapterError: There is none.
+        AmbiguousChapterError: Several are meant.
+    """
+    notebooks = list(notebooks)
+    for is_meant in (_is_file, _is_short):
+        found = [notebook for notebook in notebooks if is_meant(notebook, text)]
         if len(found) == 1:
             return found[0]
         if found:
-            places = ", ".join(str(notebook.relative_to(root)) for notebook in found)
-            raise UnknownChapterError(f"CHAPTER must mean one. Received: {text}, that is {places}")
+            names = ", ".join(map(str, found))
+            raise AmbiguousChapterError(f"CHAPTER must mean one. Received: {text}, that is {names}")
     wanted = re.sub(r"^\d+_", "", Path(text).stem)
     raise UnknownChapterError(
         "CHAPTER must be a chapter's name or number, or a notebook's path. "
-        f"Received: {text}. {nearest(wanted, map(chapter_name, known))}"
+        f"Received: {text}. {nearest(wanted, map(chapter_name, notebooks))}"
     )
 
 
-def _file_names(notebook: Path, root: Path) -> set[str]:
-    place = notebook.relative_to(root)
-    return {place.as_posix(), place.with_suffix("").as_posix(), notebook.name, notebook.stem}
+def _is_file(notebook: Path, text: str) -> bool:
+    ends = (f"/{notebook.as_posix()}", f"/{notebook.with_suffix('').as_posix()}")
+    return any(end.endswith(f"/{text}") for end in ends)
 
 
-def _short_names(notebook: Path, root: Path) -> set[str]:
+def _is_short(notebook: Path, text: str) -> bool:
     number = re.match(r"\d+", notebook.stem)
     numbers = {number[0], str(int(number[0]))} if number else set()
-    return {chapter_name(notebook)} | numbers
+    return text in {chapter_name(notebook)} | numbers
 
 
 def read_notebook(notebook: Path) -> dict:

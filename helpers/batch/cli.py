@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 
@@ -77,6 +77,11 @@ kernel = click.option(
 )
 workers = click.option(
     "--workers", type=click.IntRange(min=1), help="Runs at a time here; one a processor if none."
+)
+
+
+again = click.option(
+    "--again", multiple=True, metavar="CHAPTER", help="Run this one again, whatever is there."
 )
 
 
@@ -163,6 +168,7 @@ def run(
     help="Further tries of a run that was lost with its worker. A failing cell is not tried again.",
 )
 @click.option("--fresh", is_flag=True, help="Run again what is there already.")
+@again
 @kernel
 @click.option("--tls-ca", type=Path, help="Certificate of the cluster's authority.")
 @click.option("--tls-cert", type=Path, help="This driver's certificate.")
@@ -198,19 +204,30 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
         runs,
         store=open_store(address),
         name=wanted.name,
-        options=_batch_options(**options),
+        options=_batch_options([run.notebook.path for run in runs], **options),
         watcher=watcher_for(sys.stderr),
     )
     _say_batch(results, address, as_json)
     sys.exit(any(result["status"] != "done" for result in results))
 
 
-def _batch_options(*, timeout: float | None, kernel: str, fresh: bool, **cluster: object) -> object:
+def _batch_options(
+    notebooks: Iterable[Path],
+    *,
+    timeout: float | None,
+    kernel: str,
+    fresh: bool,
+    again: Iterable[str],
+    **cluster: object,
+) -> object:
     from helpers.batch.batch import BatchOptions
+    from helpers.batch.chapters import pick
     from helpers.batch.cluster import ClusterOptions
     from helpers.batch.execution import TIMEOUT
 
-    return BatchOptions(ClusterOptions(**cluster), timeout or TIMEOUT, kernel, fresh)
+    known = set(notebooks)
+    chosen = frozenset(pick(text, known) for text in again)
+    return BatchOptions(ClusterOptions(**cluster), timeout or TIMEOUT, kernel, fresh, chosen)
 
 
 def _say_batch(results: list[dict], address: str, as_json: bool) -> None:
@@ -292,6 +309,7 @@ def confirm_chapters(
 @timeout
 @kernel
 @click.option("--fresh", is_flag=True, help="Execute again what has not changed.")
+@again
 @click.option(
     "--variants", is_flag=True, help="Show what claims say under every verdict, to be read."
 )
@@ -304,7 +322,7 @@ def build(parameters: tuple, site: Path | None, as_json: bool, **options: object
     when the new one is complete, and stays if anything fails.
     """
     from helpers.batch.build import build as build_book
-    from helpers.batch.chapters import find_root
+    from helpers.batch.chapters import absolute, chapters, find_root
     from helpers.batch.progress import watcher_for
 
     root = find_root(Path.cwd())
@@ -316,7 +334,7 @@ def build(parameters: tuple, site: Path | None, as_json: bool, **options: object
         root,
         site=site,
         parameters=values,
-        options=_batch_options(**options, **cluster),
+        options=_batch_options(map(absolute, chapters(root)), **options, **cluster),
         say=lambda line: click.echo(line, err=as_json),
         watcher=watcher_for(sys.stderr),
         variants=variants,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.batch.chapters import read_notebook, source, tags
+from helpers.batch.chapters import absolute, read_notebook, source, tags
 from helpers.batch.errors import NotebookError
 
 INJECTED = "injected-parameters"  # papermill's tag of the cell with the values of one execution
@@ -45,7 +45,7 @@ def read(path: Path) -> Notebook:
     Raises:
         NotebookError: The file is missing, no notebook, or one of another language than Python.
     """
-    path = path.parent.resolve() / path.name
+    path = absolute(path)
     content = read_notebook(path) if path.suffix == ".ipynb" else _read_text_notebook(path)
     _require_python(path, content.get("metadata", {}))
     cells = [_unexecuted(cell) for cell in content["cells"] if INJECTED not in tags(cell)]

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from helpers.batch.chapters import read_toc, tags
+from helpers.batch.chapters import absolute, read_toc, tags
 from helpers.batch.identity import PACKAGE, digest
 from helpers.batch.runs import Run
 
@@ -49,7 +49,7 @@ def site_identity(root: Path, runs: Iterable[Run]) -> str:
     parts = [run.identity for run in runs]
     notebooks = {run.notebook.path: run.notebook.content for run in runs}
     for file in sorted(_source_files(root)):
-        notebook = notebooks.get(file.parent.resolve() / file.name)
+        notebook = notebooks.get(absolute(file))
         if notebook is not None:  # its committed outputs do not count
             cells = json.dumps(notebook["cells"], sort_keys=True)
             content = hashlib.sha256(cells.encode()).hexdigest()

@@ -6,8 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.batch.chapters import SUFFIXES, chapter_name, chapters, find_in_book
-from helpers.batch.errors import NotebookError, ParameterError, UnknownChapterError, nearest
+from helpers.batch.chapters import SUFFIXES, absolute, chapter_name, chapters, find_in_book
+from helpers.batch.errors import (
+    AmbiguousChapterError,
+    NotebookError,
+    ParameterError,
+    UnknownChapterError,
+    nearest,
+)
 from helpers.batch.grid.file import GridFile, received
 from helpers.batch.grid.schema import ALL
 from helpers.batch.kinds import Value
@@ -40,7 +46,7 @@ class Rule:
 def read_chapters(file: GridFile, *, root: Path) -> dict[Path, Chapter]:
     """Return the chapters of the grid that exist and take what it gives them; note the others."""
     if file.grid.chapters == [ALL]:
-        found = [(_place(notebook), ("chapters",)) for notebook in chapters(root)]
+        found = [(absolute(notebook), ("chapters",)) for notebook in chapters(root)]
     else:
         places = [("chapters", number) for number in range(len(file.grid.chapters))]
         texts = zip(file.grid.chapters, places, strict=True)
@@ -77,23 +83,19 @@ def _find(file: GridFile, text: str, *place: str | int, root: Path) -> Path | No
     """Return the notebook that a text means; note the mistake if there is none."""
     beside = file.path.parent / text
     if text.endswith(SUFFIXES) and os.path.isfile(beside):  # Path.is_file fails on a long name
-        return _place(beside)
+        return absolute(beside)
     try:
-        return _place(find_in_book(text, root=root))
-    except UnknownChapterError as error:
-        if "must mean one" in str(error):
-            file.complain(str(error), *place)
-            return None
-        names = [chapter_name(notebook) for notebook in chapters(root)]
+        return absolute(find_in_book(text, root=root))
+    except AmbiguousChapterError as error:
+        file.complain(str(error), *place)
+    except UnknownChapterError:
+        has_book = (root / "_toc.yml").is_file()
+        names = [chapter_name(notebook) for notebook in chapters(root)] if has_book else []
         hint = nearest(chapter_name(Path(text)), names)
         rule = "must be a chapter's name or number, or a notebook's path from the grid file"
         subject = "`chapter`" if place[-1] == "chapter" else "each entry of `chapters`"
         file.complain(f"{subject} {rule}. {received(text)}. {hint}", *place)
-        return None
-
-
-def _place(notebook: Path) -> Path:
-    return notebook.parent.resolve() / notebook.name
+    return None
 
 
 def _read(file: GridFile, path: Path, given: dict, *place: str | int) -> Chapter | None:
