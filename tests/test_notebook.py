@@ -74,6 +74,20 @@ def test_a_mark_of_windows_editors_is_no_text(tmp_path):
     assert [parameter.name for parameter in read_parameters(path)] == ["seed"]
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [{}, {"id": "same"}, {"id": "no id"}, {"id": 7}, {"id": "cell-1"}, {"metadata": None}],
+)
+def test_what_the_format_wants_of_a_cell_is_there_without_a_word(tmp_path, cell):
+    """nbformat would warn, or fail, without the notebook's name; warnings are errors here."""
+    path = tmp_path / "n.ipynb"
+    cell = {"cell_type": "code", "source": "1", "metadata": {}} | cell
+    if cell["metadata"] is None:
+        del cell["metadata"]
+    path.write_text(json.dumps({"cells": [cell, cell]}))
+    nbformat.validate(nbformat.reads(read(path).text, as_version=4))
+
+
 def test_an_old_format_is_read(tmp_path):
     notebook = new_notebook(cells=[new_markdown_cell("# A"), new_code_cell("1 + 1")])
     path = tmp_path / "n.ipynb"

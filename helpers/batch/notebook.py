@@ -1,6 +1,7 @@
 """A notebook as it is to be executed, read once: whatever is done with it rests on one text."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from helpers.batch.chapters import absolute, read_notebook, source, tags
 from helpers.batch.errors import NotebookError
 
+ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 INJECTED = "injected-parameters"  # papermill's tag of the cell with the values of one execution
 
 
@@ -49,11 +51,30 @@ def read(path: Path) -> Notebook:
     content = read_notebook(path) if path.suffix == ".ipynb" else _read_text_notebook(path)
     _require_python(path, content.get("metadata", {}))
     cells = [_unexecuted(cell) for cell in content["cells"] if INJECTED not in tags(cell)]
-    return Notebook(path, {**content, "cells": cells})
+    form = {"metadata": content.get("metadata", {}), "nbformat": 4, "nbformat_minor": 5}
+    return Notebook(path, {**content, **form, "cells": _with_ids(cells)})
 
 
 def _unexecuted(cell: dict) -> dict:
-    return cell | {"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else cell
+    """Return a cell in the present format's form, a cell of code without what came of it."""
+    cell = {"metadata": {}, "source": "", **cell}
+    if cell["cell_type"] == "code":
+        cell |= {"outputs": [], "execution_count": None}
+    return cell
+
+
+def _with_ids(cells: list[dict]) -> list[dict]:
+    """Return the cells, each with an id; nbformat warns of those without, and names no file."""
+    taken: set[str] = set()
+    for number, cell in enumerate(cells):
+        own = cell.get("id")
+        if not (isinstance(own, str) and ID.fullmatch(own)) or own in taken:
+            own = f"cell-{number}"
+            while own in taken:
+                own += "-"
+        taken.add(own)
+        cells[number] = cell | {"id": own}
+    return cells
 
 
 def _require_python(path: Path, metadata: Mapping) -> None:
