@@ -9,6 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import zmq
+from jupyter_client.session import Session
 from nbformat.v4 import new_markdown_cell
 
 from helpers.batch import execution
@@ -406,6 +408,22 @@ def test_a_kernel_that_is_idle_and_does_not_reply_is_noticed(lost, monkeypatch):
     monkeypatch.setattr(execution, "SILENCE", 1)
     with pytest.raises(InfrastructureError, match="the kernel fell idle without a reply"):
         execute(request_of(LOSE.format(lost=lost), kernel="spawn"))
+
+
+def test_an_answer_to_a_widget_does_not_hide_the_reply(monkeypatch):
+    """It is sent just when the reply has come, which happens now and then and here each time."""
+    send = Session.send
+
+    def late(self, stream, message, *arguments, **options):
+        if isinstance(message, dict) and message["msg_type"] == "comm_msg":
+            zmq.Socket.shadow(stream.underlying).poll(20_000)
+        return send(self, stream, message, *arguments, **options)
+
+    monkeypatch.setattr(Session, "send", late)
+    monkeypatch.setattr(execution, "SILENCE", 30)
+    widget = "from ipywidgets import interact\ninteract(lambda x: print(x), x=3)\n"
+    outcome = execute(request_of(widget, "print('after')", kernel="spawn"))
+    assert (outcome.status, printed(code_cells(outcome)[-1])) == ("done", "after\n")
 
 
 def test_a_kernel_that_is_busy_for_long_is_not_taken_for_an_idle_one(monkeypatch):

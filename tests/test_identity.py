@@ -263,6 +263,8 @@ def names(*cells, package):
             {"__init__.py", "nested/__init__.py", "nested/deep.py"},
         ),
         ("%run x\n  !ls\nimport helpers", {"__init__.py"}),
+        ("files = !ls\nos.getcwd?\nimport helpers", {"__init__.py"}),
+        ("%%bash\nls | head; x = = 1", set()),
         ("if True:\n    try:\n        import helpers\n    finally:\n        pass", {"__init__.py"}),
     ],
 )

@@ -46,23 +46,36 @@ def read_toc(root: Path) -> list[Path]:
         toc = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ConfigurationError(f"`_toc.yml` must be YAML. Received: {error}") from error
-    pages = []
-    for entry in _entries(toc):
-        found = [root / f"{entry}{suffix}" for suffix in ("", ".ipynb", ".md")]
-        page = next((file for file in found if file.is_file()), None)
-        if page is None:
+    pages: dict[Path, None] = {}
+    for key, entry in _entries(toc):
+        found = _pages(root, entry) if key == "glob" else _page(root, entry)
+        if not found:
             raise ConfigurationError(f"`_toc.yml` must name pages that exist. Received: {entry}")
-        pages.append(page)
-    return pages
+        pages |= dict.fromkeys(found)
+    return list(pages)
 
 
-def _entries(node: object) -> list[str]:
-    """Collect what stands under `root` and `file`, depth first."""
+PAGES = ("", ".ipynb", ".md", ".rst")
+
+
+def _page(root: Path, entry: str) -> list[Path]:
+    found = [root / f"{entry}{suffix}" for suffix in PAGES]
+    return [page for page in found if page.is_file()][:1]
+
+
+def _pages(root: Path, pattern: str) -> list[Path]:
+    """Return the pages that a pattern of names without suffixes means, in Sphinx' order."""
+    found = {page for suffix in PAGES[1:] for page in root.glob(f"{pattern}{suffix}")}
+    return sorted(found, key=lambda page: page.relative_to(root).with_suffix("").as_posix())
+
+
+def _entries(node: object) -> list[tuple[str, str]]:
+    """Collect what stands under `root`, `file` and `glob`, depth first."""
     if isinstance(node, list):
         return [entry for child in node for entry in _entries(child)]
     if not isinstance(node, dict):
         return []
-    own = [str(node[key]) for key in ("root", "file") if key in node]
+    own = [(key, str(node[key])) for key in ("root", "file", "glob") if key in node]
     return own + [entry for child in node.values() for entry in _entries(child)]
 
 

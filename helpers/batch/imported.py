@@ -98,7 +98,7 @@ def _own_imports(code: str, package: Path) -> set[str]:
 def _imports(code: str) -> set[str] | None:
     """Return the dotted names that code imports, wherever it does; None if it is no Python."""
     try:
-        tree = ast.parse(code)
+        tree = _parsed(code)
     except (SyntaxError, ValueError):
         return None
     names: set[str] = set()
@@ -110,6 +110,15 @@ def _imports(code: str) -> set[str] | None:
             separator = "." if node.module else ""
             names |= {f"{base}{separator}{alias.name}" for alias in node.names}
     return names
+
+
+def _parsed(code: str) -> ast.Module:
+    try:
+        return ast.parse(code)
+    except SyntaxError:  # as of `files = !ls`, which is no Python before IPython has read it
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        return ast.parse(TransformerManager().transform_cell(code))
 
 
 def _modules(name: str, folder: Path) -> list[Path]:

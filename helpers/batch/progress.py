@@ -8,8 +8,8 @@ from typing_extensions import override
 
 # What a kept result is known to rest on, and what to do where it rests on more.
 KNOWN = (
-    "(same code, modules, versions and parameters; what else a notebook reads is not known: name "
-    "it under `files:` in the grid, or run it anew with --again CHAPTER)"
+    "(same code, modules, versions and parameters; what else a notebook reads is not known: a "
+    "grid names it under `files`, --again CHAPTER runs it anew)"
 )
 
 
