@@ -208,6 +208,7 @@ def test_one_build_at_a_time(book):
 
 def test_data_that_cannot_be_loaded_stops_a_build_before_it_starts(book, monkeypatch):
     monkeypatch.setenv("DNNBOOK_DATA", str(book))
+    add_chapter(book, "02_loads", "from helpers import data")
     with pytest.raises(UsageError, match="cifar10"):
         make(book, dataset="cifar10")
     assert not (book / "_build").exists()
@@ -315,7 +316,7 @@ PIXEL = base64.b64decode(
 
 def someones_book(root):
     """Write a book as people have them, with nothing of this project's."""
-    for name in ("logo.png", "images/a picture.png", "images/icon.png", "deep/near.png"):
+    for name in ("logo.png", "images/a-picture.png", "images/icon.png", "deep/near.png"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(PIXEL)
     (root / "_config.yml").write_text(
@@ -325,7 +326,7 @@ def someones_book(root):
     (root / "_toc.yml").write_text(
         "format: jb-book\nroot: intro\nchapters:\n- file: page\n- glob: deep/*\n"
     )
-    picture = "![a](<images/a picture.png>)\n\nInline <img src='images/icon.png' alt='b'>."
+    picture = "![a](images/a-picture.png)\n\nInline <img src='images/icon.png' alt='b'>."
     (root / "intro.md").write_text(f"# Intro\n\n{picture}\n")
     (root / "page.rst").write_text("A page\n======\n\n.. image:: logo.png\n   :alt: c\n")
     attached = new_markdown_cell("# One\n\n![d](attachment:x%20y.png) ![e](near.png)")
@@ -491,7 +492,7 @@ def test_a_refreshed_notebook_is_the_same_the_second_time(book):
     nbformat.validate(notebook)
     assert [cell.id for cell in notebook.cells][:2] == [
         "a-small-chapter",
-        "dataset-digits-data-set",
+        "dataset-digits-data-set-digits-mnist",
     ]
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert "papermill" not in json.dumps([cell.metadata for cell in notebook.cells])

@@ -29,7 +29,7 @@ from tests.running import (
     request_of,
     tagged,
 )
-from tests.waiting import wait_for
+from tests.waiting import LIMIT, wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -420,9 +420,9 @@ def test_an_answer_to_a_widget_does_not_hide_the_reply(monkeypatch):
         return send(self, stream, message, *arguments, **options)
 
     monkeypatch.setattr(Session, "send", late)
-    monkeypatch.setattr(execution, "SILENCE", 30)
+    monkeypatch.setattr(execution, "SILENCE", 10 * LIMIT)
     widget = "from ipywidgets import interact\ninteract(lambda x: print(x), x=3)\n"
-    outcome = execute(request_of(widget, "print('after')", kernel="spawn"))
+    outcome = execute(request_of(widget, "print('after')", kernel="spawn", timeout=LIMIT))
     assert (outcome.status, printed(code_cells(outcome)[-1])) == ("done", "after\n")
 
 
