@@ -109,12 +109,13 @@ def test_several_mistakes_are_told_at_once():
         ("x: Path = 'a'", "str", ""),
         ("x: dict[str, int] = {'a': 1}", "mapping", ""),
         ('"What it does."\nx = [[1], []]', "list of list of int", ""),
-        ("x = []", "list", ""),
+        ("y = 1  # of y\n# Of x,\n# in two lines.\nx = []", "list", "Of x, in two lines."),
+        ("# of x\n\nx = []", "list", ""),
         ("x = [1, 2.5, None]", "list of int or float or null", ""),
     ],
 )
 def test_annotations_and_defaults_say_what_is_taken(code, name, comment):
-    (found,) = parse_parameters(code)
+    *_, found = parse_parameters(code)
     assert (found.type_name, found.comment) == (name, comment)
 
 
@@ -202,7 +203,7 @@ def test_a_right_value_is_passed_on(name, value, expected):
         ("train_size", 0, "`train_size` must be at least 1"),
         ("train_size", 0.5, "`train_size` must be int or null"),
         ("depths", [2, 0], r"`depths` must be at least 1. Received: depths=\[2, 0\]"),
-        ("depths", [], r"`depths` must not be empty. Received: depths=\[\]"),
+        ("depths", [], r"`depths` must be not empty. Received: depths=\[\]"),
         ("depths", 2, "`depths` must be list of int"),
         ("depths", [2, "3"], "`depths` must be list of int"),
         ("depths", [[2]], "`depths` must be list of int"),
@@ -265,6 +266,7 @@ def test_values_of_the_command_line_are_json_else_text(text, value):
         ("x = 0.5  # share of units, in [0, 1)", [0.0, 0.9], [1.0, -0.1]),
         ("x = [1]  # widths, in (0, 1e3]", [[1], [1, 1000]], [[0], [1, 1001]]),
         ("x = [1]  # widths, not empty", [[-1]], [[]]),
+        ("x = [1, 2]  # widths, two or more", [[3, 4]], [[], [3]]),
         ("x = 'adam'  # adam, sgd or lion", ["sgd"], ["ada", ""]),
         ("x = 'adam'  # `adam` or `sgd`.", ["sgd"], ["lion"]),
         ("x = ['a']  # of a or b", [["b"], ["c"]], []),

@@ -54,7 +54,7 @@ given = click.option(
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="A parameter's value: a number, true, false, null, a list in JSON, or text.",
+    help="A parameter's value: JSON, what Python writes, or text.",
 )
 
 
@@ -122,8 +122,8 @@ def run(
 ) -> None:
     """Execute CHAPTER once and print its claims.
 
-    CHAPTER is a chapter's name or number, or the path of any notebook that has a cell tagged
-    `parameters`. The notebook itself stays as it is.
+    CHAPTER is a chapter's name or number, or the path of any notebook of Python. Values can be
+    given for what its cell tagged `parameters` declares. The notebook itself stays as it is.
     """
     from helpers.batch.chapters import find_chapter, find_root
     from helpers.batch.execution import TIMEOUT
@@ -180,8 +180,9 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     """Execute every run of GRID, keep what comes of each, and go on where an earlier call ended.
 
     GRID is a YAML file: `chapters`, `parameters` (a list is swept, a scalar is fixed), `include`,
-    `exclude`, and `replicates`. The folder `examples` has some. Results are kept as they come; what
-    ended well is not run again unless the code, `helpers`, the versions or the data have changed.
+    `exclude`, `replicates`, and `files` that the notebooks read. The folder `examples` has some.
+    Results are kept as they come; what ended well is not run again unless the code, modules that it
+    imports, installed versions, the data or those files have changed.
     """
     from helpers.batch.batch import run_batch
     from helpers.batch.chapters import find_root

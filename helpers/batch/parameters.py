@@ -187,12 +187,19 @@ def _texts(annotation: ast.expr) -> Iterator[str]:
 
 
 def _comments(code: str) -> dict[int, str]:
-    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
-    return {
-        token.start[0]: token.string.lstrip("# ").rstrip()
-        for token in tokens
-        if token.type == tokenize.COMMENT
-    }
+    """Return the comments by the last line of what they stand behind or, else, right above."""
+    tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    comments = [token for token in tokens if token.type == tokenize.COMMENT]
+    texts = {token.start[0]: token.string.lstrip("# ").rstrip() for token in comments}
+    alone = {token.start[0] for token in comments if token.line.lstrip().startswith("#")}
+    found = {line: text for line, text in texts.items() if line not in alone}
+    for statement in ast.parse(code).body:
+        line = first = statement.lineno
+        while line - 1 in alone:
+            line -= 1
+        above = " ".join(texts[number] for number in range(line, first))
+        found.setdefault(statement.end_lineno, above)
+    return found
 
 
 def parse_value(text: str) -> Value:

@@ -1,7 +1,8 @@
 """Ranges and known names, as a parameter's comment declares them in words.
 
 A range is a part of the comment that stands by itself, between commas, colons or brackets:
-`at least 2`, `at most 10`, `above 0`, `below 1`, `in [0, 1)`, `not empty`. Known names stand at
+`at least 2`, `at most 10`, `above 0`, `below 1`, `in [0, 1)`; for a list `not empty` and
+`two or more`. Known names stand at
 the end: `one of adam, sgd or lion`, or for a text the list alone, if the default is in it. Nothing
 is concluded from a parameter's name.
 """
@@ -16,10 +17,11 @@ from helpers.batch.kinds import Value
 
 NUMBER = r"[-+]?\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?"
 BOUND = {"at least": ">=", "at most": "<=", "above": ">", "below": "<"}
+LENGTHS = {"not empty": 1, "two or more": 2, "three or more": 3}
 CLAUSE = re.compile(
     rf"(?:^|[,;:(]|\band\b)\s*(?:(?P<word>{'|'.join(BOUND)})\s+(?P<bound>{NUMBER})"
     rf"|in\s+(?P<open>[\[(])\s*(?P<low>{NUMBER})\s*,\s*(?P<high>{NUMBER})\s*(?P<close>[\])])"
-    r"|(?P<empty>not empty))(?=\s*(?:$|[,;:).]|\band\b))"
+    rf"|(?P<length>{'|'.join(LENGTHS)}))(?=\s*(?:$|[,;:).]|\band\b))"
 )
 NAME = r"(?:\"[^\"]*\"|'[^']*'|`[^`]*`|[\w./+-]+)"
 NAMES = re.compile(rf"(?:^|:|\bone of)\s*({NAME}(?:,\s*{NAME})*,?\s+or\s+{NAME})\.?$")
@@ -38,18 +40,19 @@ class Range:
     Attributes:
         bounds: pairs of a comparison and a number, with the words that declare them.
         names: the known names; empty if any will do.
-        filled: whether a list must have elements.
+        length: how many elements a list must have at least.
     """
 
     bounds: tuple[tuple[str, str, float], ...] = ()
     names: tuple[str, ...] = ()
-    filled: bool = False
+    length: int = 0
 
     def complaint(self, value: Value) -> tuple[str, str]:
         """Return what the value must be, and a hint; nothing if it is that."""
         if isinstance(value, list | tuple):
-            if self.filled and not value:
-                return "must not be empty", ""
+            if len(value) < self.length:
+                words = {number: text for text, number in LENGTHS.items()}
+                return f"must be {words[self.length]}", ""
             return next(filter(any, map(self.complaint, value)), ("", ""))
         if isinstance(value, int | float) and not isinstance(value, bool):
             for words, test, bound in self.bounds:
@@ -70,12 +73,12 @@ def declared_range(comment: str, default: Value) -> Range:
     >>> declared_range("data set: digits or mnist", "digits").names
     ('digits', 'mnist')
     >>> declared_range("noise on pixels in [0, 1]", 3.0)
-    Range(bounds=(), names=(), filled=False)
+    Range(bounds=(), names=(), length=0)
     """
-    bounds, filled = [], False
+    bounds, length = [], 0
     for found in CLAUSE.finditer(comment):
-        if found["empty"]:
-            filled = True
+        if found["length"]:
+            length = LENGTHS[found["length"]]
         elif found["word"]:
             words = f"{found['word']} {found['bound']}"
             bounds.append((words, BOUND[found["word"]], float(found["bound"])))
@@ -84,7 +87,7 @@ def declared_range(comment: str, default: Value) -> Range:
             lower, upper = ">" + "=" * (found["open"] == "["), "<" + "=" * (found["close"] == "]")
             bounds.append((words, lower, float(found["low"])))
             bounds.append((words, upper, float(found["high"])))
-    found = Range(tuple(bounds), _names(comment, default), filled)
+    found = Range(tuple(bounds), _names(comment, default), length)
     return Range() if any(found.complaint(default)) else found
 
 
@@ -102,7 +105,7 @@ def _names(comment: str, default: Value) -> tuple[str, ...]:
 
 def with_names(range_: Range, names: Iterable[Value]) -> Range:
     """Return a range with names that an annotation gives."""
-    return Range(range_.bounds, tuple(map(_text, names)) or range_.names, range_.filled)
+    return Range(range_.bounds, tuple(map(_text, names)) or range_.names, range_.length)
 
 
 def _text(value: Value) -> str:
