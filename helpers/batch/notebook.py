@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from helpers.batch.chapters import absolute, read_notebook, source, tags
@@ -35,9 +36,9 @@ class Notebook:
         """The sources of its code cells."""
         return [source(cell) for cell in self.content["cells"] if cell["cell_type"] == "code"]
 
-    @property
+    @cached_property
     def text(self) -> str:
-        """The notebook as JSON text."""
+        """The notebook as JSON text, one for all runs of it."""
         return json.dumps(self.content)
 
 

@@ -95,23 +95,24 @@ def make_runs(
     for notebook, given in points:
         if notebook.path not in read_once:
             read_once[notebook.path] = _shared(notebook, files)
-        shared, named, more = read_once[notebook.path]
-        parameters = {item.name: item.default for item in parameters_of(notebook)} | dict(given)
+        shared, defaults, named, more = read_once[notebook.path]
+        parameters = defaults | dict(given)
         identity = with_parameters(shared, parameters, named)
         key = run_id(notebook.name, identity)
         runs.append(Run(key, identity, notebook, dict(given), parameters, **more))
     return runs
 
 
-def _shared(notebook: Notebook, files: Iterable[Path]) -> tuple[str, dict, dict]:
-    """Return what all runs of a notebook share: identity, digests of the files, and of modules."""
+def _shared(notebook: Notebook, files: Iterable[Path]) -> tuple[str, dict, dict, dict]:
+    """Return what all runs of a notebook share: identity, defaults, digests of files."""
     folder = notebook.path.parent
     named = digests(files, folder)
     more = {
         "sources": imported_digests(notebook.content),
         "beside": digests(local_modules(notebook.code, folder), folder) | named,
     }
-    return notebook_identity(notebook.content, notebook.path), named, more
+    defaults = {parameter.name: parameter.default for parameter in parameters_of(notebook)}
+    return notebook_identity(notebook.content, notebook.path), defaults, named, more
 
 
 def versions() -> dict[str, str]:
