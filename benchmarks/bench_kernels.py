@@ -15,6 +15,7 @@ from typing_extensions import override
 from helpers.batch.batch import BatchOptions, run_batch
 from helpers.batch.execution import execute, read_request
 from helpers.batch.kernels.managing import warm_server
+from helpers.batch.notebook import read
 from helpers.batch.progress import Watcher
 from helpers.batch.runs import make_runs
 from helpers.batch.store import Folder
@@ -100,7 +101,7 @@ class Growth(Watcher):
 def many(runs: int) -> tuple[float, float]:
     """Return runs per second, and the megabytes by which the driver grows after the 20th run."""
     growth = Growth(after=20)
-    wanted = make_runs((TRIVIAL, {"seed": seed}) for seed in range(runs))
+    wanted = make_runs((read(TRIVIAL), {"seed": seed}) for seed in range(runs))
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         results = run_batch(

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from helpers.batch.batch import _mark_interrupted
 from helpers.batch.cli import main
 from helpers.batch.grid.points import plan
-from helpers.batch.runs import make_run
+from helpers.batch.runs import make_runs
 from helpers.batch.store import open_store
 from tests.processes import ROOT, Batch, Started, processes_in
 from tests.waiting import wait_for
@@ -271,7 +271,7 @@ def test_an_interrupt_of_a_fresh_batch_leaves_earlier_results(mixed, tmp_path):
     copy = Batch(tmp_path)
     shutil.copytree(mixed.batch.output, copy.output)
     wanted = plan(mixed.batch.folder / "grid.yml", root=ROOT)
-    runs = [make_run(point.notebook, point.given) for point in wanted.points]
+    runs = make_runs((point.notebook, point.given) for point in wanted.points)
     _mark_interrupted(runs, {}, open_store(copy.output))
     assert copy.statuses() == mixed.batch.statuses()
 

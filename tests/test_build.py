@@ -1,13 +1,17 @@
 """The small book is built with the project's own configuration: strictly, and never in place."""
 
+import base64
 import json
 import os
+import re
 import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import pytest
 from filelock import FileLock
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers.batch import build as build_module
 from helpers.batch.batch import BatchOptions
@@ -63,7 +67,7 @@ def prepared(monkeypatch):
 
     def execute_without_kernel(runs, *_):
         asked.extend(run.id for run in runs)
-        return {run.id: json.loads(run.notebook.read_text()) for run in runs}
+        return {run.id: json.loads(run.notebook.path.read_text()) for run in runs}
 
     monkeypatch.setattr(build_module, "_executed", execute_without_kernel)
     return asked
@@ -164,7 +168,7 @@ def test_a_key_that_sphinx_does_not_read_is_refused(book, prepared):
 
 
 def test_a_parameter_reaches_the_chapters_that_declare_it(book):
-    assert list(assign(book, {"seed": 1}).values()) == [{"seed": 1}]
+    assert [given for _, given in assign(book, {"seed": 1})] == [{"seed": 1}]
     with pytest.raises(ParameterError, match=r"Received: sede. Did you mean seed?"):
         assign(book, {"sede": 1})
     with pytest.raises(ParameterError, match="`seed` must be int"):
@@ -204,6 +208,7 @@ def test_one_build_at_a_time(book):
 
 def test_data_that_cannot_be_loaded_stops_a_build_before_it_starts(book, monkeypatch):
     monkeypatch.setenv("DNNBOOK_DATA", str(book))
+    add_chapter(book, "02_loads", "from helpers import data")
     with pytest.raises(UsageError, match="cifar10"):
         make(book, dataset="cifar10")
     assert not (book / "_build").exists()
@@ -247,9 +252,9 @@ class Notes(Watcher):
         self.ran.append(result["chapter"])
 
 
-def watched(book, *, fresh=False):
+def watched(book, *, fresh=False, again=frozenset()):
     """Build and return what was executed and what was not."""
-    notes, options = Notes(), BatchOptions(kernel="spawn", fresh=fresh)
+    notes, options = Notes(), BatchOptions(kernel="spawn", fresh=fresh, again=again)
     site = book / "_build" / "html"
     build(book, site=site, parameters={}, options=options, say=lambda _: None, watcher=notes)
     return sorted(notes.ran), notes.kept
@@ -280,6 +285,79 @@ def test_only_what_has_changed_is_executed_and_rendered(book, monkeypatch):
     page = (site / "book" / "01_small.html").read_text()
     assert "Is it really small?" in page
     assert "small-less: holds" in page  # the output of the first build
+
+
+@pytest.mark.slow
+def test_a_chapter_can_be_forced_though_nothing_has_changed(book, monkeypatch):
+    assert watched(book) == (["01_small"], 0)
+    assert watched(book) == ([], None)
+    assert watched(book, again=frozenset([book / "book" / "01_small.ipynb"])) == (["01_small"], 0)
+
+
+@pytest.mark.slow
+def test_a_page_that_an_earlier_execution_left_behind_is_built(book):
+    """papermill's own output, committed: its values hold neither here nor in the record."""
+    path = book / "book" / "01_small.ipynb"
+    notebook = json.loads(path.read_text())
+    old = dict(notebook["cells"][1], id="old", source="seed = 666")
+    old["metadata"] = {"tags": ["injected-parameters"]}
+    notebook["cells"].insert(2, old)
+    path.write_text(json.dumps(notebook))
+    site, _ = make(book)
+    page = (site / "book" / "01_small.html").read_text()
+    assert "666" not in page
+    assert "42" in page
+
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
+
+
+def someones_book(root):
+    """Write a book as people have them, with nothing of this project's."""
+    for name in ("logo.png", "images/a-picture.png", "images/icon.png", "deep/near.png"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(PIXEL)
+    (root / "_config.yml").write_text(
+        "title: A book\nlogo: logo.png\nexecute: {execute_notebooks: force}\n"
+        "html: {favicon: images/icon.png}\n"
+    )
+    (root / "_toc.yml").write_text(
+        "format: jb-book\nroot: intro\nchapters:\n- file: page\n- glob: deep/*\n"
+    )
+    picture = "![a](images/a-picture.png)\n\nInline <img src='images/icon.png' alt='b'>."
+    (root / "intro.md").write_text(f"# Intro\n\n{picture}\n")
+    (root / "page.rst").write_text("A page\n======\n\n.. image:: logo.png\n   :alt: c\n")
+    attached = new_markdown_cell("# One\n\n![d](attachment:x%20y.png) ![e](near.png)")
+    attached["attachments"] = {"x y.png": {"image/png": base64.b64encode(PIXEL).decode()}}
+    cells = [
+        attached,
+        new_code_cell("files = !echo listed\n%pwd\nfiles"),
+        new_code_cell("%%bash\necho $((6 * 7)) from bash"),
+        new_code_cell("import os\nos.getcwd?"),
+    ]
+    nbformat.write(new_notebook(cells=cells), root / "deep" / "one.ipynb")
+    nbformat.write(new_notebook(cells=[new_code_cell("1")]), root / "deep" / "not_a_page.txt")
+
+
+@pytest.mark.slow
+def test_somebodys_book_is_built_strictly(tmp_path):
+    root = tmp_path / "somebody's"
+    someones_book(root)
+    assert [page.name for page in read_toc(root)] == ["intro.md", "page.rst", "one.ipynb"]
+    site, _ = make(root)
+    page = (site / "deep" / "one.html").read_text()
+    for expected in ("listed", "42 from bash", "data:image/png;base64,iVBO", "_images/near.png"):
+        assert expected in page
+    intro = (site / "intro.html").read_text()
+    for picture in re.findall(r'<img[^>]*src="([^"]*)"', intro + (site / "page.html").read_text()):
+        assert (site / unquote(picture)).is_file()
+    assert intro.count("<img") == 4  # the logo twice, and two pictures
+    before = make(root)[1]
+    assert before == [f"nothing has changed: {site / 'index.html'}"]
+    (root / "images" / "icon.png").write_bytes(PIXEL + b"0")
+    assert make(root)[1] != before
 
 
 def test_what_the_site_is_made_of_is_its_identity(book):
@@ -414,7 +492,7 @@ def test_a_refreshed_notebook_is_the_same_the_second_time(book):
     nbformat.validate(notebook)
     assert [cell.id for cell in notebook.cells][:2] == [
         "a-small-chapter",
-        "dataset-digits-data-set",
+        "dataset-digits-data-set-digits-mnist",
     ]
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
     assert "papermill" not in json.dumps([cell.metadata for cell in notebook.cells])

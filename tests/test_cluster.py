@@ -208,6 +208,31 @@ def test_a_lost_scheduler_ends_the_batch_with_a_message(servers, batch, processe
     assert batch.statuses() == {1: "done"}
 
 
+SOON_GONE = """\
+from helpers.batch import engine
+from helpers.batch.cli import main
+engine.GONE, engine.LOOKS = 0.5, 0.1
+main()
+"""
+
+
+@pytest.mark.slow
+def test_workers_that_are_gone_for_good_end_the_batch_with_what_to_do(
+    servers, batch, processes, tmp_path
+):
+    cluster = Cluster(servers, tmp_path)
+    worker = cluster.add_worker()
+    grid = batch.grid({1: "finish", 2: "sleep", 3: "finish"})
+    arguments = ["batch", grid, "-o", batch.output, "--scheduler", cluster.address]
+    driver = impatient(processes, *arguments, code=SOON_GONE)
+    wait_for(lambda: batch.begun() == [1, 2] and 1 in batch.results())
+    worker.send(signal.SIGTERM)
+    assert driver.wait() == 1
+    said = driver.stderr.splitlines()[-1]
+    assert re.fullmatch(r"Error: all workers have been gone for .* type the same command .*", said)
+    assert batch.statuses() == {1: "done"}
+
+
 @pytest.mark.slow
 def test_tls(servers, batch, processes, tmp_path):
     """All three parties show certificates; a driver that shows none is turned away."""

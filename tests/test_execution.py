@@ -9,10 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import zmq
+from jupyter_client.session import Session
 from nbformat.v4 import new_markdown_cell
 
 from helpers.batch import execution
-from helpers.batch.errors import ExecutionError
+from helpers.batch.errors import ExecutionError, InfrastructureError
 from helpers.batch.executed import describe, finite
 from helpers.batch.execution import Outcome, execute, read_request, require
 from helpers.batch.records import records_of
@@ -27,7 +29,7 @@ from tests.running import (
     request_of,
     tagged,
 )
-from tests.waiting import wait_for
+from tests.waiting import LIMIT, wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +89,16 @@ def test_a_kernel_that_is_killed_has_died(kind, capfd):
 @pytest.mark.parametrize(
     ("kind", "code", "error"),
     [
-        ("spawn", "import sys; sys.exit()", "cell 1: SystemExit"),
+        (
+            "spawn",
+            "import sys; sys.exit()",
+            "cell 1: sys.exit() ended the notebook: no cell after it has run",
+        ),
+        (
+            "spawn",
+            "import sys; sys.exit(0)",
+            "cell 1: sys.exit(0) ended the notebook: no cell after it has run",
+        ),
         pytest.param("warm", "import sys; sys.exit(3)", "cell 1: SystemExit: 3", marks=on_linux),
         ("spawn", "import os; os._exit(3)", "kernel died"),
         pytest.param("warm", "import os; os._exit(3)", "kernel died", marks=on_linux),
@@ -97,6 +108,25 @@ def test_a_cell_that_exits_has_failed(kind, code, error):
     outcome = execute(request_of(code, "print('never')", kernel=kind))
     assert (outcome.status, outcome.error) == ("failed", error)
     assert printed(code_cells(outcome)[-1]) == ""
+
+
+def test_a_magic_that_does_not_exist_is_named():
+    outcome = execute(request_of("x = 1\n%nosuch 3", "print('never')", kernel="spawn"))
+    said = "cell 1: UsageError: Line magic function `%nosuch` not found."
+    assert (outcome.status, outcome.error) == ("failed", said)
+
+
+def test_a_long_error_is_cut_and_the_notebook_has_it_all():
+    outcome = execute(
+        request_of("raise ValueError('start' + 'x' * 200_000 + 'end')", kernel="spawn")
+    )
+    assert outcome.error.startswith("cell 1: ValueError: startxxx")
+    assert outcome.error.endswith("xxxend")
+    assert "characters left out" in outcome.error
+    assert len(outcome.error) < 1_100
+    assert len(outcome.traceback) < 21_000
+    (error,) = code_cells(outcome)[0]["outputs"]
+    assert len(error["evalue"]) == 200_008
 
 
 # Each stroke that a cell adds to the file `strokes` counts as 500 seconds. Time is up after 900.
@@ -313,14 +343,6 @@ def test_tensorflow_takes_the_threads_that_it_is_given(monkeypatch):
     assert many - one == 16
 
 
-def test_the_kernel_is_python_whatever_the_notebook_names():
-    request = request_of("print(1)", kernel="spawn")
-    notebook = json.loads(request.notebook)
-    notebook["metadata"]["kernelspec"] = {"name": "ir", "display_name": "R", "language": "R"}
-    changed = type(request)("cells", json.dumps(notebook), kernel="spawn")
-    assert printed(code_cells(execute(changed))[0]) == "1\n"
-
-
 def test_a_file_is_requested_without_its_outputs(tmp_path):
     content = json.loads((FIXTURES / "succeeds.ipynb").read_text())
     content["cells"][-1].update(outputs=[{"output_type": "stream"}], execution_count=9)
@@ -331,6 +353,91 @@ def test_a_file_is_requested_without_its_outputs(tmp_path):
     last = json.loads(request.notebook)["cells"][-1]
     assert (last["outputs"], last["execution_count"]) == ([], None)
     assert read_request(path, folder=None).folder is None
+
+
+LATE = """\
+import asyncio
+async def show(after, what):
+    await after.wait()
+    display({"application/json": {"shown": what}}, raw=True)
+now, later = asyncio.Event(), asyncio.Event()
+tasks = [asyncio.create_task(show(event, n)) for n, event in enumerate((now, later))]
+"""
+
+
+@both_kinds
+def test_what_a_task_shows_after_its_cell_is_found_in_that_cell(kind):
+    """One task ends while another cell runs, and one after the last cell."""
+    cells = [LATE, "now.set()\nawait tasks[0]", "print('end')\nlater.set()"]
+    outcome = execute(request_of(*cells, kernel=kind))
+    assert (outcome.status, outcome.warning) == ("done", "")
+    first, second, last = code_cells(outcome)
+    assert [output["data"] for output in first["outputs"]] == [
+        {"application/json": {"shown": 0}},
+        {"application/json": {"shown": 1}},
+    ]
+    assert (second["outputs"], printed(last)) == ([], "end\n")
+
+
+def test_a_task_that_never_ends_is_told(monkeypatch):
+    monkeypatch.setattr(execution, "LINGERING", 0.1)
+    outcome = execute(request_of(LATE, "now.set()", kernel="spawn"))
+    assert outcome.status == "done"
+    text = "asyncio tasks still ran 0.1 s after the last cell: what they show later is lost (1)"
+    assert outcome.warning == text
+
+
+# A kernel that loses messages, as ipykernel does now and then where there are widgets.
+LOSE = """\
+session = get_ipython().kernel.session
+send = session.send
+def lossy(socket, message, content=None, *arguments, parent=None, **options):
+    lost = {lost} and (parent or {{}}).get("header", parent or {{}}).get("msg_type")
+    if lost == "execute_request":
+        return None
+    return send(socket, message, content, *arguments, parent=parent, **options)
+session.send = lossy
+"""
+REPLY = "message == 'execute_reply'"
+
+
+@pytest.mark.parametrize(
+    "lost", [REPLY, f"({REPLY} or (content or {{}}).get('execution_state') == 'idle')"]
+)
+def test_a_kernel_that_is_idle_and_does_not_reply_is_noticed(lost, monkeypatch):
+    monkeypatch.setattr(execution, "SILENCE", 1)
+    with pytest.raises(InfrastructureError, match="the kernel fell idle without a reply"):
+        execute(request_of(LOSE.format(lost=lost), kernel="spawn"))
+
+
+def test_an_answer_to_a_widget_does_not_hide_the_reply(monkeypatch):
+    """It is sent just when the reply has come, which happens now and then and here each time."""
+    send = Session.send
+
+    def late(self, stream, message, *arguments, **options):
+        if isinstance(message, dict) and message["msg_type"] == "comm_msg":
+            zmq.Socket.shadow(stream.underlying).poll(20_000)
+        return send(self, stream, message, *arguments, **options)
+
+    monkeypatch.setattr(Session, "send", late)
+    monkeypatch.setattr(execution, "SILENCE", 10 * LIMIT)
+    widget = "from ipywidgets import interact\ninteract(lambda x: print(x), x=3)\n"
+    outcome = execute(request_of(widget, "print('after')", kernel="spawn", timeout=LIMIT))
+    assert (outcome.status, printed(code_cells(outcome)[-1])) == ("done", "after\n")
+
+
+def test_a_kernel_that_is_busy_for_long_is_not_taken_for_an_idle_one(monkeypatch):
+    monkeypatch.setattr(execution, "SILENCE", 1)
+    cells = ["import time; time.sleep(4)", "import asyncio; await asyncio.sleep(4)", "print(1)"]
+    outcome = execute(request_of(*cells, kernel="spawn"))
+    assert (outcome.status, printed(code_cells(outcome)[-1])) == ("done", "1\n")
+
+
+def test_a_tuple_and_a_mapping_go_in_as_they_are():
+    values = {"shape": (1, ("x",), ()), "options": {"a": [1, None, True]}}
+    declared = tagged("shape = options = 0", "parameters")
+    outcome = execute(request_of(declared, "print([shape, options])", parameters=values))
+    assert printed(code_cells(outcome)[-1]) == f"{list(values.values())}\n"
 
 
 def test_an_outcome_without_an_error_passes():

@@ -31,8 +31,11 @@ def write_notebook(path, parameters):
 def folder(tmp_path):
     """A folder with `succeeds.ipynb` and three small notebooks beside the grid file."""
     shutil.copy(FIXTURES / "succeeds.ipynb", tmp_path)
-    write_notebook(tmp_path / "a.ipynb", "seed = 1\ndepth = 2\nwidth = 8\nrate = 0.5")
-    write_notebook(tmp_path / "b.ipynb", "seed = 1\ndepth = 2\nname = 'x'")
+    write_notebook(
+        tmp_path / "a.ipynb",
+        "seed = 1\ndepth = 2  # at least 1\nwidth = 8  # at least 1\nrate = 0.5",
+    )
+    write_notebook(tmp_path / "b.ipynb", "seed = 1\ndepth = 2  # at least 1\nname = 'x'")
     write_notebook(tmp_path / "c.ipynb", "depth = 2\nsize = None  # int")
     return tmp_path
 
@@ -46,7 +49,7 @@ def plan_of(folder, text) -> Plan:
 
 def given_of(folder, text):
     """Return what each point of a grid is given, with its notebook's name."""
-    return [(point.notebook.stem, point.given) for point in plan_of(folder, text).points]
+    return [(point.notebook.name, point.given) for point in plan_of(folder, text).points]
 
 
 def mistakes_of(folder, text):
@@ -77,7 +80,7 @@ def test_a_point_has_an_absolute_path_and_all_parameters(folder, monkeypatch):
     found = plan(Path("grid.v2.yml"), root=SMALL_BOOK)
     assert found.name == "grid.v2"
     (point,) = found.points
-    assert point.notebook == (folder / "a.ipynb").resolve()
+    assert point.notebook.path == (folder / "a.ipynb").resolve()
     assert point.parameters == {"seed": 1, "depth": 2, "width": 8, "rate": 1.0}
     assert type(point.given["rate"]) is float
 
@@ -90,14 +93,14 @@ def test_a_chapter_goes_by_name_number_or_file(chapter, folder):
         shutil.copytree(SMALL_BOOK / "book", folder.parent / f"{folder.name}-book")
         chapter = f"../{folder.name}-book/01_small.ipynb"
     (point,) = plan_of(folder, f"chapters: [{chapter}]").points
-    assert point.notebook.name == "01_small.ipynb"
-    assert point.notebook.is_absolute()
+    assert point.notebook.path.name == "01_small.ipynb"
+    assert point.notebook.path.is_absolute()
     assert point.given == {}
 
 
 def test_all_are_the_chapters_of_the_book(folder):
     (point,) = plan_of(folder, "chapters: all").points
-    assert point.notebook == (SMALL_BOOK / "book" / "01_small.ipynb").resolve()
+    assert point.notebook.path == (SMALL_BOOK / "book" / "01_small.ipynb").resolve()
 
 
 def test_paths_are_seen_from_the_grid_file_not_from_the_current_folder(folder, monkeypatch):
@@ -239,7 +242,9 @@ def test_true_is_not_one(folder):
     text = "chapters: [any.ipynb]\nparameters: {x: [1, 1.5, '1', null]}"
     assert [given["x"] for _, given in given_of(folder, text)] == [1, 1.5, "1", None]
     text = "chapters: [any.ipynb]\nparameters: {flag: [yes, 'no']}"
-    assert mistakes_of(folder, text) == ['line 2: `flag` must be bool. Received: flag="no".']
+    assert mistakes_of(folder, text) == [
+        'line 2: `flag` must be bool. Received: flag="no". Write true or false.'
+    ]
 
 
 @pytest.mark.parametrize(
@@ -249,6 +254,46 @@ def test_true_is_not_one(folder):
 def test_numbers_are_read_as_python_reads_them(text, value, folder):
     grid = f"chapters: [a.ipynb]\nparameters: {{rate: [{text}]}}"
     assert given_of(folder, grid) == [("a", {"rate": value})]
+
+
+def test_none_is_what_python_writes_unless_it_is_quoted(folder):
+    write_notebook(folder / "d.ipynb", "weights = None")
+    text = "chapters: [d.ipynb]\nparameters: {weights: [None, null, ~, 'None', none, imagenet]}"
+    given = [values["weights"] for _, values in given_of(folder, text)]
+    assert given == [None, "None", "none", "imagenet"]  # equal ones are one run
+
+
+def test_a_mapping_is_a_value(folder):
+    write_notebook(folder / "d.ipynb", "options = {'a': 1}")
+    text = "chapters: [d.ipynb]\nparameters: {options: [{a: 2}, {b: [x]}]}"
+    assert [g["options"] for _, g in given_of(folder, text)] == [{"a": 2}, {"b": ["x"]}]
+
+
+def test_files_are_seen_from_the_grid_file(folder):
+    (folder / "data").mkdir()
+    for name in ("data/1.csv", "data/2.csv", "[x].txt"):
+        (folder / name).touch()
+    text = "chapters: [a.ipynb]\nfiles: ['[x].txt', data/*.csv, data/1.csv]"
+    names = [path.relative_to(folder).as_posix() for path in plan_of(folder, text).files]
+    assert names == ["[x].txt", "data/1.csv", "data/2.csv"]
+
+
+def test_a_name_of_two_chapters_is_refused_with_both(folder, tmp_path):
+    book = tmp_path / "book"
+    book.mkdir()
+    for name in ("03_train", "04_train"):
+        write_notebook(book / f"{name}.ipynb", "seed = 1")
+    toc = "format: jb-book\nroot: 03_train\nchapters:\n- file: 04_train\n"
+    (book / "_toc.yml").write_text(toc)
+    path = folder / "grid.yml"
+    path.write_text("chapters: [train]")
+    with pytest.raises(
+        GridError, match=r"line 1: .*train, that is .*03_train.ipynb, .*04_train.ipynb"
+    ):
+        plan(path, root=book)
+    for name in ("03", "3", "03_train", "03_train.ipynb"):
+        path.write_text(f"chapters: ['{name}']")
+        assert plan(path, root=book).points[0].notebook.name == "03_train"
 
 
 def test_anchors_and_aliases_are_followed(folder):
@@ -318,7 +363,12 @@ GOOD = "chapters: [a.ipynb, b.ipynb]\n"
             "line 2: each entry of `chapters` must be a chapter's name or number, or a",
         ),
         ("chapters: [a.ipynb, ./a.ipynb]", "line 1: a is among `chapters` already."),
-        ("chapters: [nothing.ipynb]", "line 1: nothing.ipynb must have one cell tagged `parameter"),
+        ("chapters: [r.ipynb]", "line 1: r.ipynb must be a notebook of Python. Received: R"),
+        ("chapters: [two.ipynb]", "line 1: two.ipynb: line 1: parameters must be `name = literal`"),
+        (GOOD + "files: data.txt", 'line 2: `files` must be a list. Received: "data.txt"'),
+        (GOOD + "files: [1]", "line 2: each entry of `files` must be text. Received: 1"),
+        (GOOD + "files:\n- no.txt", "line 3: each entry of `files` must be a file, or a pattern"),
+        (GOOD + "files: [.]", "line 2: each entry of `files` must be a file, or a pattern"),
         (f"chapters: [{'x' * 5000}.ipynb]", "line 1: each entry of `chapters` must be a chap"),
         (GOOD + "parameters:\n depht: 1", "line 3: `depht` must be a declared parameter. Did you"),
         (GOOD + "parameters:\n rate:\n - 1\n - x", "line 5: `rate` must be float. Received: rate"),
@@ -328,7 +378,9 @@ GOOD = "chapters: [a.ipynb, b.ipynb]\n"
         (GOOD + "parameters: {rate: .nan}", "line 2: `rate` must be finite. Received: rate=NaN"),
         (GOOD + "parameters: {rate: [-.inf]}", "line 2: `rate` must be finite. Received: rate=-"),
         (GOOD + "parameters: {rate: 1e999}", "line 2: `rate` must be finite. Received: rate=Inf"),
-        (GOOD + r'parameters: {name: "\0"}', "line 2: `name` must be printable text. Received: na"),
+        (GOOD + r'parameters: {name: "\ud800"}', "line 2: `name` must be Unicode text. Received:"),
+        (GOOD + "parameters: {name: None}", "line 2: `name` must be str. Received: name=null."),
+        (GOOD + "parameters: {nothing: 1}", "line 2: `nothing` must be a declared parameter."),
         (GOOD + 'parameters: {"x=1\\ny": 1}', r"line 2: `x=1\ny` must be a declared parameter."),
         (GOOD + r'parameters: {"\ud800": 1}', r"line 2: `\ud800` must be a declared parameter."),
         (GOOD + "parameters: {chapter: a}", "line 2: `chapter` must be a declared parameter."),
@@ -342,7 +394,7 @@ GOOD = "chapters: [a.ipynb, b.ipynb]\n"
         (GOOD + "include: [{rate: 1, name: x}]", "line 2: no chapter of the grid declares all of"),
         (GOOD + "include:\n- chapter: a.ipynb\n  name: x", "line 4: `name` must be a declared pa"),
         (GOOD + "include: [{size: 1}]", "line 2: `size` must be a declared parameter."),
-        (GOOD + "include: [{chapter: nothing.ipynb}]", "line 2: nothing.ipynb must have one cel"),
+        (GOOD + "include: [{chapter: r.ipynb}]", "line 2: r.ipynb must be a notebook of Python"),
         # replicates
         ("chapters: [c.ipynb]\nreplicates: 2", "line 2: `replicates` above 1 needs a parameter `s"),
         ("chapters: [text.ipynb]\nreplicates: 2", "line 2: `replicates` above 1 needs a paramete"),
@@ -350,8 +402,10 @@ GOOD = "chapters: [a.ipynb, b.ipynb]\n"
     ],
 )
 def test_a_mistake_is_reported_with_its_line(text, mistake, folder):
-    shutil.copy(FIXTURES / "declares_nothing.ipynb", folder / "nothing.ipynb")
     write_notebook(folder / "text.ipynb", "seed = 'x'")
+    write_notebook(folder / "two.ipynb", "seed = f()")
+    kernel = {"name": "ir", "language": "R"}
+    (folder / "r.ipynb").write_text(json.dumps({"cells": [], "metadata": {"kernelspec": kernel}}))
     (found,) = mistakes_of(folder, text)
     found = found.removeprefix(": ")  # of a mistake that no line has
     assert found.startswith(mistake)

@@ -1,6 +1,7 @@
 """A run's identity changes with all that its result depends on, and with nothing else."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path, PureWindowsPath
@@ -10,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.batch.chapters import chapters, read_notebook, source
-from helpers.batch.identity import PACKAGE, imported_files, run_id, run_identity
+from helpers.batch.identity import PACKAGE, installed_versions, run_id, run_identity
+from helpers.batch.imported import imported_files
+from helpers.batch.notebook import read
 from helpers.batch.parameters import read_parameters, validate
-from helpers.batch.runs import make_run
+from helpers.batch.runs import make_run, make_runs
 from tests.running import FIXTURES
 
 ROOT = Path(__file__).parents[1]
@@ -91,7 +94,6 @@ def changed(package, tmp_path, name, text):
         "helpers/nested/deep.py",
         "helpers/lazy.py",
         "helpers/book.mplstyle",
-        "requirements.lock",
     ],
 )
 def test_a_file_on_which_a_run_depends_changes_it(package, tmp_path, name):
@@ -107,6 +109,7 @@ def test_a_file_on_which_a_run_depends_changes_it(package, tmp_path, name):
         "helpers/batch/page.html",
         "helpers/nested/__pycache__/deep.cpython-311.pyc.1234",
         "README.md",
+        "requirements.lock",  # what is installed counts, not what should be
     ],
 )
 def test_another_file_does_not(package, tmp_path, name):
@@ -114,14 +117,76 @@ def test_another_file_does_not(package, tmp_path, name):
     assert not changed(package, tmp_path, name, "x = 1\n")
 
 
-def test_a_comment_in_the_lock_file_does_not(package, tmp_path):
-    lock = (package.parent / "requirements.lock").read_text()
-    assert not changed(package, tmp_path, "requirements.lock", f"# another\n{lock}")
+def test_an_installed_version_counts_whether_a_lock_lists_it_or_not(package, tmp_path, monkeypatch):
+    site = tmp_path / "site"
+    monkeypatch.syspath_prepend(site)
+    found = {identity(package)}
+    for version in ("1.0", "1.1"):
+        shutil.rmtree(site, ignore_errors=True)
+        (site / f"unlisted-{version}.dist-info").mkdir(parents=True)
+        installed_versions.cache_clear()
+        found.add(identity(package))
+    installed_versions.cache_clear()
+    assert len(found) == 3
 
 
-def test_without_a_lock_file_what_is_installed_counts(package):
-    (package.parent / "requirements.lock").unlink()
-    assert re.fullmatch("[0-9a-f]{64}", identity(package))
+BESIDE = {
+    "direct.py": "import indirect\n",
+    "indirect.py": "from pkg import part\n",
+    "pkg/__init__.py": "from . import inner\n",
+    "pkg/inner.py": "",
+    "pkg/part.py": "from .deep.er import x\n",
+    "pkg/deep/er.py": "",
+    "script.py": "",
+    "unrelated.py": "",
+    "pkg/unrelated.py": "",
+    "data.txt": "",
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_modules_beside_the_notebook_count_as_far_as_it_imports_them(name, tmp_path):
+    for file, text in BESIDE.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    cells = [("code", "import direct, numpy"), ("code", "%run script\n!ls")]
+    path = tmp_path / "n.ipynb"
+    path.write_text(json.dumps(notebook(cells) | {"metadata": {}}))
+    before = make_run(path, {}).identity
+    assert make_run(path, {}).identity == before
+    (tmp_path / name).write_text("x = 1\n")
+    counts = "unrelated" not in name and name != "data.txt"
+    assert (make_run(path, {}).identity != before) == counts
+
+
+def test_the_place_of_a_notebook_counts(tmp_path):
+    runs = set()
+    for folder in ("north", "south"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(FIXTURES / "succeeds.ipynb", tmp_path / folder / "train.ipynb")
+        runs.add(make_run(tmp_path / folder / "train.ipynb", {}).id)
+    (tmp_path / "east").mkdir()
+    (tmp_path / "east" / "train.ipynb").symlink_to(tmp_path / "south" / "train.ipynb")
+    runs.add(make_run(tmp_path / "east" / "train.ipynb", {}).id)
+    assert len(runs) == 3
+
+
+def test_named_files_count(tmp_path):
+    file, content = tmp_path / "data.txt", read(FIXTURES / "succeeds.ipynb")
+    found = set()
+    for text in ("1", "2"):
+        file.write_text(text)
+        (run,) = make_runs([(content, {})], files=[file])
+        assert list(run.beside) == [Path(os.path.relpath(file, FIXTURES)).as_posix()]
+        found.add(run.id)
+    assert len(found | {make_run(FIXTURES / "succeeds.ipynb", {}).id}) == 3
+
+
+def test_how_a_cell_is_shown_does_not_count(package):
+    shown, run = notebook(), notebook()
+    shown["cells"][1]["metadata"]["tags"] = ["hide-input", "remove-output"]
+    run["cells"][1]["metadata"]["tags"] = ["skip-execution"]
+    assert identity(package, shown) == identity(package) != identity(package, run)
 
 
 def test_code_its_order_and_its_tags_change_a_run(package):
@@ -198,6 +263,8 @@ def names(*cells, package):
             {"__init__.py", "nested/__init__.py", "nested/deep.py"},
         ),
         ("%run x\n  !ls\nimport helpers", {"__init__.py"}),
+        ("files = !ls\nos.getcwd?\nimport helpers", {"__init__.py"}),
+        ("%%bash\nls | head; x = = 1", set()),
         ("if True:\n    try:\n        import helpers\n    finally:\n        pass", {"__init__.py"}),
     ],
 )
@@ -238,7 +305,7 @@ def test_a_topic_changes_exactly_the_chapters_that_import_it(topic, tmp_path):
 def test_every_chapter_depends_on_the_style_and_none_on_what_runs_it():
     for chapter in CHAPTERS:
         cells = [source(c) for c in read_notebook(chapter)["cells"] if c["cell_type"] == "code"]
-        files = imported_files(cells)
+        files = imported_files(cells, PACKAGE)
         assert any(file.suffix == ".mplstyle" for file in files)
         assert not any(file.is_relative_to(PACKAGE / "batch") for file in files)
 

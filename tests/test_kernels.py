@@ -15,10 +15,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from helpers.batch.chapters import chapters
 from helpers.batch.errors import InfrastructureError
-from helpers.batch.execution import execute, read_request
+from helpers.batch.execution import execute, read_request, request_for
+from helpers.batch.kernels import choosing
 from helpers.batch.kernels import managing as kernels
-from helpers.batch.kernels.managing import DIED, ForkedKernel, WarmServer, default_kind, warm_server
+from helpers.batch.kernels.choosing import default_kind, needs_ordinary
+from helpers.batch.kernels.managing import DIED, ForkedKernel, WarmServer, warm_server
+from helpers.batch.notebook import read
+from helpers.batch.runs import make_run
 from tests.processes import ACTS, Batch
 from tests.running import FIXTURES, code_cells, marked, on_linux, printed, request_of
 from tests.waiting import LIMIT, wait_for
@@ -124,6 +129,9 @@ state = {
     "stdin": sys.stdin.read() if sys.stdin else None,
 }
 import matplotlib.pyplot as plt
+import scipy.linalg, sklearn.cluster, threadpoolctl
+pools = threadpoolctl.threadpool_info()
+state["threads"] = sorted((os.path.basename(p["filepath"]), p["num_threads"]) for p in pools)
 state["style"] = {name: str(value) for name, value in plt.rcParams.items()}
 own = {"pid": os.getpid(), "random": [np.random.rand(), random.random()],
        "drawn": list(np.random.default_rng(1).integers(0, 99, 3))}
@@ -136,7 +144,7 @@ def probes():
     """Return what two warm kernels and an ordinary one say of themselves."""
     kinds = ("warm", "warm", "spawn")
     return [
-        json.loads(printed(code_cells(execute(request_of(PROBE, kernel=kind)))[0]))
+        json.loads(printed(code_cells(execute(request_of(PROBE, kernel=kind, threads=1)))[0]))
         for kind in kinds
     ]
 
@@ -145,6 +153,7 @@ def probes():
 def test_a_warm_kernel_is_in_the_state_of_an_ordinary_one(probes):
     (warm, _), _, (ordinary, _) = probes
     assert warm == ordinary
+    assert {number for _, number in warm["threads"]} == {1}, warm["threads"]
     assert warm["arguments"] == ["-f", "k.json", "--HistoryManager.hist_file=:memory:"]
     assert warm["main"] == ["__main__", True]
     assert warm["leads its group"]
@@ -158,6 +167,66 @@ def test_two_warm_kernels_are_two(probes):
     assert one["pid"] != two["pid"]
     assert not set(one["random"]) & set(two["random"])
     assert one["drawn"] == two["drawn"]  # what has a seed is the same
+
+
+# What a warm kernel has imported long ago would not listen.
+LISTENS = """\
+import numpy, threadpoolctl
+print({pool["num_threads"] for pool in threadpoolctl.threadpool_info()})
+"""
+
+
+@on_linux
+@pytest.mark.parametrize(
+    "first",
+    ["import os; os.environ['OPENBLAS_NUM_THREADS'] = '1'", "%env OPENBLAS_NUM_THREADS=1"],
+)
+def test_what_a_notebook_sets_before_an_import_counts_in_every_kernel(first):
+    for kind in ("warm", "spawn"):
+        outcome = execute(request_of(first, LISTENS, kernel=kind, threads=2))
+        assert printed(code_cells(outcome)[-1]) == "{1}\n"
+
+
+@on_linux
+def test_so_does_a_module_beside_it_that_has_the_name_of_an_installed_one(tmp_path):
+    (tmp_path / "keras.py").write_text("class backend:\n    backend = lambda: 'my own'\n")
+    path = tmp_path / "n.ipynb"
+    path.write_text(request_of("import keras; print(keras.backend.backend())").notebook)
+    run = make_run(path, {})
+    for kind in ("warm", "spawn"):
+        request = request_for(run.notebook, kernel=kind, beside=run.beside)
+        assert printed(code_cells(execute(request))[-1]) == "my own\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import os\nos.environ['A'] = 'b'", True),
+        ("from os import environ\nenviron.update(A='b')", True),
+        ("os.environ.setdefault('A', 'b')", True),
+        ("e = os.environ", True),
+        ("set_all(os.environ)", True),
+        ("del os.environ['A']", True),
+        ("def f():\n    os.putenv('A', 'b')", True),
+        ("from dotenv import load_dotenv", True),
+        ("%env A=b", True),
+        ("%%time\nx = 1\n%set_env A b", True),
+        ("x = = os.environ", True),
+        ("%env", False),
+        ("os.environ['A']", False),
+        ("'A' in os.environ and os.environ.get('A')", False),
+        ("dict(os.environ), {**os.environ}, os.environ.copy()", False),
+        ("for name in os.environ: print(name)", False),
+        ("environment = 1", False),
+        ("x = = 1", False),
+    ],
+)
+def test_code_that_sets_the_environment_is_told_from_code_that_reads_it(code, expected):
+    assert needs_ordinary([code]) == expected
+
+
+def test_every_chapter_may_have_a_warm_kernel():
+    assert not [path.stem for path in chapters(ROOT) if needs_ordinary(read(path).code)]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +248,7 @@ def test_kernels_are_forked_where_that_is_safe(
     for name in devices:
         (tmp_path / name).touch()
     monkeypatch.setattr(sys, "platform", system)
-    monkeypatch.setattr(kernels, "Path", lambda _: tmp_path)
+    monkeypatch.setattr(choosing, "Path", lambda _: tmp_path)
     if hidden is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from helpers.batch.progress import Bar, Lines, Watcher, watcher_for
+from helpers.batch.progress import KNOWN, Bar, Lines, Watcher, watcher_for
 
 
 class Terminal(io.StringIO):
@@ -32,7 +32,7 @@ def test_lines_count_what_ends():
     watcher.ended(FAILED, 0)
     watcher.end()
     assert lines == [
-        "2 of 4 runs are there already",
+        f"2 of 4 runs are there already {KNOWN}",
         "[3/4] done chapter-1 in 1.3 s",
         "[4/4] failed chapter-2 in 0.5 s: cell 2: KeyError: [red]'a'[/red] [1] :bug:",
     ]

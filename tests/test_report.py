@@ -327,7 +327,8 @@ def test_a_figure_with_any_numbers_can_be_said(value, low, high):
 
 def test_the_table_of_runs(demo):
     table = runs_table(demo)
-    columns = ["id", "chapter", "status", "error", "seconds", "cell_seconds", "started"]
+    columns = ["id", "chapter", "notebook", "status", "error", "warning"]
+    columns += ["seconds", "cell_seconds", "started"]
     parameters = [f"p.{name}" for name in ("dataset", "depth", "seed", "replicas", "rate")]
     assert list(table) == [*columns, "worker", "attempts", *parameters, "v.python", "v.keras"]
     assert len(table) == 13
@@ -423,7 +424,7 @@ def test_chapters_keep_their_claims_apart(tmp_path):
     records = [claim("one")], [claim("one", "inconclusive")], [claim("one"), claim("two")]
     results = [finished(run, *found) for run, found in zip(runs, records, strict=True)]
     matrix = claims_matrix(collect(write_batch(tmp_path, runs, results)))
-    assert list(matrix.index) == ["one", "two", "one"]
+    assert list(matrix.index) == ["one (a)", "two", "one (b)"]
     assert matrix["all runs"].tolist() == ["holds 2", "holds", "inconclusive"]
 
 
@@ -436,6 +437,29 @@ def test_by_must_be_a_parameter(demo, tmp_path):
     with pytest.raises(UsageError, match="Did you mean depth"):
         write_report(open_store(tmp_path), by="dept")
     assert not (tmp_path / "report").exists()
+
+
+def test_two_notebooks_of_one_name_are_told_apart(tmp_path):
+    runs = [
+        planned(number, {"depth": 5}, "train") | {"notebook": f"/a/{place}/train.ipynb"}
+        for number, place in enumerate(["north/x", "south/x", "east"])
+    ]
+    verdicts = ["holds", "contradicted", "inconclusive"]
+    results = [
+        finished(run, claim("same", verdict), figure("mean", number))
+        for number, (run, verdict) in enumerate(zip(runs, verdicts, strict=True))
+    ]
+    found = collect(write_batch(tmp_path, runs, results))
+    names = ["north/x/train", "south/x/train", "east/train"]
+    assert list(runs_table(found)["chapter"]) == names
+    assert list(runs_table(found)["notebook"]) == [run["notebook"] for run in runs]
+    table = records_table(found)
+    values = table[table["kind"] == "figure"].set_index("chapter")["value"]
+    assert dict(values) == {"north/x/train": 0, "south/x/train": 1, "east/train": 2}
+    matrix = claims_matrix(found)
+    assert list(matrix.index) == [f"same ({name})" for name in names]
+    assert list(matrix.iloc[:, 0]) == verdicts
+    assert [series["chapter"] for series in data_of(page(found))["series"]][::2] == names
 
 
 def test_without_a_data_set_another_parameter_makes_the_columns(tmp_path):

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from helpers.batch.cluster import ClusterOptions, open_cluster
 from helpers.batch.datasets import check_data, check_data_on
 from helpers.batch.engine import Completed, run_all
 from helpers.batch.errors import BatchError
-from helpers.batch.execution import TIMEOUT, Outcome, read_request
+from helpers.batch.execution import TIMEOUT, Outcome, processors, request_for
 from helpers.batch.progress import Watcher
 from helpers.batch.runs import SCHEMA, Run, load, result_of, save
 from helpers.batch.store import Store
-from helpers.batch.worker import processors
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,14 @@ class BatchOptions:
         timeout: seconds that one run may take.
         kernel: "warm", "spawn" or "auto".
         fresh: whether to run again what ended well.
+        again: the notebooks of which all runs are run again.
     """
 
     cluster: ClusterOptions = field(default_factory=ClusterOptions)
     timeout: float = TIMEOUT
     kernel: str = "auto"
     fresh: bool = False
+    again: frozenset[Path] = frozenset()
 
 
 def run_batch(
@@ -61,10 +63,10 @@ def run_batch(
     """
     runs, watcher = list(runs), watcher or Watcher()
     with store.lock():
-        results = {} if options.fresh else _kept(runs, store)
+        results = {} if options.fresh else _kept(runs, options.again, store)
         missing = {run.id: run for run in runs if run.id not in results}
         if not options.cluster.scheduler:
-            check_data(run.parameters for run in missing.values())
+            check_data(missing.values())
         watcher.begin(len(runs), len(results))
         try:
             with _cluster_for(missing, options) as client:
@@ -81,9 +83,9 @@ def run_batch(
     return [results[run.id] for run in runs]
 
 
-def _kept(runs: Iterable[Run], store: Store) -> dict[str, dict]:
+def _kept(runs: Iterable[Run], again: frozenset[Path], store: Store) -> dict[str, dict]:
     """Return the results that are there and need no other run."""
-    loaded = {run.id: load(store, run) for run in runs}
+    loaded = {run.id: load(store, run) for run in runs if run.notebook.path not in again}
     return {key: found for key, found in loaded.items() if found and found["status"] == "done"}
 
 
@@ -111,7 +113,7 @@ def _cluster_for(missing: Mapping[str, Run], options: BatchOptions) -> Iterator[
     cluster = replace(options.cluster, workers=min(len(missing), wanted))
     with open_cluster(cluster) as client:
         if options.cluster.scheduler:
-            check_data_on(client, [run.parameters for run in missing.values()])
+            check_data_on(client, missing.values())
         yield client
 
 
@@ -122,9 +124,15 @@ def _execute(
     more = {"timeout": options.timeout, "kernel": options.kernel}
     if remote:
         more["folder"] = None  # a worker elsewhere has not the notebook's folder
-    texts = {run.notebook: read_request(run.notebook, **more) for run in missing.values()}
     requests = {
-        key: replace(texts[run.notebook], name=key, parameters=dict(run.given), sources=run.sources)
+        key: request_for(
+            run.notebook,
+            name=key,
+            parameters=dict(run.given),
+            sources=run.sources,
+            beside=run.beside,
+            **more,
+        )
         for key, run in missing.items()
     }
     return run_all(client, requests, retries=options.cluster.retries) if requests else iter(())

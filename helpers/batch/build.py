@@ -31,8 +31,10 @@ from helpers.batch.errors import (
     UsageError,
     nearest,
 )
+from helpers.batch.kinds import Value
+from helpers.batch.notebook import Notebook, read
 from helpers.batch.pages import copy_sources, merge, site_identity
-from helpers.batch.parameters import Value, read_parameters, validate
+from helpers.batch.parameters import parameters_of, validate
 from helpers.batch.progress import Lines, Watcher
 from helpers.batch.runs import Run, make_runs, notebook_path
 from helpers.batch.sentences import VARIANTS
@@ -72,24 +74,24 @@ def build(
         ExecutionError: A chapter failed; the earlier site is as it was.
         RenderError: A page has a warning; the earlier site is as it was.
     """
-    started = time.monotonic()
+    started, options = time.monotonic(), options or BatchOptions()
     assigned = assign(root, parameters)
     _check_site(site)
-    runs = make_runs(assigned.items())
+    runs = make_runs(assigned)
     identity = site_identity(root, runs) + " with variants" * variants
-    if _is_made_from(site, identity):
+    if _is_made_from(site, identity) and not (options.fresh or options.again):
         say(f"nothing has changed: {site / 'index.html'}")
         return site / "index.html"
     _check_configuration(root)
-    check_data(assigned.values())
+    check_data(runs)
     with _staging(site) as staging:
         kept = site.with_name("html") if variants else site  # what the book itself was made from
-        executed = _executed(runs, kept, options or BatchOptions(), watcher or Lines(say))
+        executed = _executed(runs, kept, options, watcher or Lines(say))
         copy_sources(root, staging)
-        for run in runs:
-            copied = staging / run.notebook.relative_to(root)
-            merged = merge(read_notebook(run.notebook), executed[run.id])
-            copied.write_text(json.dumps(merged, ensure_ascii=False), encoding="utf-8")
+        for page, run in zip(chapters(root), runs, strict=True):
+            merged = merge(run.notebook.content, executed[run.id])
+            text = json.dumps(merged, ensure_ascii=False)
+            (staging / page.relative_to(root)).write_text(text, encoding="utf-8")
         _render(staging, say, variants=variants)
         new = staging / "_out" / "html"
         (new / IDENTITY).write_text(identity)
@@ -98,24 +100,25 @@ def build(
     return site / "index.html"
 
 
-def assign(root: Path, parameters: Mapping[str, Value]) -> dict[Path, dict[str, Value]]:
-    """Give each chapter those of the parameters that it declares, validated.
+def assign(root: Path, parameters: Mapping[str, Value]) -> list[tuple[Notebook, dict[str, Value]]]:
+    """Read each chapter, and give it those of the parameters that it declares, validated.
 
     Raises:
         ParameterError: No chapter declares a name, or a value is not what its parameter takes.
     """
-    declared = {notebook: read_parameters(notebook) for notebook in chapters(root)}
-    names = {parameter.name for known in declared.values() for parameter in known}
+    notebooks = [read(notebook) for notebook in chapters(root)]
+    declared = [parameters_of(notebook) for notebook in notebooks]
+    names = {parameter.name for known in declared for parameter in known}
     for name in parameters:
         if name not in names:
             raise ParameterError(
                 "NAME must be a parameter that a chapter declares. "
                 f"Received: {name}. {nearest(name, names)}"
             )
-    assigned = {}
-    for notebook, known in declared.items():
+    assigned = []
+    for notebook, known in zip(notebooks, declared, strict=True):
         own = {parameter.name for parameter in known} & set(parameters)
-        assigned[notebook] = validate({name: parameters[name] for name in own}, known)
+        assigned.append((notebook, validate({name: parameters[name] for name in own}, known)))
     return assigned
 
 
@@ -125,7 +128,7 @@ def _executed(
     """Return each chapter's executed notebook; execute those that are not kept beside the site."""
     store = Folder(site.with_name(f".{site.name}-runs"))
     # The longest first, as far as one can tell, so that no processor waits for it at the end.
-    order = sorted(runs, key=lambda run: -run.notebook.stat().st_size)
+    order = sorted(runs, key=lambda run: -len(run.notebook.text))
     results = run_batch(order, store=store, name="book", options=options, watcher=watcher)
     failures = [
         f"{result['chapter']} failed: {result['error']}\n{result['traceback']}".strip()

@@ -1,14 +1,23 @@
 """Which notebook a name means, and which chapters the book has."""
 
 import json
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
-from helpers.batch.errors import ConfigurationError, NotebookError, UnknownChapterError, nearest
+from helpers.batch.errors import (
+    AmbiguousChapterError,
+    ConfigurationError,
+    NotebookError,
+    UnknownChapterError,
+    nearest,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+SUFFIXES = (".ipynb", ".py", ".md", ".Rmd", ".qmd")  # all but the first are read by jupytext
 
 
 def find_root(start: Path) -> Path:
@@ -18,12 +27,12 @@ def find_root(start: Path) -> Path:
         start: where to begin, as a rule the current folder.
 
     Returns:
-        That folder, or this checkout where there is none.
+        That folder; where there is none, this checkout, or `start` where there is no checkout.
     """
-    for folder in [start.resolve(), *start.resolve().parents]:
+    for folder in [start.resolve(), *start.resolve().parents, CHECKOUT]:
         if (folder / "_toc.yml").is_file():
             return folder
-    return CHECKOUT
+    return start.resolve()
 
 
 def read_toc(root: Path) -> list[Path]:
@@ -37,29 +46,47 @@ def read_toc(root: Path) -> list[Path]:
         toc = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ConfigurationError(f"`_toc.yml` must be YAML. Received: {error}") from error
-    pages = []
-    for entry in _entries(toc):
-        found = [root / f"{entry}{suffix}" for suffix in ("", ".ipynb", ".md")]
-        page = next((file for file in found if file.is_file()), None)
-        if page is None:
+    pages: dict[Path, None] = {}
+    for key, entry in _entries(toc):
+        found = _pages(root, entry) if key == "glob" else _page(root, entry)
+        if not found:
             raise ConfigurationError(f"`_toc.yml` must name pages that exist. Received: {entry}")
-        pages.append(page)
-    return pages
+        pages |= dict.fromkeys(found)
+    return list(pages)
 
 
-def _entries(node: object) -> list[str]:
-    """Collect what stands under `root` and `file`, depth first."""
+PAGES = ("", ".ipynb", ".md", ".rst")
+
+
+def _page(root: Path, entry: str) -> list[Path]:
+    found = [root / f"{entry}{suffix}" for suffix in PAGES]
+    return [page for page in found if page.is_file()][:1]
+
+
+def _pages(root: Path, pattern: str) -> list[Path]:
+    """Return the pages that a pattern of names without suffixes means, in Sphinx' order."""
+    found = {page for suffix in PAGES[1:] for page in root.glob(f"{pattern}{suffix}")}
+    return sorted(found, key=lambda page: page.relative_to(root).with_suffix("").as_posix())
+
+
+def _entries(node: object) -> list[tuple[str, str]]:
+    """Collect what stands under `root`, `file` and `glob`, depth first."""
     if isinstance(node, list):
         return [entry for child in node for entry in _entries(child)]
     if not isinstance(node, dict):
         return []
-    own = [str(node[key]) for key in ("root", "file") if key in node]
+    own = [(key, str(node[key])) for key in ("root", "file", "glob") if key in node]
     return own + [entry for child in node.values() for entry in _entries(child)]
 
 
 def chapters(root: Path) -> list[Path]:
     """Return the notebooks of the book in `root` in the order of `_toc.yml`."""
     return [page for page in read_toc(root) if page.suffix == ".ipynb"]
+
+
+def absolute(notebook: Path) -> Path:
+    """Return a notebook's place; a link to a file stays one, for it works where the link lies."""
+    return notebook.parent.resolve() / notebook.name
 
 
 def chapter_name(notebook: Path) -> str:
@@ -84,34 +111,88 @@ def find_chapter(text: str, *, root: Path) -> Path:
     Raises:
         UnknownChapterError: There is none; the message names the nearest.
     """
-    if text.endswith(".ipynb") and Path(text).is_file():
-        return Path(text).resolve()
-    known = {chapter_name(notebook): notebook for notebook in chapters(root)}
-    for name, notebook in known.items():
-        number = re.match(r"\d+", notebook.stem)
-        numbers = {number[0], str(int(number[0]))} if number else set()
-        if text in {name, notebook.stem, notebook.name} | numbers:
-            return notebook
+    if text.endswith(SUFFIXES) and os.path.isfile(text):  # Path.is_file fails on a long name
+        return absolute(Path(text))
+    return find_in_book(text, root=root)
+
+
+def find_in_book(text: str, *, root: Path) -> Path:
+    """Return the chapter of the book in `root` that a name, a number or a file's name means.
+
+    Raises:
+        UnknownChapterError: There is none, or several are meant.
+    """
+    return pick(text, chapters(root) if (root / "_toc.yml").is_file() else [])
+
+
+def pick(text: str, notebooks: Iterable[Path]) -> Path:
+    """Return the one of the notebooks that is meant: by its file, else by its name or number.
+
+    Raises:
+        UnknownChapterError: There is none.
+        AmbiguousChapterError: Several are meant.
+    """
+    notebooks = list(notebooks)
+    for is_meant in (_is_file, _is_short):
+        found = [notebook for notebook in notebooks if is_meant(notebook, text)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(map(str, found))
+            raise AmbiguousChapterError(f"CHAPTER must mean one. Received: {text}, that is {names}")
     wanted = re.sub(r"^\d+_", "", Path(text).stem)
     raise UnknownChapterError(
         "CHAPTER must be a chapter's name or number, or a notebook's path. "
-        f"Received: {text}. {nearest(wanted, known)}"
+        f"Received: {text}. {nearest(wanted, map(chapter_name, notebooks))}"
     )
+
+
+def _is_file(notebook: Path, text: str) -> bool:
+    ends = (f"/{notebook.as_posix()}", f"/{notebook.with_suffix('').as_posix()}")
+    return any(end.endswith(f"/{text}") for end in ends)
+
+
+def _is_short(notebook: Path, text: str) -> bool:
+    number = re.match(r"\d+", notebook.stem)
+    numbers = {number[0], str(int(number[0]))} if number else set()
+    return text in {chapter_name(notebook)} | numbers
 
 
 def read_notebook(notebook: Path) -> dict:
     """Return the notebook as plain JSON, without loading Jupyter's libraries.
 
     Raises:
-        NotebookError: The file is missing or no notebook of format 4.
+        NotebookError: The file is missing or no notebook.
     """
     try:
-        content = json.loads(notebook.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        text = notebook.read_text("utf-8-sig")  # editors of Windows put a mark in front
+        content = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
         raise NotebookError(f"{notebook.name} must be a notebook. Received: {error}") from error
+    if isinstance(content, dict) and content.get("nbformat") in (2, 3):
+        content = _upgraded(notebook, text)
     if not (isinstance(content, dict) and isinstance(content.get("cells"), list)):
         raise NotebookError(f"{notebook.name} must be a notebook. Received: no list of cells")
+    if not all(map(_is_cell, content["cells"])):
+        raise NotebookError(f"{notebook.name} must be a notebook. Received: cells of another form")
     return content
+
+
+def _is_cell(cell: object) -> bool:
+    if not (isinstance(cell, dict) and isinstance(cell.get("cell_type"), str)):
+        return False
+    text = cell.get("source", "")
+    return isinstance(text, str | list) and isinstance(cell.get("metadata", {}), dict)
+
+
+def _upgraded(notebook: Path, text: str) -> dict:
+    """Return a notebook of an old format as one of format 4."""
+    import nbformat
+
+    try:
+        return json.loads(nbformat.writes(nbformat.reads(text, as_version=4)))
+    except Exception as error:  # of any kind: it takes the old format on trust
+        raise NotebookError(f"{notebook.name} must be a notebook. Received: {error}") from error
 
 
 def source(cell: dict) -> str:

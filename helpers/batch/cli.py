@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 
@@ -54,7 +54,7 @@ given = click.option(
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="A parameter's value: a number, true, false, null, a list in JSON, or text.",
+    help="A parameter's value: JSON, what Python writes, or text.",
 )
 
 
@@ -77,6 +77,11 @@ kernel = click.option(
 )
 workers = click.option(
     "--workers", type=click.IntRange(min=1), help="Runs at a time here; one a processor if none."
+)
+
+
+again = click.option(
+    "--again", multiple=True, metavar="CHAPTER", help="Run this one again, whatever is there."
 )
 
 
@@ -117,8 +122,8 @@ def run(
 ) -> None:
     """Execute CHAPTER once and print its claims.
 
-    CHAPTER is a chapter's name or number, or the path of any notebook that has a cell tagged
-    `parameters`. The notebook itself stays as it is.
+    CHAPTER is a chapter's name or number, or the path of any notebook of Python. Values can be
+    given for what its cell tagged `parameters` declares. The notebook itself stays as it is.
     """
     from helpers.batch.chapters import find_chapter, find_root
     from helpers.batch.execution import TIMEOUT
@@ -139,6 +144,8 @@ def run(
         click.echo(f"executed {notebook.stem} in {result['seconds']:.1f} s")
         for line in claim_lines(result["records"]):
             click.echo(line)
+        if result["warning"]:
+            click.echo(f"Warning: {notebook.stem}: {result['warning']}", err=True)
         click.echo(f"executed notebook: {executed}")
     else:
         click.echo(f"Error: {notebook.stem} failed: {result['error']}", err=True)
@@ -161,6 +168,7 @@ def run(
     help="Further tries of a run that was lost with its worker. A failing cell is not tried again.",
 )
 @click.option("--fresh", is_flag=True, help="Run again what is there already.")
+@again
 @kernel
 @click.option("--tls-ca", type=Path, help="Certificate of the cluster's authority.")
 @click.option("--tls-cert", type=Path, help="This driver's certificate.")
@@ -172,8 +180,9 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     """Execute every run of GRID, keep what comes of each, and go on where an earlier call ended.
 
     GRID is a YAML file: `chapters`, `parameters` (a list is swept, a scalar is fixed), `include`,
-    `exclude`, and `replicates`. The folder `examples` has some. Results are kept as they come; what
-    ended well is not run again unless the code, `helpers`, the versions or the data have changed.
+    `exclude`, `replicates`, and `files` that the notebooks read. The folder `examples` has some.
+    Results are kept as they come; what ended well is not run again unless the code, modules that it
+    imports, installed versions, the data or those files have changed.
     """
     from helpers.batch.batch import run_batch
     from helpers.batch.chapters import find_root
@@ -187,26 +196,39 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     root = find_root(Path.cwd())
     wanted = plan(grid, root=root)
     if wanted.merged:
-        points = "point is" if wanted.merged == 1 else "points are"
-        click.echo(f"{wanted.merged} {points} equal to another and run once", err=True)
+        verb = "point is" if wanted.merged == 1 else "points are"
+        click.echo(f"{wanted.merged} {verb} equal to another and run once", err=True)
+    points = [(point.notebook, point.given) for point in wanted.points]
+    runs = make_runs(points, files=wanted.files)
     address = output or str(root / "_build" / "batch" / wanted.name)
     results = run_batch(
-        make_runs((point.notebook, point.given) for point in wanted.points),
+        runs,
         store=open_store(address),
         name=wanted.name,
-        options=_batch_options(**options),
+        options=_batch_options([run.notebook.path for run in runs], **options),
         watcher=watcher_for(sys.stderr),
     )
     _say_batch(results, address, as_json)
     sys.exit(any(result["status"] != "done" for result in results))
 
 
-def _batch_options(*, timeout: float | None, kernel: str, fresh: bool, **cluster: object) -> object:
+def _batch_options(
+    notebooks: Iterable[Path],
+    *,
+    timeout: float | None,
+    kernel: str,
+    fresh: bool,
+    again: Iterable[str],
+    **cluster: object,
+) -> object:
     from helpers.batch.batch import BatchOptions
+    from helpers.batch.chapters import pick
     from helpers.batch.cluster import ClusterOptions
     from helpers.batch.execution import TIMEOUT
 
-    return BatchOptions(ClusterOptions(**cluster), timeout or TIMEOUT, kernel, fresh)
+    known = set(notebooks)
+    chosen = frozenset(pick(text, known) for text in again)
+    return BatchOptions(ClusterOptions(**cluster), timeout or TIMEOUT, kernel, fresh, chosen)
 
 
 def _say_batch(results: list[dict], address: str, as_json: bool) -> None:
@@ -288,6 +310,7 @@ def confirm_chapters(
 @timeout
 @kernel
 @click.option("--fresh", is_flag=True, help="Execute again what has not changed.")
+@again
 @click.option(
     "--variants", is_flag=True, help="Show what claims say under every verdict, to be read."
 )
@@ -300,7 +323,7 @@ def build(parameters: tuple, site: Path | None, as_json: bool, **options: object
     when the new one is complete, and stays if anything fails.
     """
     from helpers.batch.build import build as build_book
-    from helpers.batch.chapters import find_root
+    from helpers.batch.chapters import absolute, chapters, find_root
     from helpers.batch.progress import watcher_for
 
     root = find_root(Path.cwd())
@@ -312,7 +335,7 @@ def build(parameters: tuple, site: Path | None, as_json: bool, **options: object
         root,
         site=site,
         parameters=values,
-        options=_batch_options(**options, **cluster),
+        options=_batch_options(map(absolute, chapters(root)), **options, **cluster),
         say=lambda line: click.echo(line, err=as_json),
         watcher=watcher_for(sys.stderr),
         variants=variants,

@@ -13,7 +13,8 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 
 from helpers.batch.errors import UsageError
-from helpers.batch.worker import differences, fingerprint, processors
+from helpers.batch.execution import processors
+from helpers.batch.worker import differences, fingerprint
 
 THREADS = 4  # runs that one local worker process serves; each has a kernel of its own
 PATIENCE = "30s"  # until a scheduler answers, on a busy machine
@@ -77,6 +78,8 @@ def _local_cluster(options: ClusterOptions) -> Iterator["Client"]:  # noqa: F821
         "distributed.scheduler.work-stealing": False,  # runs are long; moving them gains nothing
         "distributed.worker.daemon": True,
         "distributed.admin.log-length": 0,
+        # One thread of linear algebra for each worker would be another answer than `run` gives.
+        "distributed.nanny.pre-spawn-environ": {"MALLOC_TRIM_THRESHOLD_": 65536},
         "distributed.scheduler.http.routes": [],  # it would tell every user of the machine
     }
     with (

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from helpers.batch.chapters import chapter_name, chapters
 from helpers.batch.errors import ExecutionError, ParameterError
-from helpers.batch.parameters import Value, read_parameters
+from helpers.batch.kinds import Value
+from helpers.batch.parameters import read_parameters
 from helpers.batch.records import read_records
 from helpers.batch.run import run_once
 from helpers.batch.store import Folder

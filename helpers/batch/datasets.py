@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from helpers.batch.errors import UsageError
-from helpers.batch.parameters import Value
+from helpers.batch.kinds import Value
+from helpers.batch.runs import Run
 
+DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
 LOAD = """\
 import json, sys
 from helpers import data
@@ -23,17 +25,23 @@ for name, size in json.loads(sys.argv[1]):
 
 
 def wanted_data(points: Iterable[Mapping[str, Value]]) -> list[tuple[str, int | None]]:
-    """Return the data sets, with sizes, that parameters name and that may not be there.
+    """Return the data sets of the book, with sizes, that parameters name and that may be missing.
 
     >>> wanted_data([{"dataset": "digits"}, {"dataset": "cifar10", "train_size": 100}])
     [('cifar10', 100)]
     """
     found = set()
     for parameters in points:
-        value, size = parameters.get("dataset", "digits"), parameters.get("train_size")
-        names = [*(parameters.get("datasets") or []), value]
-        found |= {(name, size) for name in names if (name, size) != ("digits", None)}
-    return sorted(found, key=str)
+        size = parameters.get("train_size")
+        if type(size) not in (int, type(None)):
+            continue  # the notebook's own, of another meaning
+        several = parameters.get("datasets")
+        names = [
+            parameters.get("dataset", "digits"),
+            *(several if isinstance(several, list) else []),
+        ]
+        found |= {(name, size) for name in names if name in DATASETS}
+    return sorted(found - {("digits", None)}, key=str)
 
 
 def complaint(wanted: Iterable[tuple[str, int | None]]) -> str:
@@ -53,27 +61,28 @@ def complaint(wanted: Iterable[tuple[str, int | None]]) -> str:
     return done.stderr.strip()[-2000:] if done.returncode else ""
 
 
-def check_data(points: Iterable[Mapping[str, Value]]) -> None:
-    """Make sure that the data that parameters name can be loaded here.
-
-    Args:
-        points: parameters by name, of each run.
+def check_data(runs: Iterable[Run]) -> None:
+    """Make sure that the data that runs name can be loaded here, if they load it by `helpers.data`.
 
     Raises:
         UsageError: It cannot; the message is that of `helpers.data`.
     """
-    wrong = complaint(wanted_data(points))
+    wrong = complaint(_wanted(runs))
     if wrong:
         raise UsageError(wrong)
 
 
-def check_data_on(client: "Client", points: Iterable[Mapping[str, Value]]) -> None:  # noqa: F821
+def _wanted(runs: Iterable[Run]) -> list[tuple[str, int | None]]:
+    return wanted_data(run.parameters for run in runs if run.loads_data)
+
+
+def check_data_on(client: "Client", runs: Iterable[Run]) -> None:  # noqa: F821
     """Make sure that the data can be loaded on every worker of a cluster.
 
     Raises:
         UsageError: It cannot; the message names the worker.
     """
-    wanted = wanted_data(points)
+    wanted = _wanted(runs)
     if not wanted:
         return
     workers = client.scheduler_info(n_workers=-1)["workers"]

@@ -3,6 +3,7 @@
 A notebook's failure is data. Only what was lost with the infrastructure is tried again.
 """
 
+import threading
 import time
 import uuid
 from collections import deque
@@ -15,6 +16,9 @@ from helpers.batch.cluster import slots
 from helpers.batch.errors import BatchError, InfrastructureError
 from helpers.batch.execution import Outcome, Request
 from helpers.batch.worker import Result, packages, perform
+
+GONE = 45.0  # seconds without any worker after which none is expected to come back
+LOOKS = 5.0  # seconds from one look at the workers to the next
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,21 @@ class _Flight:
         self._driver = packages()
         self._futures: dict[str, object] = {}
         self._completed = as_completed([], loop=client.loop)
+        self._over, self._deserted = threading.Event(), False
+        self._watch = threading.Thread(target=self._watch_workers, daemon=True)
+        self._watch.start()
+
+    def _watch_workers(self) -> None:
+        """Take everything back when there has been no worker for long: it would wait for ever."""
+        since = None
+        while not self._over.wait(LOOKS):
+            with suppress(Exception):  # no answer, of whatever kind: the scheduler may come back
+                missing = not self._client.scheduler_info(n_workers=-1)["workers"]
+                since = (since or time.monotonic()) if missing else None
+                if since is not None and time.monotonic() - since > GONE:
+                    self._deserted = True
+                    self._client.cancel(list(self._futures.values()), force=True)
+                    return
 
     @property
     def size(self) -> int:
@@ -115,10 +134,15 @@ class _Flight:
         """Wait for the next that ends, and let go of it at the cluster: else it could run again.
 
         Raises:
-            BatchError: The scheduler is gone.
+            BatchError: The scheduler is gone, or all workers are, for good.
         """
         future = next(self._completed)
         self._wait_for_scheduler()
+        if self._deserted and future.status == "cancelled":
+            raise BatchError(
+                f"all workers have been gone for {GONE:.0f} s; what has ended is kept. Start "
+                "workers, and type the same command again: it does the rest"
+            )
         key = self.keys.pop(future.key)
         del self._futures[future.key]
         with suppress(OSError):  # no answer: the next time will do
@@ -142,6 +166,7 @@ class _Flight:
 
     def cancel(self) -> None:
         """Take back what has not ended; workers then kill the kernels."""
+        self._over.set()
         if self._futures and self._client.status == "running":
             self._client.cancel(list(self._futures.values()), force=True)
         self._futures.clear()

@@ -20,6 +20,10 @@ class UnknownChapterError(UsageError):
     """No chapter of the book and no notebook has this name."""
 
 
+class AmbiguousChapterError(UnknownChapterError):
+    """Several chapters have this name."""
+
+
 class ParameterError(UsageError):
     """A parameter is not declared, mistyped or out of its range."""
 

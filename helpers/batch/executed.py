@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping
 
+ERROR_SIZE, TRACEBACK_SIZE = 1_000, 20_000  # characters; the notebook has all of them
 MARK = "papermill-error-cell-tag"  # of the cells by which papermill points at an error
 
 
@@ -65,10 +66,37 @@ def describe(notebook: Mapping) -> tuple[str, str] | None:
     if headings:
         place += f", section {headings[-1]!r}"
     errors = [output for output in cells[failed].outputs if output.output_type == "error"]
-    if not errors:  # as of one whose text is no Unicode
-        return f"{place}: an error that the kernel could not send", ""
-    said = f"{errors[-1].ename}: {errors[-1].evalue}".removesuffix(": ")
-    return _plain(f"{place}: {said}"), _plain("\n".join(errors[-1].traceback))
+    if not errors:
+        return f"{place}: {_said_on_stderr(cells[failed])}", ""
+    name, value = errors[-1].ename, errors[-1].evalue
+    said = f"{name}: {value}".removesuffix(": ")
+    if name == "SystemExit" and value in ("", "0"):
+        said = f"sys.exit({value}) ended the notebook: no cell after it has run"
+    return (
+        shortened(_plain(f"{place}: {said}"), ERROR_SIZE),
+        shortened(_plain("\n".join(errors[-1].traceback)), TRACEBACK_SIZE),
+    )
+
+
+def _said_on_stderr(cell: Mapping) -> str:
+    """Return why a cell failed that has no error, as IPython tells of a magic that is not there."""
+    texts = [output.text for output in cell.outputs if output.get("name") == "stderr"]
+    lines = _plain("".join(texts)).strip().splitlines()
+    if lines:
+        return shortened(lines[-1], ERROR_SIZE)
+    return "an error that the kernel could not send"  # as of one whose text is no Unicode
+
+
+def shortened(text: str, size: int) -> str:
+    """Return a text of at most that many characters and a remark; of a longer one both its ends.
+
+    >>> shortened("abcdefgh", 4)
+    'ab [... 4 characters left out ...] gh'
+    """
+    if len(text) <= size:
+        return text
+    left = f" [... {len(text) - size} characters left out ...] "
+    return text[: size // 2] + left + text[len(text) - size // 2 :]
 
 
 def _plain(text: str) -> str:

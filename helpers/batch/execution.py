@@ -17,12 +17,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from helpers.batch.chapters import source
 from helpers.batch.errors import ExecutionError, InfrastructureError
 from helpers.batch.executed import cell_seconds, describe, without_marks, written
+from helpers.batch.kinds import Value
+from helpers.batch.notebook import Notebook, read
 from helpers.batch.papermilling import import_papermill, register_engine
-from helpers.batch.parameters import Value
 
 TIMEOUT = 14_400.0  # seconds for one notebook; a chapter on the largest data set needs minutes
+LINGERING = 10  # seconds that what a notebook has begun may go on after its last cell
 SILENCE = 60  # seconds until output must have come when its cell has ended; a machine may be busy
 
 
@@ -36,10 +39,12 @@ class Request:
         parameters: validated values by name.
         folder: where the kernel works; where there is no such folder, in a new, empty one.
         timeout: seconds that the whole notebook may take.
-        kernel: "warm", "spawn", or "auto" for the better of those that the machine allows.
-        threads: threads of one TensorFlow operation; TensorFlow's own choice if not given.
-            `TF_NUM_INTRAOP_THREADS` in the environment counts more.
+        kernel: "warm", "spawn", or "auto" for the better of those that the machine allows. Where a
+            warm one would make a difference, an ordinary one serves.
+        threads: of linear algebra and of one TensorFlow operation; the libraries' own choice if
+            not given. Their variables in the environment count more.
         sources: digests of the files of `helpers` that the identity was computed from.
+        beside: those of files by their places seen from the folder; looked at where that is given.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Request:
     kernel: str = "auto"
     threads: int | None = None
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    beside: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Outcome:
         cell_seconds: what the cells took of it.
         error: what went wrong, in one or two lines; empty if nothing did.
         traceback: of the failing cell, without colours.
+        warning: what is to be said although nothing went wrong.
     """
 
     status: str
@@ -71,16 +78,19 @@ class Outcome:
     cell_seconds: float = 0.0
     error: str = ""
     traceback: str = field(default="", repr=False)
+    warning: str = ""
 
 
 def read_request(notebook: Path, **options: object) -> Request:
-    """Return the request to execute a notebook's file where it lies, without its outputs."""
-    content = json.loads(notebook.read_text("utf-8"))
-    for cell in content["cells"]:
-        if cell["cell_type"] == "code":
-            cell.update(outputs=[], execution_count=None)
-    options.setdefault("folder", str(notebook.resolve().parent))
-    return Request(notebook.stem, json.dumps(content), **options)
+    """Return the request to execute a notebook's file where it lies."""
+    return request_for(read(notebook), **options)
+
+
+def request_for(notebook: Notebook, **options: object) -> Request:
+    """Return the request to execute a notebook, in its folder unless another one is given."""
+    options.setdefault("name", notebook.name)
+    options.setdefault("folder", str(notebook.path.parent))
+    return Request(notebook=notebook.text, **options)
 
 
 def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> Outcome:
@@ -96,11 +106,10 @@ def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> O
     Raises:
         InfrastructureError: No kernel could be had, or the server of warm kernels died.
     """
-    from helpers.batch.kernels.managing import default_kind, warm_server
+    from helpers.batch.kernels.managing import warm_server
 
     started = time.monotonic()
-    kind = default_kind() if request.kernel == "auto" else request.kernel
-    server = warm_server() if kind == "warm" else None
+    server = warm_server() if _kind(request) == "warm" else None
     execution = _Execution(request, server, wanted)
     with _event_loop():
         status, error, traceback = execution.run()
@@ -111,7 +120,23 @@ def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> O
         cell_seconds(execution.notebook),
         error,
         traceback,
+        execution.warning,
     )
+
+
+def _kind(request: Request) -> str:
+    """Return the kind of the kernel; a warm one only where it makes no difference."""
+    from helpers.batch.kernels.choosing import default_kind, needs_ordinary
+
+    kind = default_kind() if request.kernel == "auto" else request.kernel
+    if kind == "spawn":
+        return kind
+    modules = [name for name in request.beside if request.folder and name.endswith(".py")]
+    cells = json.loads(request.notebook)["cells"]
+    codes = [source(cell) for cell in cells if cell["cell_type"] == "code"]
+    codes += [Path(request.folder, name).read_text("utf-8", "replace") for name in modules]
+    names = [name.partition("/")[0].removesuffix(".py") for name in modules]
+    return "spawn" if needs_ordinary(codes, names) else kind
 
 
 class _Execution:
@@ -123,7 +148,7 @@ class _Execution:
         self._request = request
         self._server = server
         self.notebook = self._papermill.iorw.nbformat.reads(request.notebook, as_version=4)
-        self._manager = None
+        self._manager = self._client = None
         self._expired = False
 
     def run(self) -> tuple[str, str, str]:
@@ -150,6 +175,8 @@ class _Execution:
             return "timeout", f"it took more than {self._request.timeout:g} s"
         if self._server is not None and not self._server.alive:
             raise InfrastructureError("the server of warm kernels died") from failure
+        if self._client is not None and self._client.fell_idle:
+            raise InfrastructureError("the kernel fell idle without a reply") from failure
         if isinstance(failure, CellTimeoutError):
             return "failed", "the kernel ended a cell and did not send the end of its output"
         if not isinstance(failure, DeadKernelError):  # it never answered
@@ -175,11 +202,20 @@ class _Execution:
             shutdown_kernel="immediate",
             start_timeout=int(PATIENCE),
             iopub_timeout=SILENCE,
+            silence=float(SILENCE),
+            patience=float(LINGERING),
         )
 
-    def _started(self, notebook: object) -> None:
+    def _started(self, notebook: object, client: object) -> None:
         """Keep what papermill fills: it is not to be had from the exceptions."""
-        self.notebook = notebook
+        self.notebook, self._client = notebook, client
+
+    @property
+    def warning(self) -> str:
+        """What is to be said of an execution that ended well."""
+        left = self._client.unfinished if self._client is not None else 0
+        when = f"still ran {LINGERING} s after the last cell: what they show later is lost"
+        return f"asyncio tasks {when} ({left})" if left else ""
 
     def _manager_class(self, sockets: Path) -> type:
         from helpers.batch.kernels.managing import KernelManager
@@ -194,7 +230,7 @@ class _Execution:
                 execution._manager = self
 
             def kernel_environment(self) -> dict[str, str]:
-                return _environment(execution._request.threads)
+                return _environment(execution._request)
 
         return Manager
 
@@ -269,8 +305,18 @@ def _kernel_folder(request: Request, server: object) -> Iterator[tuple[str, Path
         yield folder, Path(sockets)
 
 
-def _environment(threads: int | None) -> dict[str, str]:
-    limits = {} if threads is None else {"TF_NUM_INTRAOP_THREADS": str(threads)}
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _environment(request: Request) -> dict[str, str]:
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]
+    if "quiet.py" not in request.sources:  # which chooses for TensorFlow itself
+        names.append("TF_NUM_INTRAOP_THREADS")
+    limits = {} if request.threads is None else dict.fromkeys(names, str(request.threads))
     return {"TF_CPP_MIN_LOG_LEVEL": "3", **limits, **os.environ, "PYTHONUNBUFFERED": "1"}
 
 

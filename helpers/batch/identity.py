@@ -1,23 +1,28 @@
 """What makes two runs the same: a digest of all that a result depends on.
 
-That is the code cells, the parameters, the modules of `helpers` that the code imports, directly or
-not, the pinned versions, the data files, and what confirmed the claims of the code. Prose, captions
-and outputs are not part of it.
+That is the notebook's place, its code cells, the parameters, the modules that the code imports from
+`helpers` and from the notebook's folder, directly or not, the installed versions, the data files,
+what confirmed the claims of the code, and files that the user has named. Prose, captions, outputs
+and how a cell is shown are not part of it. What else a notebook reads cannot be known.
 """
 
-import ast
 import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from platform import python_version
 
 from helpers.batch.chapters import CHECKOUT, source, tags
-from helpers.batch.parameters import Value
+from helpers.batch.imported import imported_files, local_modules
+from helpers.batch.kinds import Value
 
 PACKAGE = CHECKOUT / "helpers"
+# Tags that change what is executed; all others say how a cell is shown.
+EXECUTION_TAGS = {"parameters", "raises-exception", "skip-execution"}
 
 
 def run_identity(
@@ -33,15 +38,27 @@ def run_identity(
     return with_parameters(notebook_identity(notebook, package=package), parameters)
 
 
-def notebook_identity(notebook: Mapping, *, package: Path = PACKAGE) -> str:
-    """Return the digest of what all runs of a notebook share: code, helpers, versions."""
+def notebook_identity(
+    notebook: Mapping, path: Path | None = None, *, package: Path = PACKAGE
+) -> str:
+    """Return the digest of what all runs of a notebook share: place, code, modules, versions.
+
+    Args:
+        notebook: the notebook's content.
+        path: its file. Two notebooks of equal code in two folders read two sets of files.
+        package: the folder of `helpers`.
+    """
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    code = [source(cell) for cell in cells]
+    beside = [] if path is None else local_modules(code, path.parent)
     return _digest_of(
         {
-            "code": [(source(cell), tags(cell)) for cell in cells],
+            "place": path and path.as_posix(),
+            "code": [(source(cell), sorted(EXECUTION_TAGS & set(tags(cell)))) for cell in cells],
             "helpers": imported_digests(notebook, package=package),
-            "versions": _pins(package.parent / "requirements.lock"),
-            "confirmed": confirmed_digests(map(source, cells), package.parent / "results"),
+            "beside": digests(beside, path.parent) if path else {},
+            "versions": installed_versions(),
+            "confirmed": confirmed_digests(code, package.parent / "results"),
         }
     )
 
@@ -58,10 +75,23 @@ def confirmed_digests(cells: Iterable[str], results: Path) -> dict[str, str]:
     return {file.name: digest(file) for file in files if f"{file.stem}-" in code}
 
 
-def with_parameters(identity: str, parameters: Mapping[str, Value]) -> str:
-    """Return the digest of the run that has these parameters, given its notebook's identity."""
-    data = data_digests(parameters)
-    return _digest_of({"notebook": identity, "parameters": dict(parameters), "data": data})
+def with_parameters(
+    identity: str, parameters: Mapping[str, Value], files: Mapping[str, str] | None = None
+) -> str:
+    """Return the digest of a run, given its notebook's identity.
+
+    Args:
+        identity: the notebook's.
+        parameters: the run's.
+        files: digests of further files on which it rests, by their names.
+    """
+    parts = {
+        "notebook": identity,
+        "parameters": dict(parameters),
+        "data": data_digests(parameters),
+        "files": dict(files or {}),
+    }
+    return _digest_of(parts)
 
 
 def _digest_of(parts: object) -> str:
@@ -71,15 +101,19 @@ def _digest_of(parts: object) -> str:
 def imported_digests(notebook: Mapping, *, package: Path = PACKAGE) -> dict[str, str]:
     """Return a digest of each file of `helpers` that the notebook's code makes Python read."""
     cells = [source(cell) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    files = imported_files(cells, package)
-    return {file.relative_to(package).as_posix(): digest(file) for file in files}
+    return digests(imported_files(cells, package), package)
 
 
-def changed(digests: Mapping[str, str], *, package: Path = PACKAGE) -> list[str]:
-    """Return the files of `helpers` that are missing or have another digest."""
-    files = {name: package / name for name in digests}
+def digests(files: Iterable[Path], folder: Path) -> dict[str, str]:
+    """Return the files' digests, by their places seen from a folder."""
+    return {Path(os.path.relpath(file, folder)).as_posix(): digest(file) for file in files}
+
+
+def changed(recorded: Mapping[str, str], folder: Path = PACKAGE) -> list[str]:
+    """Return the files of a folder that are missing or have another digest than was recorded."""
+    files = {name: folder / name for name in recorded}
     return [
-        name for name, file in files.items() if not file.is_file() or digest(file) != digests[name]
+        name for name, file in files.items() if not file.is_file() or digest(file) != recorded[name]
     ]
 
 
@@ -99,74 +133,20 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def imported_files(cells: Iterable[str], package: Path = PACKAGE) -> list[Path]:
-    """Return the files of `helpers` that code cells make Python read, directly or not.
-
-    Args:
-        cells: sources of code cells. Lines for IPython (`%`, `!`) are passed over; a cell that
-            cannot be read counts as importing everything.
-        package: the folder of `helpers`.
-
-    Returns:
-        Sorted paths: modules, and every file that is no module, such as a style sheet.
-    """
-    found: set[Path] = set()
-    waiting = [name for cell in cells for name in _imports(_plain(cell), package)]
-    while waiting:
-        for file in _files(waiting.pop(), package):
-            if file not in found:
-                found.add(file)
-                waiting += _imports(file.read_text("utf-8"), package)
-    if not found:
-        return []
-    assets = {file for file in package.rglob("*") if file.is_file() and _is_asset(file, package)}
-    return sorted(found | assets)
-
-
-def _is_asset(file: Path, package: Path) -> bool:
-    inside = file.relative_to(package).parts
-    # Compiled files have a passing name while they are being written.
-    return inside[0] != "batch" and "__pycache__" not in inside and file.suffix != ".py"
-
-
-def _plain(cell: str) -> str:
-    return "\n".join(line for line in cell.splitlines() if not re.match(r"\s*[%!]", line))
-
-
-def _imports(code: str, package: Path) -> set[str]:
-    """Return the dotted names below `helpers` that the code imports, wherever it does."""
-    try:
-        tree = ast.parse(code)
-    except SyntaxError:
-        modules = package.rglob("*.py")
-        return {".".join(("helpers", *file.relative_to(package).parts)) for file in modules}
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.split(".")[0] == "helpers"}
-
-
-def _files(name: str, package: Path) -> list[Path]:
-    """Return the modules that an import of a dotted name runs: packages on the way, then itself."""
-    files, folder = [package / "__init__.py"], package
-    for part in name.split(".")[1:]:
-        files += [folder / f"{part}.py", folder / part / "__init__.py"]
-        folder /= part
-    return [file for file in files if file.is_file()]
-
-
 @cache
-def _pins(lock: Path) -> list[str]:
-    """Return the pinned versions, or those installed where there is no lock file."""
-    if lock.is_file():
-        lines = lock.read_text("utf-8").splitlines()
-        return [line for line in lines if line and not line.lstrip().startswith("#")]
-    from importlib.metadata import distributions
+def installed_versions() -> list[str]:
+    """Return Python's version, and name and version of every installed distribution.
 
-    return sorted(f"{found.name}=={found.version}" for found in distributions())
+    The names of the folders that hold their metadata say it, which takes no time to read.
+    """
+    places = [Path(place) for place in sys.path if place and os.path.isdir(place)]
+    found = {
+        entry.name.removesuffix(".dist-info")
+        for place in places
+        for entry in os.scandir(place)
+        if entry.name.endswith(".dist-info")
+    }
+    return [f"python-{python_version()}", *sorted(found)]
 
 
 def data_digests(parameters: Mapping[str, Value]) -> dict[str, str]:
@@ -176,10 +156,13 @@ def data_digests(parameters: Mapping[str, Value]) -> dict[str, str]:
     """
     folder = os.environ.get("DNNBOOK_DATA")
     given = [parameters.get(name) for name in ("dataset", "datasets")]
-    names = {name for value in given for name in (value if isinstance(value, list) else [value])}
-    if not folder:
-        return {}
-    files = {name: Path(folder) / f"{name}.npz" for name in names if isinstance(name, str)}
+    names = {
+        name
+        for value in given
+        for name in (value if isinstance(value, list) else [value])
+        if isinstance(name, str) and re.fullmatch(r"\w+", name)
+    }
+    files = {name: Path(folder) / f"{name}.npz" for name in names} if folder else {}
     return {name: _stable_digest(file) for name, file in sorted(files.items()) if file.is_file()}
 
 

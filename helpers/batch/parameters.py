@@ -1,8 +1,8 @@
 """A notebook's declared parameters, and strict validation of what it is given.
 
-Parameters are declared by the cell tagged `parameters`, one `name = value  # comment` a line. It
-is parsed and never run. papermill itself only warns of an unknown name, and it injects a name as
-code, so nothing reaches it that `validate` has not passed.
+Parameters are declared by the cell tagged `parameters`, one `name = value  # comment` a line, with
+an annotation or without. It is parsed and never run. papermill itself only warns of an unknown
+name, and it injects a name as code, so nothing reaches it that `validate` has not passed.
 """
 
 import ast
@@ -12,23 +12,29 @@ import keyword
 import math
 import re
 import tokenize
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.batch.chapters import read_notebook, source, tags
+from helpers.batch.chapters import source, tags
 from helpers.batch.errors import NotebookError, ParameterError, nearest
-
-Scalar = bool | int | float | str | None
-Value = Scalar | list[Scalar]
-
-DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
-# Names that count something, so that their values are whole and at least 1.
-COUNTS = re.compile(
-    r"(^|_)(replicas|epochs|depth|width|length|(batch|train|valid|test)_size|"
-    r"n_\w+|layers|units|neurons|steps|repeats)s?$"
+from helpers.batch.kinds import (
+    ANYTHING,
+    SCALARS,
+    Kind,
+    MisfitError,
+    Value,
+    annotated_kind,
+    is_value,
+    kind_of,
+    literals,
+    parsed_kind,
 )
-SCALARS = {"int": int, "float": float, "str": str, "bool": bool}
+from helpers.batch.notebook import Notebook, read
+from helpers.batch.ranges import Range, declared_range, with_names
+
+PYTHON = {"None": None, "True": True, "False": False}  # as Python and papermill's `-p` have them
+TYPE = re.compile(r"type:\s*(?P<type>[^\s\[]+(?:\[[^#]*\])?)\s*(?P<rest>.*)")  # papermill's comment
 
 
 @dataclass(frozen=True)
@@ -39,24 +45,21 @@ class Parameter:
         name: an identifier.
         default: what the notebook uses when nothing is given.
         comment: what it means, the comment behind it.
+        kind: the kind of its values; told by the default and the comment if not given.
+        range: further conditions, that the comment declares if not given.
     """
 
     name: str
     default: Value
     comment: str = ""
+    kind: Kind = field(default=None, compare=False)
+    range: Range = field(default=None, compare=False)
 
-    @property
-    def types(self) -> tuple[type, ...]:
-        """Types that a value, or an element of a list, may have.
-
-        With a default of None the comment says it: `int`, `float` or `str` as words, else all.
-        """
-        example = self.default[0] if isinstance(self.default, list) else self.default
-        if example is not None:
-            return (type(example),)
-        words = set(re.findall(r"\w+", self.comment))
-        named = tuple(SCALARS[word] for word in ("int", "float", "str") if word in words)
-        return named or (int, float, str)
+    def __post_init__(self) -> None:
+        if self.kind is None:
+            object.__setattr__(self, "kind", _told_kind(self.default, self.comment))
+        if self.range is None:
+            object.__setattr__(self, "range", declared_range(self.comment, self.default))
 
     @property
     def type_name(self) -> str:
@@ -65,91 +68,159 @@ class Parameter:
         >>> Parameter("depths", [5, 10]).type_name
         'list of int'
         """
-        names = " or ".join(kind.__name__ for kind in self.types)
-        if isinstance(self.default, list):
-            return f"list of {names}"
-        return f"{names} or null" if self.default is None else names
+        return str(self.kind)
+
+
+def _told_kind(default: Value, comment: str) -> Kind:
+    """Return the kind that a default tells; beside None, words of the comment do: `int`, `list`."""
+    if default is not None:
+        return kind_of(default)
+    words = set(re.findall(r"\w+", comment))
+    named = Kind(tuple(kind for word, kind in SCALARS.items() if word in words))
+    if "list" in words:
+        named = Kind(items=named if named.scalars else ANYTHING)
+    return named | Kind(none=True) if named != Kind() else ANYTHING
 
 
 def read_parameters(notebook: Path) -> list[Parameter]:
-    """Return the parameters that the notebook declares, in their order.
+    """Return the parameters that a notebook's file declares, in their order.
 
     Raises:
-        NotebookError: No cell is tagged `parameters`, or it holds anything but literals.
+        NotebookError: The file is no notebook of Python, or its parameters are no literals.
     """
-    cells = [cell for cell in read_notebook(notebook)["cells"] if "parameters" in tags(cell)]
-    if len(cells) != 1:
+    return parameters_of(read(notebook))
+
+
+def parameters_of(notebook: Notebook) -> list[Parameter]:
+    """Return the parameters that a notebook declares; none if no cell is tagged `parameters`.
+
+    Raises:
+        NotebookError: Several cells are tagged, or one holds anything but literals.
+    """
+    cells = [cell for cell in notebook.content["cells"] if "parameters" in tags(cell)]
+    file = notebook.path.name
+    if len(cells) > 1:
         raise NotebookError(
-            f"{notebook.name} must have one cell tagged `parameters`. Received: {len(cells)}"
+            f"{file} must have at most one cell tagged `parameters`. Received: {len(cells)}"
         )
     try:
-        return parse_parameters(source(cells[0]))
+        return parse_parameters(source(cells[0])) if cells else []
     except ValueError as error:
-        raise NotebookError(f"{notebook.name}: {error}") from error
+        lines = str(error).splitlines()
+        raise NotebookError("\n".join(f"{file}: {line}" for line in lines)) from error
 
 
 def parse_parameters(code: str) -> list[Parameter]:
     """Return the parameters that a cell's source declares.
 
-    >>> parse_parameters("replicas = 8  # independent trainings")
-    [Parameter(name='replicas', default=8, comment='independent trainings')]
+    >>> parse_parameters("replicas: int = 8  # independent trainings")
+    [Parameter(name='replicas', default=8, comment='independent trainings', ...)]
 
     Raises:
-        ValueError: A line is not `name = literal`, or a name stands twice.
+        ValueError: A statement is not `name = literal`, or a name stands twice. The message has a
+            line for each.
     """
     try:
         statements = ast.parse(code).body
-    except SyntaxError as error:
+    except (SyntaxError, ValueError) as error:
         raise ValueError(f"parameters must be Python. Received: {error}") from error
-    comments = _comments(code)
+    comments, mistakes = _comments(code), []
     parameters: dict[str, Parameter] = {}
     for statement in statements:
-        text = ast.get_source_segment(code, statement)
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)]) if name not in parameters:
-                default = _literal(statement.value, text)
-            case _:
-                raise ValueError(f"parameters must be `name = literal`, once. Received: {text}")
-        parameters[name] = Parameter(name, default, comments.get(statement.end_lineno, ""))
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            continue  # a text that explains
+        try:
+            found = _declared(statement, comments.get(statement.end_lineno, ""))
+            if found.name in parameters:
+                raise ValueError
+            parameters[found.name] = found
+        except ValueError:
+            text = " ".join(ast.get_source_segment(code, statement).split())
+            mistakes.append(
+                f"line {statement.lineno}: parameters must be `name = literal`, once. "
+                f"Received: {text}"
+            )
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
     return list(parameters.values())
 
 
-def _literal(node: ast.expr, text: str) -> Value:
+def _declared(statement: ast.stmt, comment: str) -> Parameter:
+    """Return what a statement declares; raise a ValueError if it declares nothing."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            annotation = None
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+            annotation = statement.annotation
+        case _:
+            raise ValueError
+    default = ast.literal_eval(value)
+    if not is_value(default):
+        raise ValueError
+    kind = None if annotation is None else annotated_kind(annotation)
+    typed = TYPE.match(comment)
+    if typed and kind is None:
+        kind, comment = parsed_kind(typed["type"]), typed["rest"]
+    if kind is not None:
+        kind = kind if _fits(kind, default) else kind | kind_of(default)
+    declared = Parameter(name, default, comment, kind)
+    if annotation is None:
+        return declared
+    words = [text for text in _texts(annotation) if text not in literals(annotation)]
+    range_ = declared_range(", ".join([*words, comment]), default)
+    return Parameter(name, default, comment, kind, with_names(range_, literals(annotation)))
+
+
+def _fits(kind: Kind, value: Value) -> bool:
     try:
-        value = ast.literal_eval(node)
-    except ValueError:
-        value = ()
-    elements = value if isinstance(value, list) and value else [value]
-    if not all(element is None or type(element) in SCALARS.values() for element in elements):
-        raise ValueError(f"defaults must be scalars or lists of them. Received: {text}")
-    return value
+        kind.convert(value)
+    except MisfitError:
+        return False
+    return True
+
+
+def _texts(annotation: ast.expr) -> Iterator[str]:
+    """Give the texts in an annotation, as in `Annotated[int, "at least 2"]`."""
+    for node in ast.walk(annotation):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def _comments(code: str) -> dict[int, str]:
-    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
-    return {
-        token.start[0]: token.string.lstrip("# ").rstrip()
-        for token in tokens
-        if token.type == tokenize.COMMENT
-    }
+    """Return the comments by the last line of what they stand behind or, else, right above."""
+    tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    comments = [token for token in tokens if token.type == tokenize.COMMENT]
+    texts = {token.start[0]: token.string.lstrip("# ").rstrip() for token in comments}
+    alone = {token.start[0] for token in comments if token.line.lstrip().startswith("#")}
+    found = {line: text for line, text in texts.items() if line not in alone}
+    for statement in ast.parse(code).body:
+        line = first = statement.lineno
+        while line - 1 in alone:
+            line -= 1
+        above = " ".join(texts[number] for number in range(line, first))
+        found.setdefault(statement.end_lineno, above)
+    return found
 
 
 def parse_value(text: str) -> Value:
-    """Return what a VALUE of the command line means: a JSON scalar or list, else a string.
+    """Return what a VALUE of the command line means: JSON, what Python writes, else a text.
 
-    >>> [parse_value(text) for text in ("8", "1e-3", "[1, 2]", "null", "digits")]
-    [8, 0.001, [1, 2], None, 'digits']
-
-    Raises:
-        ParameterError: It is a JSON object.
+    >>> [parse_value(text) for text in ("8", "1e-3", "(1, 2)", "null", "None", "digits")]
+    [8, 0.001, [1, 2], None, None, 'digits']
     """
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):  # RecursionError: ten thousand brackets
-        return text
-    if isinstance(value, dict):
-        raise ParameterError(f"VALUE must be a scalar or a list. Received: {text}")
-    return value
+        pass
+    if text in PYTHON:
+        return PYTHON[text]
+    if text[:1] in "([{":
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            return text
+        return json.loads(json.dumps(value)) if is_value(value) else text
+    return text
 
 
 def validate(given: Mapping[str, Value], declared: Iterable[Parameter]) -> dict[str, Value]:
@@ -168,39 +239,56 @@ def validate(given: Mapping[str, Value], declared: Iterable[Parameter]) -> dict[
     known = {parameter.name: parameter for parameter in declared}
     for name in given:
         if name not in known or not name.isidentifier() or keyword.iskeyword(name):
-            raise ParameterError(
-                f"NAME must be a declared parameter. Received: {name}. {nearest(name, known)}"
-            )
+            hint = nearest(name, known) if known else "No cell is tagged `parameters`."
+            raise ParameterError(f"NAME must be a declared parameter. Received: {name}. {hint}")
     return {name: _checked(known[name], value) for name, value in given.items()}
 
 
 def _checked(parameter: Parameter, value: Value) -> Value:
     """Return the value of one parameter, converted where nothing is lost, or raise."""
-    if not isinstance(parameter.default, list):
-        return _scalar(parameter, value, value)
-    if not isinstance(value, list) or not value:
-        _refuse(parameter, f"must be a {parameter.type_name} and not empty", value)
-    return [_scalar(parameter, element, value) for element in value]
+    try:
+        converted = parameter.kind.convert(value)
+    except MisfitError:
+        _refuse(parameter, f"must be {parameter.kind}", value, _advice(parameter, value))
+    for part in _parts(converted):
+        if isinstance(part, float) and not math.isfinite(part):
+            _refuse(parameter, "must be finite", value)
+        if isinstance(part, str) and not part.isascii() and not _is_unicode(part):
+            _refuse(parameter, "must be Unicode text", value)
+    rule, hint = parameter.range.complaint(converted)
+    if rule:
+        _refuse(parameter, rule, value, hint)
+    return converted
 
 
-def _scalar(parameter: Parameter, element: Scalar, value: Value) -> Scalar:
-    if element is None and parameter.default is None:
-        return None
-    if type(element) is int and parameter.types == (float,):
-        element = float(element) if abs(element) < 2**1023 else math.inf
-    if type(element) not in parameter.types:
-        _refuse(parameter, f"must be {parameter.type_name}", value)
-    if isinstance(element, float) and not math.isfinite(element):
-        _refuse(parameter, "must be finite", value)
-    if isinstance(element, str) and not element.isprintable():
-        _refuse(parameter, "must be printable text", value)
-    if isinstance(element, int | float) and COUNTS.search(parameter.name) and element < 1:
-        _refuse(parameter, "must be at least 1", value)
-    if parameter.name == "seed" and isinstance(element, int) and not 0 <= element < 2**32:
-        _refuse(parameter, "must be in [0, 2**32)", value)
-    if parameter.name in ("dataset", "datasets") and element not in DATASETS:
-        _refuse(parameter, "must be a known data set", value, nearest(str(element), DATASETS))
-    return element
+def _parts(value: Value) -> Iterator[Value]:
+    """Give all scalars, and all keys, that a value holds."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if not isinstance(value, list | tuple):
+        yield value
+        return
+    for element in value:
+        yield from _parts(element)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half of a pair
+        return False
+    return True
+
+
+def _advice(parameter: Parameter, value: Value) -> str:
+    """Say how to write what was probably meant."""
+    if str in parameter.kind.scalars and not isinstance(value, str | list | dict):
+        text = "None" if value is None else json.dumps(value)
+        return f"A text that looks like something else is quoted: '\"{text}\"' on the command line."
+    if isinstance(value, str) and bool in parameter.kind.scalars:
+        return "Write true or false."
+    return ""
 
 
 def _refuse(parameter: Parameter, rule: str, value: Value, hint: str = "") -> None:

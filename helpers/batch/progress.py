@@ -6,6 +6,12 @@ from typing import TextIO
 
 from typing_extensions import override
 
+# What a kept result is known to rest on, and what to do where it rests on more.
+KNOWN = (
+    "(same code, modules, versions and parameters; what else a notebook reads is not known: a "
+    "grid names it under `files`, --again CHAPTER runs it anew)"
+)
+
 
 class Watcher:
     """Is told how a batch goes; this one does not listen."""
@@ -35,14 +41,15 @@ class Lines(Watcher):
     def begin(self, total: int, kept: int) -> None:
         self._total, self._kept = total, kept
         if kept:
-            self._say(f"{kept} of {total} runs are there already")
+            self._say(f"{kept} of {total} runs are there already {KNOWN}")
 
     @override
     def ended(self, result: Mapping, running: int) -> None:
         self._ended += 1
         count = f"[{self._kept + self._ended}/{self._total}]"
         line = f"{count} {result['status']} {result['id']} in {result['seconds']:.1f} s"
-        self._say(line + (f": {result['error']}" if result["error"] else ""))
+        said = result["error"] or result.get("warning")
+        self._say(line + (f": {said}" if said else ""))
 
 
 class Bar(Watcher):
@@ -69,6 +76,8 @@ class Bar(Watcher):
     @override
     def begin(self, total: int, kept: int) -> None:
         self._bar.start()
+        if kept:
+            self._bar.console.print(f"{kept} of {total} runs are there already {KNOWN}")
         self._task = self._bar.add_task("", total=total, running=0, failed=0, completed=kept)
 
     @override

@@ -84,6 +84,12 @@ def sphinx_configuration(source: Path) -> dict:
     settings.pop("comments_config", None)
     settings["external_toc_path"] = (source / "_toc.yml").as_posix()
     settings["nitpicky"] = True
+    # Chapters have been executed; pages in Markdown that hold code are the renderer's to execute.
+    excluded = settings.get("nb_execution_excludepatterns") or []
+    settings["nb_execution_excludepatterns"] = [*excluded, "*.ipynb"]
+    # Else a picture that a tag of HTML names is not part of the site.
+    extensions = settings.get("myst_enable_extensions") or []
+    settings["myst_enable_extensions"] = sorted({*extensions, "html_image"})
     return settings
 
 
@@ -135,7 +141,8 @@ def render(source: Path, site: Path, *, doctrees: Path) -> None:
                 status=None, warning=sys.stdout, freshenv=True,
                 warningiserror=True, keep_going=True,
             )  # fmt: skip
-            app.connect("autodoc-process-docstring", _escape_docstring, priority=100)
+            if "autodoc-process-docstring" in app.events.events:  # the book uses autodoc
+                app.connect("autodoc-process-docstring", _escape_docstring, priority=100)
             known = app.config.values
             _refuse_unknown(_below("sphinx/config", own), _below("sphinx/config", known))
             app.build(force_all=True)

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers.batch.datasets import check_data
-from helpers.batch.execution import TIMEOUT, execute, read_request
-from helpers.batch.parameters import Value, read_parameters, validate
-from helpers.batch.runs import make_run, result_of, this_worker
+from helpers.batch.execution import TIMEOUT, execute, processors, request_for
+from helpers.batch.kinds import Value
+from helpers.batch.notebook import read
+from helpers.batch.parameters import parameters_of, validate
+from helpers.batch.runs import make_runs, result_of, this_worker
 from helpers.batch.store import Folder
 
 
@@ -33,12 +35,20 @@ def run_once(
     Raises:
         UsageError: The request is wrong; nothing has run.
     """
-    run = make_run(notebook, validate(parameters, read_parameters(notebook)))
-    check_data([run.parameters])
+    source = read(notebook)
+    (run,) = make_runs([(source, validate(parameters, parameters_of(source)))])
+    check_data([run])
     store = Folder(folder)
     store.make()
     started = datetime.now(UTC)
-    request = read_request(notebook, parameters=dict(run.given), timeout=timeout, kernel="spawn")
+    request = request_for(
+        run.notebook,
+        parameters=run.given,
+        timeout=timeout,
+        kernel="spawn",
+        threads=processors(),
+        sources=run.sources,
+    )
     outcome = execute(request)
     store.write_text(f"{run.id}.ipynb", outcome.notebook)
     result = result_of(run, outcome, started=started, worker=this_worker())

@@ -4,13 +4,13 @@ A worker needs this package and nothing else; it shares no disk with the driver.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from helpers.batch.errors import InfrastructureError
-from helpers.batch.execution import Outcome, Request, execute
+from helpers.batch.execution import Outcome, Request, execute, processors
 from helpers.batch.identity import PACKAGE, changed
 from helpers.batch.runs import this_worker, versions
 
@@ -82,6 +82,9 @@ def perform(request: Request, *, driver: Mapping[str, str], slots: Mapping[str, 
             f"worker {this_worker()} has other sources than the batch began with: "
             f"helpers/{', helpers/'.join(files)}"
         )
+    moved = changed(request.beside, Path(request.folder)) if request.folder else []
+    if moved:
+        raise InfrastructureError(f"changed since the batch began: {', '.join(moved)}")
     from distributed import get_worker
     from distributed.comm import get_address_host
 
@@ -91,13 +94,6 @@ def perform(request: Request, *, driver: Mapping[str, str], slots: Mapping[str, 
     threads = max(1, processors() // at_a_time)
     outcome = execute(replace(request, threads=threads), wanted=_is_wanted(worker))
     return Result(outcome, started, this_worker(), versions())
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _is_wanted(worker: object) -> Callable[[], bool]:

@@ -1,22 +1,31 @@
 """Checks what a grid says against what the notebooks declare; notes every mistake."""
 
+import glob
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.batch.chapters import chapter_name, chapters, find_chapter
-from helpers.batch.errors import NotebookError, ParameterError, UnknownChapterError, nearest
+from helpers.batch.chapters import SUFFIXES, absolute, chapter_name, chapters, find_in_book
+from helpers.batch.errors import (
+    AmbiguousChapterError,
+    NotebookError,
+    ParameterError,
+    UnknownChapterError,
+    nearest,
+)
 from helpers.batch.grid.file import GridFile, received
 from helpers.batch.grid.schema import ALL
-from helpers.batch.parameters import Parameter, Value, read_parameters, validate
+from helpers.batch.kinds import Value
+from helpers.batch.notebook import Notebook, read
+from helpers.batch.parameters import Parameter, parameters_of, validate
 
 
 @dataclass(frozen=True)
 class Chapter:
     """A notebook, what it declares, and the grid's parameters that it takes: swept and fixed."""
 
-    notebook: Path
+    notebook: Notebook
     declared: dict[str, Parameter]
     axes: dict[str, list[Value]]
     fixed: dict[str, Value]
@@ -37,7 +46,7 @@ class Rule:
 def read_chapters(file: GridFile, *, root: Path) -> dict[Path, Chapter]:
     """Return the chapters of the grid that exist and take what it gives them; note the others."""
     if file.grid.chapters == [ALL]:
-        found = [(notebook.resolve(), ("chapters",)) for notebook in chapters(root)]
+        found = [(absolute(notebook), ("chapters",)) for notebook in chapters(root)]
     else:
         places = [("chapters", number) for number in range(len(file.grid.chapters))]
         texts = zip(file.grid.chapters, places, strict=True)
@@ -57,26 +66,43 @@ def read_chapters(file: GridFile, *, root: Path) -> dict[Path, Chapter]:
     return known
 
 
+def read_files(file: GridFile) -> list[Path]:
+    """Return the files that the grid names, seen from its own place; note names without a file."""
+    found, folder = [], file.path.parent
+    for number, text in enumerate(file.grid.files):
+        names = [text, *sorted(glob.glob(text, root_dir=folder, recursive=True))]
+        matches = [folder / name for name in names if os.path.isfile(folder / name)]
+        if not matches:
+            rule = "must be a file, or a pattern of files, seen from the grid file"
+            file.complain(f"each entry of `files` {rule}. {received(text)}", "files", number)
+        found += matches
+    return list(dict.fromkeys(found))
+
+
 def _find(file: GridFile, text: str, *place: str | int, root: Path) -> Path | None:
     """Return the notebook that a text means; note the mistake if there is none."""
     beside = file.path.parent / text
-    if text.endswith(".ipynb") and os.path.isfile(beside):  # Path.is_file fails on a long name
-        return beside.resolve()
-    try:  # without the suffix: else a file of the current folder would count
-        return find_chapter(text.removesuffix(".ipynb"), root=root).resolve()
+    if text.endswith(SUFFIXES) and os.path.isfile(beside):  # Path.is_file fails on a long name
+        return absolute(beside)
+    try:
+        return absolute(find_in_book(text, root=root))
+    except AmbiguousChapterError as error:
+        file.complain(str(error), *place)
     except UnknownChapterError:
-        names = [chapter_name(notebook) for notebook in chapters(root)]
+        has_book = (root / "_toc.yml").is_file()
+        names = [chapter_name(notebook) for notebook in chapters(root)] if has_book else []
         hint = nearest(chapter_name(Path(text)), names)
         rule = "must be a chapter's name or number, or a notebook's path from the grid file"
         subject = "`chapter`" if place[-1] == "chapter" else "each entry of `chapters`"
         file.complain(f"{subject} {rule}. {received(text)}. {hint}", *place)
-        return None
+    return None
 
 
-def _read(file: GridFile, notebook: Path, given: dict, *place: str | int) -> Chapter | None:
+def _read(file: GridFile, path: Path, given: dict, *place: str | int) -> Chapter | None:
     """Return a chapter with what it takes of the given parameters; note what is wrong."""
     try:
-        declared = {parameter.name: parameter for parameter in read_parameters(notebook)}
+        notebook = read(path)
+        declared = {parameter.name: parameter for parameter in parameters_of(notebook)}
     except NotebookError as error:
         file.complain(str(error), *place)
         return None

@@ -181,6 +181,8 @@ class Reading:
         return data
 
     def _scalar(self, node: yaml.ScalarNode) -> object:
+        if node.value == "None" and node.style is None:  # what Python writes; quoted, it is a text
+            return None
         try:
             value = self.loader.construct_object(node)
         except (ValueError, KeyError):

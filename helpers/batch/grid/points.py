@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers.batch.chapters import chapter_name
-from helpers.batch.grid.checks import Chapter, Rule, check_entry, read_chapters
+from helpers.batch.grid.checks import Chapter, Rule, check_entry, read_chapters, read_files
 from helpers.batch.grid.file import GridFile, received
 from helpers.batch.grid.schema import open_grid
-from helpers.batch.parameters import Value
+from helpers.batch.kinds import Value
+from helpers.batch.notebook import Notebook
 
 RUN_LIMIT = 10_000
 
@@ -32,12 +33,12 @@ class Point:
     """One run that a grid asks for.
 
     Attributes:
-        notebook: absolute path.
+        notebook: as it was read when the grid was checked.
         given: what the grid says for this notebook, validated.
         parameters: every parameter of the notebook, the given ones over the defaults.
     """
 
-    notebook: Path
+    notebook: Notebook
     given: dict[str, Value]
     parameters: dict[str, Value]
 
@@ -50,11 +51,13 @@ class Plan:
         name: the grid file's name without its suffix.
         points: the runs in their order, no two of them equal.
         merged: how many more there would be if equal ones ran separately.
+        files: what else all results rest on.
     """
 
     name: str
     points: list[Point]
     merged: int
+    files: list[Path]
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ def plan(path: Path, *, root: Path) -> Plan:
         ]
         for kind in ("exclude", "include")
     )
+    files = read_files(file)
     file.require()
     combinations = _combinations(file, list(known.values()))
     combinations = _include(_exclude(file, combinations, excludes), includes)
@@ -102,7 +106,7 @@ def plan(path: Path, *, root: Path) -> Plan:
     _check_seeds(file, points)
     points = [copy for point in points for copy in replicated(point, file.grid.replicates)]
     kept = merged(points)
-    return Plan(path.stem, kept, len(points) - len(kept))
+    return Plan(path.stem, kept, len(points) - len(kept), files)
 
 
 def _check_count(file: GridFile, count: int) -> None:
@@ -119,7 +123,7 @@ def _check_seeds(file: GridFile, points: list[Point]) -> None:
     """Note the chapters that cannot be repeated with other seeds."""
     last = (file.grid.replicates - 1) * SEED_STEP
     for point in points if last else []:
-        name, seed = chapter_name(point.notebook), point.parameters.get("seed")
+        name, seed = chapter_name(point.notebook.path), point.parameters.get("seed")
         if type(seed) is not int:
             rule = f"above 1 needs a parameter `seed` that is a whole number; {name} has none"
             file.complain(f"`replicates` {rule}. {received(file.grid.replicates)}", "replicates")
@@ -193,7 +197,8 @@ def _point(combination: _Combination) -> Point:
 def replicated(point: Point, count: int) -> list[Point]:
     """Return a point as often as asked for, each time with a seed of its own.
 
-    >>> point = Point(Path("a.ipynb"), {"depth": 5}, {"depth": 5, "seed": 42})
+    >>> notebook = Notebook(Path("a.ipynb"), {})
+    >>> point = Point(notebook, {"depth": 5}, {"depth": 5, "seed": 42})
     >>> [copy.given for copy in replicated(point, 2)]
     [{'depth': 5}, {'depth': 5, 'seed': 10042}]
     """
@@ -207,13 +212,13 @@ def replicated(point: Point, count: int) -> list[Point]:
 def merged(points: Iterable[Point]) -> list[Point]:
     """Return the points without those that equal an earlier one, whatever they were given.
 
-    >>> path = Path("a.ipynb")
-    >>> len(merged([Point(path, {}, {"depth": 5}), Point(path, {"depth": 5}, {"depth": 5})]))
+    >>> notebook, given = Notebook(Path("a.ipynb"), {}), {"depth": 5}
+    >>> len(merged([Point(notebook, {}, given), Point(notebook, given, given)]))
     1
     """
     first: dict[tuple[Path, str], Point] = {}
     for point in points:
         # As text, for in Python True equals 1, and lists are no keys.
-        key = point.notebook, json.dumps(point.parameters, sort_keys=True)
+        key = point.notebook.path, json.dumps(point.parameters, sort_keys=True)
         first.setdefault(key, point)
     return list(first.values())

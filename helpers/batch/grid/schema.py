@@ -60,6 +60,7 @@ class Grid(BaseModel):
     parameters: dict[str, Annotated[Any, AfterValidator(_not_empty)]] = {}
     exclude: list[Annotated[Entry, Field(strict=False)]] = []
     include: list[Annotated[Entry, Field(strict=False)]] = []
+    files: list[str] = []
     replicates: int = Field(default=1, ge=1, le=1000)
 
 
@@ -117,6 +118,7 @@ def _follow_schema(file: GridFile, data: dict) -> None:
 
 RULES = {
     "list_type": "must be a list",
+    "string_type": "must be text",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "int_type": "must be a whole number",

@@ -164,6 +164,7 @@ def run_kernel(request: dict) -> None:
     # What a notebook's own import of it sets in the environment, it sets in an ordinary kernel.
     sys.modules.pop("helpers.quiet", None)
     _choose_backend()
+    _limit_threads()
     _reseed()
     from ipykernel.kernelapp import IPKernelApp
 
@@ -177,6 +178,16 @@ def _choose_backend() -> None:
 
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     matplotlib.rcParams["backend"] = os.environ["MPLBACKEND"]
+
+
+def _limit_threads() -> None:
+    # The libraries of linear algebra have read the variables in the server's environment.
+    from threadpoolctl import threadpool_limits
+
+    cores = len(os.sched_getaffinity(0))
+    wanted = [os.environ.get(name, "") for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")]
+    blas, openmp = (int(text) if text.isdecimal() and int(text) else cores for text in wanted)
+    threadpool_limits({"blas": blas, "openmp": openmp})
 
 
 def _reseed() -> None:

@@ -30,13 +30,6 @@ PATIENCE = 600.0  # seconds that a server or a kernel may take to start, on a bu
 SERVER = "helpers.batch.kernels.forkserver"
 
 
-def default_kind() -> str:
-    """Return "warm" where forking is safe: on Linux, as long as no GPU is used."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    gpu = not hidden and any(Path("/dev").glob("nvidia[0-9]*"))
-    return "warm" if sys.platform == "linux" and not gpu else "spawn"
-
-
 def socket_place() -> str | None:
     """Return where folders for sockets go, whose paths must be shorter than 100 characters."""
     long = len(tempfile.gettempdir()) > 60 and os.path.isdir("/tmp")

@@ -23,6 +23,7 @@ NAME_OF = {"claim": "id", "figure": "name"}
 FIELDS = {
     "error": "",
     "traceback": "",
+    "warning": "",
     "started": "",
     "seconds": 0.0,
     "cell_seconds": 0.0,
@@ -40,6 +41,7 @@ class Collection:
     Attributes:
         runs: in the order of the plan. Each has what `run.json` says, with only the records that
             are claims or figures; a run without a readable `run.json` has the status `missing`.
+            Two notebooks of one name have different `chapter`s here.
         left_out: how many other results lie in the folder.
         created: when the batch was started last, as text.
         grid: the name of the grid.
@@ -64,7 +66,35 @@ def collect(store: Store) -> Collection:
     with ThreadPoolExecutor(READERS) as pool:
         runs = list(pool.map(lambda planned: _read_run(store, planned), plan["runs"]))
     left_out = _count_others(store, {run["id"] for run in runs})
+    names = _told_apart({(run["chapter"], run["notebook"]) for run in runs})
+    runs = [run | {"chapter": names[run["chapter"], run["notebook"]]} for run in runs]
     return Collection(runs, left_out, _text(plan.get("created")), _text(plan.get("grid")))
+
+
+def _told_apart(notebooks: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return a name for each notebook, given by its name and place.
+
+    It is its own name, with as many of its folders in front as no other of that name has.
+
+    >>> _told_apart({("a", "/x/north/a.ipynb"), ("a", "/x/south/a.ipynb"), ("b", "/x/b.ipynb")})[
+    ...     "a", "/x/north/a.ipynb"]
+    'north/a'
+    """
+    found = {}
+    for name, place in notebooks:
+        folders = place.split("/")[:-1]
+        others = [
+            other.split("/")[:-1] for own, other in notebooks if own == name != other != place
+        ]
+        shared = [_common_end(folders, other) for other in others]
+        front = folders[len(folders) - 1 - max(shared) :] if shared else []
+        found[name, place] = "/".join([*front, name])
+    return found
+
+
+def _common_end(one: list[str], other: list[str]) -> int:
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _read_plan(store: Store) -> dict:
@@ -92,6 +122,7 @@ def _read_run(store: Store, planned: Mapping) -> dict:
         "id": planned["id"],
         "identity": _text(planned.get("identity")),
         "chapter": _clean(planned["chapter"]),
+        "notebook": _text(planned.get("notebook")),
         "given": _clean(planned.get("given", {}), str),
         "parameters": _clean(planned["parameters"], str),
     }

@@ -35,8 +35,9 @@ def runs_table(collection: Collection) -> "pandas.DataFrame":
     import pandas
 
     runs = collection.runs
-    names = ("id", "chapter", "status", "error", "seconds", "cell_seconds", "started")
-    columns = {name: [run[name] for run in runs] for name in (*names, "worker", "attempts")}
+    names = ("id", "chapter", "notebook", "status", "error", "warning", "seconds", "cell_seconds")
+    more = ("started", "worker", "attempts")
+    columns = {name: [run[name] for run in runs] for name in (*names, *more)}
     columns |= _expanded("p", [run["parameters"] for run in runs])
     columns |= _expanded("v", [run["versions"] for run in runs])
     table = _frame(columns)
@@ -55,7 +56,7 @@ def records_table(collection: Collection) -> "pandas.DataFrame":
     runs = runs_table(collection).rename(columns={"id": "run"})
     names = [name for name in runs.columns if name.startswith("p.")]
     pairs = [(k, record) for k, run in enumerate(collection.runs) for record in run["records"]]
-    table = runs[["run", "chapter", "status", *names]].take([k for k, _ in pairs])
+    table = runs[["run", "chapter", "notebook", "status", *names]].take([k for k, _ in pairs])
     records = [record for _, record in pairs]
     columns = {
         "kind": [record["kind"] for record in records],
@@ -149,11 +150,13 @@ class Row:
     Attributes:
         chapter: where it was measured.
         id: the claim's.
+        label: the id, with the chapter if another one has a claim of this id.
         cells: for each column the runs that measured it, each with its record.
     """
 
     chapter: str
     id: str
+    label: str
     cells: list[list[tuple[dict, dict]]] = field(default_factory=list)
 
     def all(self) -> Iterator[tuple[dict, dict]]:
@@ -170,15 +173,26 @@ def claim_rows(collection: Collection, by: str | None) -> list[Row]:
     """
     values = distinct(collection)[by]
     place = {value_key(value): index for index, value in enumerate(values)}
+    ids = Counter(id for _, id in {(c, r["id"]) for c, r in _claims(collection)})
     rows: dict[str, dict[str, Row]] = {}
     for run in collection.runs:
         column = place[value_key(value_of(run, by))]
         claims = rows.setdefault(run["chapter"], {})
         for record in run["records"]:
             if record["kind"] == "claim":
-                new = Row(run["chapter"], record["id"], [[] for _ in values])
-                claims.setdefault(record["id"], new).cells[column].append((run, record))
+                id = record["id"]
+                label = f"{id} ({run['chapter']})" if ids[id] > 1 else id
+                new = Row(run["chapter"], id, label, [[] for _ in values])
+                claims.setdefault(id, new).cells[column].append((run, record))
     return [row for claims in rows.values() for row in claims.values()]
+
+
+def _claims(collection: Collection) -> Iterator[tuple[str, Mapping]]:
+    """Give each claim's record with the chapter that states it."""
+    for run in collection.runs:
+        for record in run["records"]:
+            if record["kind"] == "claim":
+                yield run["chapter"], record
 
 
 def verdict_counts(found: Iterable[tuple[dict, dict]]) -> dict[str, int]:
@@ -207,7 +221,7 @@ def claims_matrix(collection: Collection, by: str = "dataset") -> "pandas.DataFr
     by = columns_of(collection, by)
     rows = claim_rows(collection, by)
     columns = pandas.Index(map(_label, distinct(collection)[by]), dtype=object, name=by)
-    index = pandas.Index([row.id for row in rows], dtype=object, name="claim")
+    index = pandas.Index([row.label for row in rows], dtype=object, name="claim")
     cells = [[_cell_text(cell) for cell in row.cells] for row in rows]
     return pandas.DataFrame(cells, index=index, columns=columns, dtype=object)
 

@@ -94,7 +94,7 @@ def _matrix_lines(collection: Collection, by: str | None) -> list[str]:
         return []
     head = ["claim", *(_printable(value_text(value)) for value in distinct(collection)[by])]
     head[0] += f" by {by}" if by else ""
-    body = [[_printable(row.id), *(_marks(cell) for cell in row.cells)] for row in rows]
+    body = [[_printable(row.label), *(_marks(cell) for cell in row.cells)] for row in rows]
     return ["", *_aligned([head, *body]), ""]
 
 

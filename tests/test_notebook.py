@@ -1,0 +1,140 @@
+"""A notebook is read once, is one of Python, and holds nothing of earlier executions."""
+
+import json
+import shutil
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from helpers.batch import chapters
+from helpers.batch.chapters import find_chapter, find_root
+from helpers.batch.errors import NotebookError, UnknownChapterError
+from helpers.batch.notebook import read
+from helpers.batch.parameters import read_parameters
+from helpers.batch.runs import make_runs
+from tests.running import FIXTURES, tagged
+
+CODE = "print(3^2)"
+
+
+def write(path, *cells, **metadata):
+    notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(notebook))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("metadata", "language"),
+    [
+        ({"kernelspec": {"name": "julia-1.11", "language": "julia"}}, "julia"),
+        ({"kernelspec": {"name": "ir", "display_name": "R"}, "language_info": {"name": "R"}}, "R"),
+        ({"kernelspec": {"name": "ir", "display_name": "R"}}, "kernel ir, whose language is not"),
+        # SageMath's language is a Python in which 3^2 is 9.
+        (
+            {
+                "kernelspec": {"name": "sagemath", "language": "sage"},
+                "language_info": {"name": "python"},
+            },
+            "sage",
+        ),
+    ],
+)
+def test_another_language_is_refused_by_its_name(tmp_path, metadata, language):
+    path = write(tmp_path / "n.ipynb", new_code_cell(CODE), **metadata)
+    with pytest.raises(NotebookError, match=f"^n.ipynb must be a notebook of Python. .*{language}"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"kernelspec": {"name": "python3"}},
+        {"kernelspec": {"name": "my-environment", "language": "python"}},
+        {"kernelspec": {"name": "dev"}, "language_info": {"name": "python"}},
+    ],
+)
+def test_python_is_python_whatever_its_kernel_is_called(tmp_path, metadata):
+    assert read(write(tmp_path / "n.ipynb", new_code_cell(CODE), **metadata)).code == [CODE]
+
+
+def test_what_earlier_executions_left_is_not_read(tmp_path):
+    old = tagged("seed = 1", "injected-parameters")
+    cells = [tagged("seed = 0", "parameters"), old, new_code_cell("seed", execution_count=3)]
+    notebook = read(write(tmp_path / "n.ipynb", *cells, old))
+    assert notebook.code == ["seed = 0", "seed"]
+    assert notebook.content["cells"][1]["execution_count"] is None
+
+
+def test_a_mark_of_windows_editors_is_no_text(tmp_path):
+    path = write(tmp_path / "n.ipynb", tagged("seed = 1", "parameters"))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert [parameter.name for parameter in read_parameters(path)] == ["seed"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [{}, {"id": "same"}, {"id": "no id"}, {"id": 7}, {"id": "cell-1"}, {"metadata": None}],
+)
+def test_what_the_format_wants_of_a_cell_is_there_without_a_word(tmp_path, cell):
+    """nbformat would warn, or fail, without the notebook's name; warnings are errors here."""
+    path = tmp_path / "n.ipynb"
+    cell = {"cell_type": "code", "source": "1", "metadata": {}} | cell
+    if cell["metadata"] is None:
+        del cell["metadata"]
+    path.write_text(json.dumps({"cells": [cell, cell]}))
+    nbformat.validate(nbformat.reads(read(path).text, as_version=4))
+
+
+def test_an_old_format_is_read(tmp_path):
+    notebook = new_notebook(cells=[new_markdown_cell("# A"), new_code_cell("1 + 1")])
+    path = tmp_path / "n.ipynb"
+    path.write_text(nbformat.writes(notebook, version=3))
+    assert "worksheets" in path.read_text()
+    assert read(path).code == ["1 + 1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "n.py",
+            "# %% [markdown]\n# # Title\n\n# %% tags=['parameters']\nseed = 1\n\n# %%\nseed\n",
+        ),
+        (
+            "n.md",
+            "# Title\n\n```python tags=['parameters']\nseed = 1\n```\n\n```python\nseed\n```\n",
+        ),
+    ],
+)
+def test_scripts_and_markdown_are_read_through_jupytext(tmp_path, name, text, monkeypatch):
+    path = tmp_path / name
+    path.write_text(text)
+    assert read(find_chapter(str(path), root=tmp_path)).code == ["seed = 1", "seed"]
+    assert [parameter.default for parameter in read_parameters(path)] == [1]
+    monkeypatch.setitem(sys.modules, "jupytext", None)
+    with pytest.raises(NotebookError, match="jupytext, which is not installed here: pip install"):
+        read(path)
+
+
+def test_a_run_carries_the_text_that_its_identity_was_taken_from(tmp_path):
+    path = tmp_path / "n.ipynb"
+    shutil.copy(FIXTURES / "succeeds.ipynb", path)
+    notebook = read(path)
+    (before,) = make_runs([(notebook, {})])
+    shutil.copy(FIXTURES / "raises.ipynb", path)
+    (after,) = make_runs([(notebook, {})])
+    assert after.id == before.id
+    assert after.notebook.code == before.notebook.code == read(FIXTURES / "succeeds.ipynb").code
+    assert make_runs([(read(path), {})])[0].id != before.id
+
+
+def test_without_a_book_and_a_checkout_results_lie_where_one_works(tmp_path, monkeypatch):
+    monkeypatch.setattr(chapters, "CHECKOUT", tmp_path / "site-packages")
+    assert find_root(tmp_path) == tmp_path
+    with pytest.raises(UnknownChapterError, match="There is none"):
+        find_chapter("gradients", root=tmp_path)
+    path = write(tmp_path / "n.ipynb", new_code_cell(CODE))
+    assert find_chapter(str(path), root=tmp_path) == path
