@@ -172,35 +172,35 @@ def test_keras_refuses_several_axes():
 # Moving averages and inference
 
 
-def test_moving_average_by_hand():
-    # 1 → 0.9 · 1 + 0.1 · 11 = 2 → 0.9 · 2 + 0.1 · 12 = 3.
-    np.testing.assert_allclose(
-        norm.moving_average([11.0, 12.0], momentum=0.9, initial=1.0), [1, 2, 3]
-    )
-
-
-@given(st.floats(0, 1), st.integers(1, 60), st.floats(-9, 9), st.floats(-9, 9))
-def test_moving_average_of_a_constant_has_a_closed_form(momentum, steps, initial, value):
-    averages = norm.moving_average(np.full(steps, value), momentum=momentum, initial=initial)
-    weight = momentum ** np.arange(steps + 1.0)
-    np.testing.assert_allclose(averages, weight * initial + (1 - weight) * value, atol=1e-12)
-
-
-@pytest.mark.parametrize(("shape", "axis"), [((6, 3), -1), ((4, 5, 3, 2), -1), ((4, 5, 3), 1)])
-@pytest.mark.parametrize("momentum", [0.0, 0.9, 0.99, 1.0])
-def test_moving_moments_and_inference_equal_keras_after_many_steps(shape, axis, momentum, rng):
-    layer = keras_layer(shape, axis=axis, momentum=momentum, epsilon=0.01)
-    steps = [rng.standard_normal(shape) * 2 + 3 for _ in range(50)]
-    for x in steps:
+@pytest.mark.parametrize("momentum", [0.0, 0.9, 1.0])
+def test_moving_averages_of_keras_by_hand(momentum, rng):
+    layer = keras_layer((6, 3), momentum=momentum, epsilon=0.01)
+    mean, variance = np.zeros(3), np.ones(3)
+    for _ in range(50):
+        x = rng.standard_normal((6, 3)) * 2 + 3
         layer(x, training=True)
-    moving = norm.moving_moments(steps, axis=axis, momentum=momentum)
-    np.testing.assert_allclose(moving.mean[-1], layer.moving_mean, rtol=1e-9)
-    np.testing.assert_allclose(moving.variance[-1], layer.moving_variance, rtol=1e-9)
-    assert moving.mean.shape == (51, shape[axis])
+        own = norm.moments(x)
+        mean = momentum * mean + (1 - momentum) * own.mean
+        variance = momentum * variance + (1 - momentum) * own.variance
+    np.testing.assert_allclose(mean, layer.moving_mean, rtol=1e-9)
+    np.testing.assert_allclose(variance, layer.moving_variance, rtol=1e-9)
+    z = norm.batch_normalization(x, statistics=Moments(mean, variance), epsilon=0.01)
+    np.testing.assert_allclose(z, layer(x, training=False), rtol=1e-6, atol=1e-9)
 
-    last = Moments(moving.mean[-1], moving.variance[-1])
-    z = norm.batch_normalization(steps[0], statistics=last, axis=axis, epsilon=0.01)
-    np.testing.assert_allclose(z, layer(steps[0], training=False), rtol=1e-6, atol=1e-9)
+
+@pytest.mark.parametrize("between", [[], ["relu"]])
+def test_a_bias_learns_nothing_directly_before_normalization_alone(between, rng):
+    dense = layers.Dense(8, dtype="float64")
+    stack = [dense, *map(layers.Activation, between), layers.BatchNormalization(dtype="float64")]
+    x, above = rng.standard_normal((16, 4)), rng.standard_normal((16, 8))
+    with tf.GradientTape() as tape:
+        h = tf.constant(x)
+        for layer in stack:
+            h = layer(h, training=True)
+        loss = tf.reduce_sum(h * above)
+    kernel, bias = tape.gradient(loss, [dense.kernel.value, dense.bias.value])
+    learns_nothing = np.abs(bias).max() < 1e-9 * np.abs(kernel).max()
+    assert bool(learns_nothing) is (between == [])
 
 
 def test_keras_averages_the_variance_and_divides_it_by_m():
@@ -221,25 +221,6 @@ def test_inference_does_not_depend_on_the_rest_of_the_batch(rng):
     together = norm.batch_normalization(x, statistics=statistics)
     alone = norm.batch_normalization(x[:1], statistics=statistics)
     np.testing.assert_array_equal(together[:1], alone)
-
-
-def test_noise_of_a_batch_shrinks_with_its_root(rng):
-    # The batch's mean varies by σ/√m: from 16 to 256 a quarter. 400 draws: 4% standard error.
-    # Companions are drawn from 20,000, so that batches hardly overlap.
-    x = rng.standard_normal((20_000, 1))
-    x[0] = 0  # an example in the middle, where σ's own noise matters little
-    small, large = (
-        norm.in_random_batches(x, batch_size=m, draws=400, rng=rng).std() for m in (16, 256)
-    )
-    assert small == pytest.approx(1 / 4, rel=0.2)
-    assert large == pytest.approx(1 / 16, rel=0.2)
-
-
-def test_random_batches_at_their_limits(rng):
-    x = rng.standard_normal((5, 2, 3))
-    whole = norm.in_random_batches(x, batch_size=5, draws=3, rng=rng, axis=1)
-    np.testing.assert_allclose(whole, [norm.batch_normalization(x, axis=1)[0]] * 3)
-    assert not norm.in_random_batches(x[:, 0], batch_size=1, draws=2, rng=rng).any()
 
 
 # Errors of the equations
@@ -283,136 +264,6 @@ def test_parameters_must_have_the_features_shape():
 def test_the_upstream_gradient_must_have_the_inputs_shape():
     with pytest.raises(ValueError, match=r"Received: shapes \(4, 1\) and \(4, 2\)"):
         norm.batch_normalization_gradients(np.zeros((4, 1)), np.zeros((4, 2)))
-
-
-def test_moving_averages_refuse_bad_arguments():
-    with pytest.raises(ValueError, match=r"`momentum` must be in \[0, 1\]. Received: momentum=1.5"):
-        norm.moving_average([1.0], momentum=1.5)
-    with pytest.raises(ValueError, match=r"`values` must have shape \(steps, ...\)"):
-        norm.moving_average(1.0)
-    with pytest.raises(ValueError, match=r"`batches` must hold at least one batch"):
-        norm.moving_moments([])
-
-
-@pytest.mark.parametrize(("batch_size", "draws"), [(0, 1), (6, 1), (2, 0)])
-def test_random_batches_refuse_bad_counts(batch_size, draws, rng):
-    with pytest.raises(ValueError, match=rf"1 to the 5 examples. Received: draws={draws}, batch_"):
-        norm.in_random_batches(np.zeros((5, 1)), batch_size=batch_size, draws=draws, rng=rng)
-
-
-# Models and their parameters
-
-
-def test_the_network_of_the_notes():
-    # After: 784·300 + 300 + 300·100 + 100 + 1,010 = 266,610 in dense layers, and 4 for each of
-    # 784 + 300 + 100 = 1,184 features; half of those 4,736 move. Before: 400 biases fewer.
-    after = norm.batch_normalized_mlp((28, 28), 10, hidden=[300, 100])
-    before = norm.batch_normalized_mlp((28, 28), 10, hidden=[300, 100], position="before")
-    assert norm.parameter_counts(after) == (271_346, 268_978, 2_368, 2_368)
-    assert norm.parameter_counts(before) == (270_946, 268_578, 2_368, 2_368)
-
-
-@pytest.mark.parametrize(
-    ("position", "block"),
-    [
-        ("before", ["Dense", "BatchNormalization", "Activation"]),
-        ("after", ["Dense", "Activation", "BatchNormalization"]),
-        ("none", ["Dense", "Activation"]),
-    ],
-)
-def test_positions(position, block):
-    net = norm.batch_normalized_mlp((2, 2), 3, hidden=[4, 5], position=position, momentum=0.8)
-    start = ["Flatten"] if position == "none" else ["Flatten", "BatchNormalization"]
-    assert [type(layer).__name__ for layer in net.layers] == start + 2 * block + ["Dense"]
-    assert net.get_layer("hidden_2").use_bias is (position != "before")
-    for layer in net.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            assert (layer.momentum, layer.epsilon) == (0.8, 1e-3)
-
-
-def test_bias_and_normalized_inputs_can_be_chosen():
-    net = norm.batch_normalized_mlp(
-        (4,), 3, hidden=[5], position="before", use_bias=True, normalize_inputs=False, epsilon=0.1
-    )
-    names = [layer.name for layer in net.layers]
-    assert names == ["flatten", "hidden_1", "normalization_1", "activation_1", "output"]
-    assert net.get_layer("hidden_1").use_bias
-    assert net.get_layer("normalization_1").epsilon == 0.1
-
-
-def test_positions_start_from_equal_kernels():
-    nets = []
-    for position in norm.POSITIONS:
-        keras.utils.set_random_seed(1)
-        nets.append(norm.batch_normalized_mlp((4,), 3, hidden=[5, 5], position=position))
-    for name in ("hidden_1", "hidden_2", "output"):
-        first, *others = (net.get_layer(name).kernel.numpy() for net in nets)
-        for other in others:
-            np.testing.assert_array_equal(first, other)
-
-
-def test_frozen_weights_are_not_trainable_and_do_not_move():
-    net = norm.batch_normalized_mlp((4,), 3, hidden=[5], normalize_inputs=False)
-    net.get_layer("hidden_1").trainable = False  # 4 · 5 + 5 = 25
-    net.get_layer("normalization_1").trainable = False  # γ, β, μ, σ²: 20, of which 10 move
-    counts = norm.parameter_counts(net)
-    assert counts == (25 + 20 + 18, 18, 45, 10)
-    assert counts.total == net.count_params()
-
-
-def test_moving_averages_of_nested_and_renormalized_layers_are_counted():
-    inner = keras.Sequential([layers.Dense(3), layers.BatchNormalization(name="renamed")])
-    net = keras.Sequential([keras.Input((2,)), inner, layers.BatchNormalization(renorm=True)])
-    assert norm.parameter_counts(net).moving == 2 * 3 + 5 * 3
-
-
-def test_models_refuse_bad_arguments():
-    with pytest.raises(ValueError, match=r"`position` must be one of .* position='around'"):
-        norm.batch_normalized_mlp((4,), 3, hidden=[5], position="around")
-    with pytest.raises(ValueError, match=r"at least 1. Received: hidden=\[5, 0\], classes=3"):
-        norm.batch_normalized_mlp((4,), 3, hidden=[5, 0])
-    with pytest.raises(ValueError, match=r"`hidden` and `classes`.* hidden=\[\], classes=0"):
-        norm.batch_normalized_mlp((4,), 0, hidden=[])
-    with pytest.raises(ValueError, match=r"`model` must be built.* Received: 'bare', not built"):
-        norm.parameter_counts(keras.Sequential([layers.Dense(3)], name="bare"))
-
-
-# Training mode
-
-
-@pytest.mark.parametrize("position", ["before", "after"])
-def test_a_bias_learns_nothing_directly_before_normalization_alone(position, rng):
-    net = norm.batch_normalized_mlp((4,), 3, hidden=[8, 8], position=position, use_bias=True)
-    before = net.get_weights()
-    x, y = rng.standard_normal((16, 4)), rng.integers(3, size=16)
-    ratios = norm.bias_gradients(net, x, y)
-    assert list(ratios) == ["hidden_1", "hidden_2", "output"]
-    # float32: sums of 16 numbers whose mean is taken away are 0 to some 1e-7 of their size.
-    assert (ratios["hidden_1"] < 1e-5) is (position == "before")
-    assert (ratios["hidden_2"] < 1e-5) is (position == "before")
-    assert ratios["output"] > 1e-3
-    for old, new in zip(before, net.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
-
-
-def test_bias_gradients_by_hand():
-    # One unit, w = b = 0, mean squared error of two examples: ∂b = mean(−2y) = −4,
-    # ∂w = mean(−2yx) = −(1 · 2 · 1 + 3 · 2 · 3) / 2 = −10.
-    unit = layers.Dense(1, kernel_initializer="zeros", name="unit")
-    net = keras.Sequential([keras.Input((1,)), unit])
-    x = np.array([[1.0], [3.0]])
-    assert norm.bias_gradients(net, x, x, loss="mse") == {"unit": pytest.approx(0.4)}
-
-
-def test_bias_gradients_leave_out_layers_without_a_trainable_bias(rng):
-    hidden = [layers.Dense(2, use_bias=False), layers.Dense(2, trainable=False), layers.ReLU()]
-    net = keras.Sequential([keras.Input((3,)), *hidden, layers.Dense(2, name="last")])
-    assert list(norm.bias_gradients(net, np.ones((2, 3)), np.ones((2, 2)), loss="mse")) == ["last"]
-
-
-def test_bias_gradients_refuse_a_model_that_is_not_built():
-    with pytest.raises(ValueError, match=r"`model` must be built.* Received: 'bare', not built"):
-        norm.bias_gradients(keras.Sequential(name="bare"), np.ones((5, 4)), np.ones(5))
 
 
 # Folding
@@ -475,22 +326,19 @@ def test_folding_by_hand():
     assert (kernel.item(), bias.item()) == (6, 4)
 
 
-@pytest.mark.parametrize("position", ["before", "after"])
-def test_the_network_of_the_notes_folds_completely(position):
-    net = norm.batch_normalized_mlp((28, 28), 10, hidden=[300, 100], position=position)
-    rng = np.random.default_rng(0)
-    for weight in net.weights:
-        if weight.name == "moving_variance":
-            weight.assign(rng.uniform(0.2, 3, weight.shape))
-        elif weight.name in ("gamma", "beta", "moving_mean"):
-            weight.assign(rng.standard_normal(weight.shape))
-    folded = fold_and_compare(net)
+@pytest.mark.parametrize("after", [False, True])
+def test_a_perceptron_folds_completely(after):
+    stack = [layers.Flatten(), normalization("0")]
+    for number, units in enumerate((30, 10), start=1):
+        rest = [normalization(f"{number}"), layers.Activation("relu")]
+        dense = layers.Dense(units, use_bias=after, name=f"hidden_{number}")
+        stack += [dense, *(rest[::-1] if after else rest)]
+    folded = fold_and_compare(sequential((8, 8), *stack, layers.Dense(3, name="output")))
     assert folded.unfolded == {}
     # The inputs' goes into the layer after it; the others where no activation is in between.
-    expected = {"before": ["1", "1", "2"], "after": ["1", "2", "output"]}[position]
+    expected = ["1", "2", "output"] if after else ["1", "1", "2"]
     assert [name.removeprefix("hidden_") for name in folded.folded.values()] == expected
-    # What is left are the dense layers, each with a bias: 784·300 + 300 + … = 266,610.
-    assert norm.parameter_counts(folded.model) == (266_610, 266_610, 0, 0)
+    assert folded.model.count_params() == 64 * 30 + 30 + 30 * 10 + 10 + 10 * 3 + 3
 
 
 AFTER_LINEAR = {

@@ -92,17 +92,25 @@ def test_depth_refuses_bad_arguments():
 # Noise
 
 
-def test_shifting_noise_is_one_draw_a_feature_and_step():
-    layer, rng = norm.ShiftingNoise(0.5, 3.0, seed=1), np.random.default_rng(0)
-    x = rng.standard_normal((50, 4)).astype("float32")
+def test_shifting_noise_moves_features_by_step_and_examples_around_them():
+    layer, x = norm.ShiftingNoise(1.0, 1.0, seed=1), np.zeros((2000, 30), dtype="float32")
     first, second = (layer(x, training=True).numpy() for _ in range(2))
-    for z in (first, second):  # each feature is an affine map of its inputs
-        for feature in range(4):
-            slope, shift = np.polyfit(x[:, feature], z[:, feature], 1)
-            assert 1 - 1e-5 <= slope <= 3 + 1e-5
-            assert abs(shift) <= 0.5 + 1e-5
-            np.testing.assert_allclose(z[:, feature], slope * x[:, feature] + shift, atol=1e-4)
-    assert not np.allclose(first.mean(axis=0), second.mean(axis=0))
+    for z in (first, second):
+        centres = z.mean(axis=0)
+        assert centres.std() == pytest.approx(1 / np.sqrt(3), rel=0.3)  # of U(−1, 1), 30 draws
+        # Uniform by 0.2 around its centre: that is where every example lies.
+        assert np.abs(z - centres).max() < 0.22
+        assert (z - centres).std() == pytest.approx(0.2 / np.sqrt(3), rel=0.02)
+    assert np.abs(first.mean(axis=0) - second.mean(axis=0)).mean() > 0.2
+
+
+def test_stretching_noise_scatters_factors_normally():
+    layer, x = norm.ShiftingNoise(0.0, 3.0, seed=1), np.ones((2000, 30), dtype="float32")
+    z = layer(x, training=True).numpy()
+    centres = z.mean(axis=0)
+    assert (centres > 0.9).all()
+    assert (centres < 3.1).all()
+    assert (z - centres).std() == pytest.approx(0.4 * 2, rel=0.02)
 
 
 def test_shifting_noise_keeps_its_means_in_inference():
@@ -110,7 +118,7 @@ def test_shifting_noise_keeps_its_means_in_inference():
     layer = norm.ShiftingNoise(1.0, 2.0, seed=0)
     np.testing.assert_allclose(layer(x), 1.5 * x, rtol=1e-6)
     draws = np.stack([layer(x, training=True) for _ in range(4000)]).mean(axis=0)
-    # Standard errors: √(1/3 + x²/12) / √4000 is about 0.013 at x = −2.
+    # Standard errors: √(1/3 + 0.04/3 + x² (1/12 + 0.16)) / √4000 is about 0.02 at x = −2.
     np.testing.assert_allclose(draws, 1.5 * x, atol=0.06)
 
 
@@ -133,16 +141,30 @@ def test_shifting_noise_refuses_bad_arguments(shift, stretch):
         norm.ShiftingNoise(shift, stretch)
 
 
-def test_noise_follows_each_normalization():
-    net = norm.batch_normalized_mlp((4,), 3, hidden=[5, 5], noise=norm.ShiftingNoise)
-    kinds = [type(layer).__name__ for layer in net.layers]
-    block = ["BatchNormalization", "ShiftingNoise"]
-    assert kinds == ["Flatten", *block, *(["Dense", "Activation", *block] * 2), "Dense"]
+# Ghosts
 
 
-def test_an_initializer_is_copied_for_each_layer():
-    keras.utils.set_random_seed(0)
-    initializer = keras.initializers.RandomNormal(stddev=1.0)
-    net = norm.batch_normalized_mlp((5,), 3, hidden=[5, 5], kernel_initializer=initializer)
-    first, second = (net.get_layer(f"hidden_{number}").kernel.numpy() for number in (1, 2))
-    assert not np.allclose(first, second)
+def test_ghosts_normalize_group_by_group_as_keras_does():
+    x = np.random.default_rng(0).standard_normal((10, 3)).astype("float32")
+    ghosts, whole = norm.GhostBatchNormalization(4), keras.layers.BatchNormalization()
+    actual = ghosts(x, training=True)
+    expected = np.concatenate([whole(x[k : k + 4], training=True) for k in (0, 4, 8)])
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    one = norm.GhostBatchNormalization(10, momentum=0.9)
+    all_at_once = keras.layers.BatchNormalization(momentum=0.9)
+    for layer in (one, all_at_once):
+        layer(x, training=True)
+    for mine, theirs in zip(one.get_weights(), all_at_once.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+    np.testing.assert_allclose(one(x), all_at_once(x), atol=1e-5)
+
+
+def test_ghosts_are_saved_and_refuse_bad_arguments(tmp_path):
+    net = keras.Sequential([keras.Input((3,)), norm.GhostBatchNormalization(5, momentum=0.8)])
+    net.save(tmp_path / "net.keras")
+    loaded = keras.models.load_model(tmp_path / "net.keras").layers[0]
+    assert (loaded.size, loaded.momentum, loaded.epsilon) == (5, 0.8, 1e-3)
+    assert loaded.compute_output_shape((None, 3)) == (None, 3)
+    for bad in ({"size": 0}, {"size": 2, "momentum": 1.5}, {"size": 2, "epsilon": 0}):
+        with pytest.raises(ValueError, match="`size` must be at least 1"):
+            norm.GhostBatchNormalization(**bad)

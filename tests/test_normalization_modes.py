@@ -14,6 +14,13 @@ def rng():
     return np.random.default_rng(0)
 
 
+def perceptron(*hidden):
+    stack = [layers.BatchNormalization()]
+    for units in hidden:
+        stack += [layers.Dense(units, "elu"), layers.BatchNormalization()]
+    return keras.Sequential([keras.Input((4,)), *stack, layers.Dense(3, "softmax")])
+
+
 def disturbed(net, rng):
     """Give every weight of a network values that are not the initial ones."""
     net.set_weights([w + rng.uniform(0.1, 0.5, size=w.shape) for w in net.get_weights()])
@@ -33,7 +40,7 @@ def test_recomputed_statistics_by_hand():
 
 
 def test_recomputed_statistics_make_both_modes_agree(rng):
-    net = disturbed(norm.batch_normalized_mlp((4,), 3, hidden=[5, 6]), rng)
+    net = disturbed(perceptron(5, 6), rng)
     before, x = net.get_weights(), rng.standard_normal((50, 4)).astype("float32")
     mended = norm.recompute_statistics(net, x)
     for old, new in zip(before, net.get_weights(), strict=True):
@@ -54,9 +61,19 @@ def test_frozen_statistics_stay(rng):
         np.testing.assert_array_equal(old, new)
 
 
+def test_several_batches_weigh_by_their_sizes():
+    # Means 1 and 7, variances 1 and 0; two examples and one.
+    net = keras.Sequential([keras.Input((1,)), layers.BatchNormalization(name="bn")])
+    nested = keras.Sequential([keras.Input((1,)), net])
+    mended = norm.recompute_statistics(nested, np.array([[0.0], [2.0], [7.0]]), batch_size=2)
+    layer = mended.layers[0].get_layer("bn")
+    assert layer.moving_mean.numpy().item() == pytest.approx(3, rel=1e-6)
+    assert layer.moving_variance.numpy().item() == pytest.approx(2 / 3, rel=1e-6)
+
+
 def test_recomputing_refuses_bad_arguments():
-    with pytest.raises(ValueError, match=r"`x` must hold at least one example. Received: none"):
-        norm.recompute_statistics(norm.batch_normalized_mlp((4,), 3, hidden=[]), np.ones((0, 4)))
+    with pytest.raises(ValueError, match=r"`x` must hold at least one.* Received: 0 examples"):
+        norm.recompute_statistics(perceptron(), np.ones((0, 4)))
     with pytest.raises(ValueError, match=r"`model` must be built.* 'bare'"):
         norm.recompute_statistics(keras.Sequential(name="bare"), np.ones((1, 4)))
 
@@ -66,14 +83,14 @@ def test_replicas_with_momenta_of_their_own_predict_as_keras_in_training_mode(ba
     x, y = rng.standard_normal((10, 4)).astype("float32"), rng.integers(0, 3, 10)
     own = {"BatchNormalization.momentum": [0.5, 0.9]}
     trained = fit_replicas(
-        lambda: norm.batch_normalized_mlp((4,), 3, hidden=[5]), x, y, epochs=1, batch_size=4,
+        lambda: perceptron(5), x, y, epochs=1, batch_size=4,
         optimizer="sgd", loss="sparse_categorical_crossentropy", replicas=2, each=own,
     )  # fmt: skip
     actual = trained.predict(x, training=True, batch_size=batch_size)
     np.testing.assert_allclose(trained.predict(x)[1], trained.model(1)(x), rtol=1e-5, atol=1e-6)
     for replica, mine in enumerate(actual):
         net = trained.model(replica)
-        assert net.get_layer("normalization_1").momentum == pytest.approx([0.5, 0.9][replica])
+        assert net.layers[0].momentum == pytest.approx([0.5, 0.9][replica])
         starts = range(0, 10, batch_size)
         expected = [net(x[start : start + batch_size], training=True) for start in starts]
         np.testing.assert_allclose(mine, np.concatenate(expected), rtol=1e-4, atol=1e-6)

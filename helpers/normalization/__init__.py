@@ -3,14 +3,14 @@
 An array `x` is a batch, examples first. `axis` names the features' axis, as in Keras, or several
 axes; each feature has a mean, a variance, a scale γ and an offset β of its own.
 
-`equations` holds forward and backward pass, `moving` the moving averages and the noise of a batch,
-`networks` builds models and counts their parameters, `depth` sends gradients through random ones,
-`noise` is a layer that disturbs, and `modes` looks at biases in training mode and mends a model's
-moving averages. `folding` takes batch normalization out of a trained model: `affine` changes the
-weights of the layer that takes it, `passing` knows what may stand between.
+`equations` holds forward and backward pass, `depth` sends gradients through random networks, and
+`modes` makes a model's moving averages anew. `ghost` and `noise` are layers for experiments: the
+one normalizes parts of a batch, the other disturbs. `folding` takes batch normalization out of a
+trained model: `affine` changes the weights of the layer that takes it, `passing` knows what may
+stand between.
 """
 
-from helpers.normalization.depth import gradient_sizes
+from helpers.normalization.depth import POSITIONS, gradient_sizes
 from helpers.normalization.equations import (
     Array,
     Axis,
@@ -22,14 +22,8 @@ from helpers.normalization.equations import (
     normalize,
 )
 from helpers.normalization.folding import Folded, fold_batch_normalization
-from helpers.normalization.modes import bias_gradients, recompute_statistics
-from helpers.normalization.moving import in_random_batches, moving_average, moving_moments
-from helpers.normalization.networks import (
-    POSITIONS,
-    ParameterCounts,
-    batch_normalized_mlp,
-    parameter_counts,
-)
+from helpers.normalization.ghost import GhostBatchNormalization
+from helpers.normalization.modes import recompute_statistics
 from helpers.normalization.noise import ShiftingNoise
 
 __all__ = [
@@ -41,17 +35,11 @@ __all__ = [
     "normalize",
     "batch_normalization",
     "batch_normalization_gradients",
-    "moving_average",
-    "moving_moments",
-    "in_random_batches",
     "POSITIONS",
-    "batch_normalized_mlp",
-    "ParameterCounts",
-    "parameter_counts",
     "gradient_sizes",
+    "GhostBatchNormalization",
     "ShiftingNoise",
     "recompute_statistics",
-    "bias_gradients",
     "Folded",
     "fold_batch_normalization",
 ]

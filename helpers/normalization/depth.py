@@ -11,8 +11,8 @@ from helpers.normalization.equations import (
     batch_normalization,
     batch_normalization_gradients,
 )
-from helpers.normalization.networks import POSITIONS
 
+POSITIONS = ("before", "after", "none")
 Elementwise = Callable[[Array], Array]
 
 

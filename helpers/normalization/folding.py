@@ -17,7 +17,7 @@ from helpers.normalization.affine import (
     fold_into_normalization,
     fold_into_outputs,
 )
-from helpers.normalization.networks import check_built
+from helpers.normalization.modes import check_built
 from helpers.normalization.passing import pass_layer
 
 
