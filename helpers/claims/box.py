@@ -80,8 +80,8 @@ def _listed(settings: Sequence[float]) -> str:
 
 SAID = {"inconclusive": "cannot tell", "no difference": "no difference that matters"}
 STATUS = {
-    "confirmed": "frozen, and found again with fresh seeds and draws",
-    "not confirmed": "frozen, and <strong>not found again</strong> with fresh seeds and draws",
+    "confirmed": "frozen; a second run with fresh seeds and draws came to this verdict, too",
+    "not confirmed": "frozen; a second run with fresh seeds and draws came to <em>another</em>",
     "exploratory": "exploratory: not yet run with fresh seeds and draws in this form",
 }
 
