@@ -2,8 +2,8 @@
 
 import keras
 
-# How far one example's shift and factor stray from the feature's, as shares of their ranges.
-SHIFT_SPREAD, FACTOR_SPREAD = 0.2, 0.4
+# How far an example's shift and factor stray from its feature's, as a share of what they may be.
+SPREAD = 0.2
 
 
 @keras.saving.register_keras_serializable(package="dnnbook")
@@ -11,8 +11,8 @@ class ShiftingNoise(keras.layers.Layer):
     """Shift and stretch every feature at random, anew in every training step.
 
     In training z = s ⊗ x + m. In each step every feature draws a centre of its own for both,
-    U(1, stretch) for s and U(−shift, shift) for m, around which those of the examples scatter: s
-    normally, with 0.4 (stretch − 1), and m uniformly, by 0.2 shift. In inference s and m are
+    U(1, stretch) for s and U(−shift, shift) for m, around which those of the examples scatter
+    uniformly, by a fifth of stretch − 1 and of shift. In inference s and m are
     their means. After batch normalization it makes the next layer's input distribution jump from
     step to step; shift 0 and stretch 1 turn it off.
 
@@ -35,7 +35,7 @@ class ShiftingNoise(keras.layers.Layer):
         True
 
     Reference:
-        Santurkar et al. (2018), section 2.2 and appendix A, for the shares of the spread too.
+        After Santurkar et al. (2018), section 2.2, whose factors scatter normally.
     """
 
     def __init__(self, shift=0.5, stretch=1.25, seed=None, **kwargs):
@@ -53,12 +53,13 @@ class ShiftingNoise(keras.layers.Layer):
         stretch = self.stretch - 1
         if not training:
             return inputs * (1 + stretch / 2)
-        drawn = {"dtype": inputs.dtype, "seed": self.seed_generator}
-        shape, features = keras.ops.shape(inputs), (2, *inputs.shape[1:])
-        of_feature = keras.random.uniform(features, **drawn)
-        own = keras.random.normal(shape, **drawn), keras.random.uniform(shape, -1, 1, **drawn)
-        factor = 1 + stretch * (of_feature[0] + FACTOR_SPREAD * own[0])
-        return inputs * factor + self.shift * (2 * of_feature[1] - 1 + SHIFT_SPREAD * own[1])
+        examples, *features = keras.ops.shape(inputs)
+        drawn = keras.random.uniform(  # the centres, and the examples around them
+            (2, 1 + examples, *features), dtype=inputs.dtype, seed=self.seed_generator
+        )
+        centre, own = drawn[:, :1], 2 * drawn[:, 1:] - 1
+        factor = 1 + stretch * (centre[0] + SPREAD * own[0])
+        return inputs * factor + self.shift * (2 * centre[1] - 1 + SPREAD * own[1])
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the inputs."""
