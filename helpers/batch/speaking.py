@@ -71,7 +71,7 @@ STANDS = {"confirmed": "found twice; ", "not confirmed": "not found a second tim
 def sign(claim: dict, uri: str) -> nodes.reference:
     """Return the sign of a verdict, as a link to the claim's evidence."""
     symbol, _ = LOOKS[claim["verdict"]]
-    if claim.get("status") == "not confirmed":
+    if claim.get("status") == "not confirmed" and symbol != "?":
         symbol += "?"
     kind = claim["verdict"].replace(" ", "-")
     return nodes.reference(
