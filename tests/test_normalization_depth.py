@@ -159,6 +159,7 @@ def test_ghosts_normalize_group_by_group_as_keras_does():
     np.testing.assert_allclose(one(x), all_at_once(x), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras'
 def test_ghosts_are_saved_and_refuse_bad_arguments(tmp_path):
     net = keras.Sequential([keras.Input((3,)), norm.GhostBatchNormalization(5, momentum=0.8)])
     net.save(tmp_path / "net.keras")
