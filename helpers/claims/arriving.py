@@ -6,6 +6,7 @@ from bisect import bisect_left
 import numpy as np
 from numpy.typing import ArrayLike
 
+from helpers.claims.checks import check_shares
 from helpers.claims.resampling import Resampled
 
 NEVER = math.inf
@@ -84,10 +85,7 @@ def time_ratio(
         raise ValueError(
             f"both arms must have a time for each replica. Received: {len(later)} and {len(sooner)}"
         )
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must be in (0, 1). Received: confidence={confidence}")
-    if not 0 <= judge_share < 1:
-        raise ValueError(f"`judge_share` must be in [0, 1). Received: judge_share={judge_share}")
+    check_shares(confidence=confidence, judge_share=judge_share)
     seen = [times[np.isfinite(times)] for times in (later, sooner)]
     if not any(map(len, seen)):
         raise ValueError("at least one replica must have arrived. Received: none of either arm")

@@ -36,6 +36,14 @@ def plain_scalar(value, argument: str) -> int | float | str | None:
     return value.item()
 
 
+def check_shares(*, confidence: float, judge_share: float) -> None:
+    """Refuse a coverage or an overlap of draws that there cannot be."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"`confidence` must be in (0, 1). Received: confidence={confidence}")
+    if not 0 <= judge_share < 1:
+        raise ValueError(f"`judge_share` must be in [0, 1). Received: judge_share={judge_share}")
+
+
 def checked_sample(values: ArrayLike, name: str) -> np.ndarray:
     """Return values over replicas as finite float64, shape (replicas,)."""
     sample = np.asarray(values, dtype=np.float64)

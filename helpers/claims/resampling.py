@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers.claims.checks import checked_sample
+from helpers.claims.checks import check_shares, checked_sample
 
 
 class Resampled(NamedTuple):
@@ -62,10 +62,7 @@ def resampled_interval(
         raise ValueError(
             f"`values` must hold at least 2 replicas: one has no spread. Received: {len(values)}"
         )
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must be in (0, 1). Received: confidence={confidence}")
-    if not 0 <= judge_share < 1:
-        raise ValueError(f"`judge_share` must be in [0, 1). Received: judge_share={judge_share}")
+    check_shares(confidence=confidence, judge_share=judge_share)
     if values.min() == values.max():  # the rounding of a mean would show as spread
         mean = float(values[0])
         return Resampled(mean, mean, mean, 1.0 if mean == 0 else 0.0)
