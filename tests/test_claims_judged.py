@@ -330,6 +330,17 @@ class TestObserved:
             designs.add(seen.compare("made-x", "X.", **options).design)
         assert len(designs) == 4
 
+    def test_seconds_say_that_a_clock_took_them_and_keep_their_design(self):
+        arms = {"a": [1.0, 2.0], "b": [3.0, 3.0]}
+        options = {"larger": "b", "smaller": "a", "margin": 1.1, "says": SAYS}
+        plain = self.seen(arms).compare("made-x", "X.", **options)
+        timed = self.seen(arms, clock=True)
+        claim = timed.compare("made-y", "X.", **options)
+        beside = timed.beside(c=np.array([4.0, 4.0]))
+        other = beside.compare("made-z", "X.", larger="c", smaller="a", margin=1.1, says=SAYS)
+        assert (plain.method, claim.method, other.method) == ("resampled t", "clock", "clock")
+        assert claim.design == plain.design
+
     def test_the_box_lists_what_was_tried(self):
         arms = {"a": [1.0, 2.0], "b": [3.0, 3.0]}
         seen = self.seen(arms, grid={"a": [0.1, 0.2], "b": [1 / 3]})

@@ -29,7 +29,8 @@ class Claim:
         statement: The sentence that is judged.
         verdict: ``"holds"``, ``"contradicted"``, ``"inconclusive"`` or ``"no difference"``, which
             is one that does not matter.
-        method: ``"exact"``, ``"paired t"``, ``"resampled t"`` or ``"log-rank"``.
+        method: ``"exact"``, ``"paired t"``, ``"resampled t"``, ``"log-rank"``, or ``"clock"``
+            where seconds were compared.
         scale: ``"difference"`` or ``"ratio"`` of a comparison, None of an exact fact.
         effect, low, high: Mean difference or ratio of geometric means, and its interval.
         confidence: Coverage of the interval.
