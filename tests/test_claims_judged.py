@@ -538,6 +538,13 @@ class TestConfirmation:
         found = {"boxes": {"claims": {claim.id: known}}, "circles": other}
         (folder / "made.json").write_text(json.dumps({"data": found}))
 
+    def test_two_runs_that_cannot_tell_confirm_nothing(self, ledger):
+        pair = [2.0, 0.6], [1.0, 1.0]
+        self.confirm(ledger, compared(*pair), verdict="inconclusive")
+        claim = compared(*pair)
+        assert (claim.verdict, claim.status) == ("inconclusive", "open twice")
+        assert "could not tell, either" in claim_box(claim)
+
     def test_the_three_ways_to_stand(self, ledger):
         pair = [2.0, 2.1], [1.0, 1.0]
         claim = compared(*pair)
@@ -606,7 +613,9 @@ class TestChance:
         verdicts = [claim.verdict for claim in publishing.published("made")]
         assert verdicts == ["holds", "inconclusive", "inconclusive"]
         claims.summary("made")
-        assert "1 of 1 decided verdicts fall when it is counted that 3" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert "1 of 1 decided verdicts fall when it is counted that 3" in out
+        assert "(Benjamini and Hochberg): made-ba" in out
 
     def alike(self):
         return {"c": [1.1, 0.9, 1.2, 0.8], "d": [0.9, 1.2, 0.8, 1.1]}

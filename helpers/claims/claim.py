@@ -44,7 +44,7 @@ class Claim:
         scope: What the verdict speaks about.
         design: A name for all that was decided before the run.
         tried: Arm → the settings that were tried for it.
-        status: ``"confirmed"``, ``"not confirmed"`` or ``"exploratory"``.
+        status: ``"confirmed"``, ``"not confirmed"``, ``"open twice"`` or ``"exploratory"``.
         repeated: What the confirming run found: ``verdict``, ``effect``, ``low`` and ``high``.
         elsewhere: Data set → verdict on it, where `dnnbook confirm` was run on others.
     """
