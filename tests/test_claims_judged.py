@@ -555,6 +555,14 @@ class TestConfirmation:
         found = {"boxes": {"claims": {claim.id: known}}, "circles": other}
         (folder / "made.json").write_text(json.dumps({"data": found}))
 
+    def test_a_claim_about_other_data_than_the_chapter_s_finds_its_second_run(self, ledger):
+        pair = [2.0, 2.1], [1.0, 1.0]
+        self.confirm(ledger, compared(*pair))
+        path = ledger / "made.json"
+        path.write_text(path.read_text().replace('"boxes"', '"the chapter\'s own"'))
+        claim = compared(*pair)
+        assert (claim.status, claim.elsewhere) == ("confirmed", {"circles": "contradicted"})
+
     def test_two_runs_that_cannot_tell_confirm_nothing(self, ledger):
         pair = [2.0, 0.6], [1.0, 1.0]
         self.confirm(ledger, compared(*pair), verdict="inconclusive")
