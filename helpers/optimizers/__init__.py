@@ -7,7 +7,8 @@ holds that contract and its checks. The rules: `momentum` has gradient descent w
 
 `trajectories` follows a path and measures it, `surfaces` has three surfaces to descend on,
 `in_keras` follows the same path with Keras, and `first_step` looks at Adam's first steps. `search`
-reads the width of a good range and finds the best path. `costs` counts memory and compiles steps to
+reads the width of a good range and finds the best path, `choosing` lets each replica choose its own
+rate, `curvature` measures how sharp a loss is, and `schedule_free` mends an optimizer. `costs` counts memory and compiles steps to
 be timed. `animation` draws paths for a page, with the controls of `player`.
 """
 
@@ -23,12 +24,14 @@ from helpers.optimizers.adaptive import (
 )
 from helpers.optimizers.animation import animate_trajectories
 from helpers.optimizers.catalogue import OPTIMIZERS, Entry
+from helpers.optimizers.choosing import OwnChoice, best_of
 from helpers.optimizers.costs import (
     keras_state_size,
     keras_step,
     numpy_step,
     state_size,
 )
+from helpers.optimizers.curvature import sharpness
 from helpers.optimizers.first_step import (
     FIRST_STEP_FORMS,
     STEP_RATIO_FORMS,
@@ -36,10 +39,11 @@ from helpers.optimizers.first_step import (
     adam_step_ratio,
 )
 from helpers.optimizers.ftrl import FtrlState, ftrl
-from helpers.optimizers.in_keras import keras_trajectory
+from helpers.optimizers.in_keras import compiled_step, keras_trajectory
 from helpers.optimizers.lion import LionState, lion
 from helpers.optimizers.momentum import SgdState, sgd, terminal_velocity
 from helpers.optimizers.optimizer import Array, Optimizer, Schedule
+from helpers.optimizers.schedule_free import ScheduleFree
 from helpers.optimizers.search import GoodRange, good_range, search_path
 from helpers.optimizers.surfaces import Surface, elongated_bowl, rosenbrock, rotated, saddle
 from helpers.optimizers.trajectories import (
@@ -87,6 +91,7 @@ __all__ = [
     "rotated",
     "trajectory",
     "keras_trajectory",
+    "compiled_step",
     "step_lengths",
     "total_variation",
     "reversals",
@@ -99,4 +104,8 @@ __all__ = [
     "GoodRange",
     "search_path",
     "animate_trajectories",
+    "OwnChoice",
+    "best_of",
+    "sharpness",
+    "ScheduleFree",
 ]
