@@ -8,8 +8,9 @@ holds that contract and its checks. The rules: `momentum` has gradient descent w
 `trajectories` follows a path and measures it, `surfaces` has three surfaces to descend on,
 `in_keras` follows the same path with Keras, and `first_step` looks at Adam's first steps. `search`
 reads the width of a good range and finds the best path, `choosing` lets each replica choose its own
-rate, `curvature` measures how sharp a loss is, and `schedule_free` mends an optimizer. `costs` counts memory and compiles steps to
-be timed. `animation` draws paths for a page, with the controls of `player`.
+rate, `curvature` measures how sharp a loss is, and `schedule_free` mends an optimizer. `costs`
+counts memory and compiles steps to be timed. `animation` draws paths for a page, with the controls
+of `player`.
 """
 
 from helpers.optimizers.adam import AdamState, adam, adamw
