@@ -8,7 +8,14 @@ in closed form. `coding` builds one layer's autoencoder.
 
 from helpers.transfer.coding import autoencoder
 from helpers.transfer.heads import OnFeatures, RidgeProbe, as_inputs
-from helpers.transfer.lite import lite_blocks, lite_model, lite_weights, load_lite_weights
+from helpers.transfer.lite import (
+    adapt_statistics,
+    block_ends,
+    lite_blocks,
+    lite_model,
+    lite_weights,
+    load_lite_weights,
+)
 from helpers.transfer.tasks import PairDraws, rotations, take_turns
 from helpers.transfer.tensors import RefusedFileError, read_tensors
 
@@ -19,6 +26,8 @@ __all__ = [
     "lite_blocks",
     "lite_weights",
     "load_lite_weights",
+    "block_ends",
+    "adapt_statistics",
     "RidgeProbe",
     "OnFeatures",
     "as_inputs",

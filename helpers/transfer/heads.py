@@ -118,7 +118,7 @@ class RidgeProbe:
         seen = _flat(self._features(self._train))
         self._mean = seen.mean(axis=1, keepdims=True)
         self._seen = seen - self._mean
-        values, vectors = np.linalg.eigh(self._seen @ self._seen.mT)
+        values, vectors = np.linalg.eigh((self._seen @ self._seen.mT).astype(np.float64))
         mixed = vectors.mT @ (targets - self._middle)
         # At equal scale of the features, whatever the body: relative to their mean square.
         scale = values.mean(axis=1)[:, None]
@@ -150,4 +150,4 @@ class RidgeProbe:
 
 
 def _flat(features: Array) -> Array:
-    return np.asarray(features, np.float64).reshape(*features.shape[:2], -1)
+    return np.asarray(features, np.float32).reshape(*features.shape[:2], -1)

@@ -1,6 +1,7 @@
 """EfficientNet-Lite0 as a Keras model, with weights from a million photographs."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -139,6 +140,7 @@ def load_lite_weights(model: keras.Model) -> None:
         )
 
 
+@cache
 def lite_weights() -> dict[str, list[NDArray]]:
     """Return ImageNet's weights, layer by layer, as Keras shapes them.
 
@@ -174,3 +176,40 @@ def _normalized(x, *, activation: bool = True):
     name = x._keras_history.operation.name
     x = layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}_bn")(x)
     return layers.ReLU(6.0, name=f"{name}_relu6")(x) if activation else x
+
+
+def block_ends(model: keras.Model) -> list:
+    """Return the tensors in which the blocks of a `lite_model` end, lowest first.
+
+    Example:
+        >>> [tensor.shape[-1] for tensor in block_ends(lite_model((32, 32, 3), blocks=4))]
+        [16, 24, 24, 40]
+    """
+    names = {layer.name: layer for layer in model.layers}
+    ends = []
+    for number in range(len(BLOCKS)):
+        if f"block{number}_project_bn" in names:
+            last = names.get(f"block{number}_add", names[f"block{number}_project_bn"])
+            ends.append(last.output)
+    return ends
+
+
+def adapt_statistics(model: keras.Model, x: NDArray) -> None:
+    """Put the statistics of these images into a model's batch normalization; no label is used.
+
+    Args:
+        model: Any model with such layers, thawed. All else stays as it is.
+        x: Images, one batch.
+
+    Reference:
+        Li and others (2016), Revisiting batch normalization for practical domain adaptation.
+    """
+    normal = [one for one in model.layers if isinstance(one, keras.layers.BatchNormalization)]
+    usual = [one.momentum for one in normal]
+    try:
+        for one in normal:
+            one.momentum = 0.0
+        model(x, training=True)
+    finally:
+        for one, momentum in zip(normal, usual, strict=True):
+            one.momentum = momentum
