@@ -330,6 +330,17 @@ class TestObserved:
             designs.add(seen.compare("made-x", "X.", **options).design)
         assert len(designs) == 4
 
+    def test_seconds_say_that_a_clock_took_them_and_keep_their_design(self):
+        arms = {"a": [1.0, 2.0], "b": [3.0, 3.0]}
+        options = {"larger": "b", "smaller": "a", "margin": 1.1, "says": SAYS}
+        plain = self.seen(arms).compare("made-x", "X.", **options)
+        timed = self.seen(arms, clock=True)
+        claim = timed.compare("made-y", "X.", **options)
+        beside = timed.beside(c=np.array([4.0, 4.0]))
+        other = beside.compare("made-z", "X.", larger="c", smaller="a", margin=1.1, says=SAYS)
+        assert (plain.method, claim.method, other.method) == ("resampled t", "clock", "clock")
+        assert claim.design == plain.design
+
     def test_the_box_lists_what_was_tried(self):
         arms = {"a": [1.0, 2.0], "b": [3.0, 3.0]}
         seen = self.seen(arms, grid={"a": [0.1, 0.2], "b": [1 / 3]})
@@ -527,6 +538,13 @@ class TestConfirmation:
         found = {"boxes": {"claims": {claim.id: known}}, "circles": other}
         (folder / "made.json").write_text(json.dumps({"data": found}))
 
+    def test_two_runs_that_cannot_tell_confirm_nothing(self, ledger):
+        pair = [2.0, 0.6], [1.0, 1.0]
+        self.confirm(ledger, compared(*pair), verdict="inconclusive")
+        claim = compared(*pair)
+        assert (claim.verdict, claim.status) == ("inconclusive", "open twice")
+        assert "could not tell, either" in claim_box(claim)
+
     def test_the_three_ways_to_stand(self, ledger):
         pair = [2.0, 2.1], [1.0, 1.0]
         claim = compared(*pair)
@@ -595,7 +613,9 @@ class TestChance:
         verdicts = [claim.verdict for claim in publishing.published("made")]
         assert verdicts == ["holds", "inconclusive", "inconclusive"]
         claims.summary("made")
-        assert "1 of 1 decided verdicts fall when it is counted that 3" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert "1 of 1 decided verdicts fall when it is counted that 3" in out
+        assert "(Benjamini and Hochberg): made-ba" in out
 
     def alike(self):
         return {"c": [1.1, 0.9, 1.2, 0.8], "d": [0.9, 1.2, 0.8, 1.1]}

@@ -11,7 +11,7 @@ FIRST_CONFIRMING_SEED = 10_000  # what confirms begins there, and nothing else u
 
 NEEDED = {"design", "verdict", "effect", "low", "high"}
 
-Status = Literal["confirmed", "not confirmed", "exploratory"]
+Status = Literal["confirmed", "not confirmed", "open twice", "exploratory"]
 
 
 def design_of(parts: object) -> str:
@@ -46,10 +46,21 @@ def repeated(id: str, data: str, design: str) -> dict[str, str | float]:
 
 
 def status_of(verdict: str, second: Mapping[str, str | float]) -> Status:
-    """Return how a claim stands after the run that was to confirm it, if there was one."""
+    """Return how a claim stands after the run that was to confirm it, if there was one.
+
+    Two runs that cannot tell agree, and confirm nothing.
+
+    Example:
+        >>> status_of("holds", {"verdict": "holds"}), status_of("holds", {})
+        ('confirmed', 'exploratory')
+        >>> status_of("inconclusive", {"verdict": "inconclusive"})
+        'open twice'
+    """
     if not second:
         return "exploratory"
-    return "confirmed" if second["verdict"] == verdict else "not confirmed"
+    if second["verdict"] != verdict:
+        return "not confirmed"
+    return "open twice" if verdict == "inconclusive" else "confirmed"
 
 
 def verdicts_elsewhere(id: str, data: str) -> dict[str, str]:
