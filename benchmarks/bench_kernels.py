@@ -12,13 +12,13 @@ import psutil
 from measuring import write_rows
 from typing_extensions import override
 
-from helpers.batch.batch import BatchOptions, run_batch
-from helpers.batch.execution import execute, read_request
-from helpers.batch.kernels.managing import warm_server
+from helpers.batch.drive.batch import BatchOptions, run_batch
+from helpers.batch.drive.progress import Watcher
+from helpers.batch.execute.execution import execute, read_request
+from helpers.batch.execute.kernels.managing import warm_server
 from helpers.batch.notebook import read
-from helpers.batch.progress import Watcher
-from helpers.batch.runs import make_runs
-from helpers.batch.store import Folder
+from helpers.batch.results.runs import make_runs
+from helpers.batch.results.store import Folder
 
 ROOT = Path(__file__).parent.parent
 TRIVIAL = ROOT / "tests" / "fixtures" / "succeeds.ipynb"

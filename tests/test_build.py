@@ -13,10 +13,10 @@ import pytest
 from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers.batch import build as build_module
-from helpers.batch.batch import BatchOptions
-from helpers.batch.build import assign, build
-from helpers.batch.chapters import chapters, find_chapter, find_root, read_toc, source
+from helpers.batch.book import chapters, find_chapter, find_root, read_toc, source
+from helpers.batch.commit.refresh import normalize, refresh
+from helpers.batch.drive.batch import BatchOptions
+from helpers.batch.drive.progress import Watcher
 from helpers.batch.errors import (
     ConfigurationError,
     ExecutionError,
@@ -25,12 +25,12 @@ from helpers.batch.errors import (
     UnknownChapterError,
     UsageError,
 )
-from helpers.batch.execution import execute, read_request
-from helpers.batch.pages import copy_sources, merge, site_identity
-from helpers.batch.progress import Watcher
-from helpers.batch.refresh import normalize, refresh
-from helpers.batch.render import read_configuration
-from helpers.batch.runs import make_run
+from helpers.batch.execute.execution import execute, read_request
+from helpers.batch.results.runs import make_run
+from helpers.batch.site import build as build_module
+from helpers.batch.site.build import assign, build
+from helpers.batch.site.render import read_configuration
+from helpers.batch.site.sources import copy_sources, merge, site_identity
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "tests" / "fixtures"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from helpers.batch import build as build_module
 from helpers.batch.cli import main
+from helpers.batch.site import build as build_module
 from tests.processes import ACTS, Batch
 from tests.running import FIXTURES, marked, on_linux
 from tests.waiting import LIMIT, wait_for

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from helpers.batch.progress import KNOWN, Bar, Lines, Watcher, watcher_for
+from helpers.batch.drive.progress import KNOWN, Bar, Lines, Watcher, watcher_for
 
 
 class Terminal(io.StringIO):

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from helpers.batch.chapters import find_chapter
+from helpers.batch.book import find_chapter
+from helpers.batch.drive.run import run_once
 from helpers.batch.errors import BatchError, UsageError
-from helpers.batch.execution import Outcome
-from helpers.batch.run import run_once
-from helpers.batch.runs import (
+from helpers.batch.execute.execution import Outcome
+from helpers.batch.results.runs import (
     SCHEMA,
     load,
     make_run,
@@ -19,7 +19,7 @@ from helpers.batch.runs import (
     this_worker,
     versions,
 )
-from helpers.batch.store import Folder, open_store
+from helpers.batch.results.store import Folder, open_store
 from helpers.claims import MIME
 from tests.running import FIXTURES
 

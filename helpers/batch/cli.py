@@ -38,8 +38,8 @@ def _on_terminate(*_: object) -> None:
 
 
 def _values(pairs: tuple[tuple[str, str], ...]) -> dict:
+    from helpers.batch.ask.parameters import parse_value
     from helpers.batch.errors import ParameterError
-    from helpers.batch.parameters import parse_value
 
     values = {name: parse_value(text) for name, text in pairs}
     if len(values) < len(pairs):
@@ -94,8 +94,8 @@ def params(chapter: str, as_json: bool) -> None:
 
     CHAPTER is a chapter's name or number, or the path of any notebook.
     """
-    from helpers.batch.chapters import find_chapter, find_root
-    from helpers.batch.parameters import read_parameters
+    from helpers.batch.ask.parameters import read_parameters
+    from helpers.batch.book import find_chapter, find_root
 
     declared = read_parameters(find_chapter(chapter, root=find_root(Path.cwd())))
     if as_json:
@@ -125,10 +125,10 @@ def run(
     CHAPTER is a chapter's name or number, or the path of any notebook of Python. Values can be
     given for what its cell tagged `parameters` declares. The notebook itself stays as it is.
     """
-    from helpers.batch.chapters import find_chapter, find_root
-    from helpers.batch.execution import TIMEOUT
-    from helpers.batch.records import claim_lines
-    from helpers.batch.run import run_once
+    from helpers.batch.book import find_chapter, find_root
+    from helpers.batch.drive.run import run_once
+    from helpers.batch.execute.execution import TIMEOUT
+    from helpers.batch.results.records import claim_lines
 
     root = find_root(Path.cwd())
     notebook = find_chapter(chapter, root=root)
@@ -184,12 +184,12 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     Results are kept as they come; what ended well is not run again unless the code, modules that it
     imports, installed versions, the data or those files have changed.
     """
-    from helpers.batch.batch import run_batch
-    from helpers.batch.chapters import find_root
-    from helpers.batch.grid.points import plan
-    from helpers.batch.progress import watcher_for
-    from helpers.batch.runs import make_runs
-    from helpers.batch.store import open_store
+    from helpers.batch.ask.grid.points import plan
+    from helpers.batch.book import find_root
+    from helpers.batch.drive.batch import run_batch
+    from helpers.batch.drive.progress import watcher_for
+    from helpers.batch.results.runs import make_runs
+    from helpers.batch.results.store import open_store
 
     if options["scheduler"] and options["workers"]:
         raise click.UsageError("--workers is for this machine; a scheduler knows its own")
@@ -221,10 +221,10 @@ def _batch_options(
     again: Iterable[str],
     **cluster: object,
 ) -> object:
-    from helpers.batch.batch import BatchOptions
-    from helpers.batch.chapters import pick
-    from helpers.batch.cluster import ClusterOptions
-    from helpers.batch.execution import TIMEOUT
+    from helpers.batch.book import pick
+    from helpers.batch.drive.batch import BatchOptions
+    from helpers.batch.drive.cluster import ClusterOptions
+    from helpers.batch.execute.execution import TIMEOUT
 
     known = set(notebooks)
     chosen = frozenset(pick(text, known) for text in again)
@@ -257,7 +257,7 @@ def report(output: str, by: str, as_json: bool) -> None:
     and the page `index.html`, which needs nothing else, go into its folder `report`.
     """
     from helpers.batch.report.writing import collect, summary_lines, write_report
-    from helpers.batch.store import open_store
+    from helpers.batch.results.store import open_store
 
     store = open_store(output)
     collection = collect(store)
@@ -285,9 +285,9 @@ def confirm_chapters(
     Without CHAPTER all are run that judge claims over draws. The results go into `results/`,
     to be committed; the boxes of the chapters show from then on which claims were confirmed.
     """
-    from helpers.batch.chapters import find_chapter, find_root
-    from helpers.batch.confirm import confirm, confirmable
-    from helpers.batch.execution import TIMEOUT
+    from helpers.batch.book import find_chapter, find_root
+    from helpers.batch.commit.confirm import confirm, confirmable
+    from helpers.batch.execute.execution import TIMEOUT
 
     root = find_root(Path.cwd())
     notebooks = [find_chapter(name, root=root) for name in names] or confirmable(root)
@@ -322,9 +322,9 @@ def build(parameters: tuple, site: Path | None, as_json: bool, **options: object
     A parameter reaches every chapter that declares it. The site of an earlier build is replaced
     when the new one is complete, and stays if anything fails.
     """
-    from helpers.batch.build import build as build_book
-    from helpers.batch.chapters import absolute, chapters, find_root
-    from helpers.batch.progress import watcher_for
+    from helpers.batch.book import absolute, chapters, find_root
+    from helpers.batch.drive.progress import watcher_for
+    from helpers.batch.site.build import build as build_book
 
     root = find_root(Path.cwd())
     values = _values(parameters)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from helpers.batch.chapters import absolute, read_notebook, source, tags
+from helpers.batch.book import absolute, read_notebook, source, tags
 from helpers.batch.errors import NotebookError
 
 ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from helpers.batch.errors import UsageError, nearest
-from helpers.batch.runs import SCHEMA, STATUSES
-from helpers.batch.store import Store
+from helpers.batch.results.runs import SCHEMA, STATUSES
+from helpers.batch.results.store import Store
 
 MISSING = "missing"
 READERS = 16  # files read at a time; an object store answers slowly
