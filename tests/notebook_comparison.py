@@ -2,7 +2,8 @@
 
 A claim's verdict must be the same on every processor, its effect need not be. Outputs with a record
 (see `helpers.batch.results.records`) are paired in their order and compared by its rules; their
-renderings follow from it. All other outputs are nbval's, character by character. Nothing is left out.
+renderings follow from it. All other outputs are nbval's, character by character. Nothing is
+left out.
 """
 
 from nbval.plugin import IPyNbCell

@@ -29,7 +29,8 @@ from helpers.batch.execute.execution import execute, read_request
 from helpers.batch.results.runs import make_run
 from helpers.batch.site import build as build_module
 from helpers.batch.site.build import assign, build
-from helpers.batch.site.render import read_configuration
+from helpers.batch.site.configuration import read_configuration
+from helpers.batch.site.rendering import Rendering
 from helpers.batch.site.sources import copy_sources, merge, site_identity
 
 ROOT = Path(__file__).parents[1]
@@ -275,7 +276,7 @@ def test_only_what_has_changed_is_executed_and_rendered(book, monkeypatch):
     before = contents(site)
     with monkeypatch.context() as patch:
         patch.setattr(build_module, "run_batch", lambda *_, **__: pytest.fail("executed"))
-        patch.setattr(build_module, "_render", lambda *_: pytest.fail("rendered"))
+        patch.setattr(Rendering, "render", lambda *_: pytest.fail("rendered"))
         lines = make(book)[1]
     assert lines == [f"nothing has changed: {site / 'index.html'}"]
     assert contents(site) == before

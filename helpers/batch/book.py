@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -43,7 +44,7 @@ def read_toc(root: Path) -> list[Path]:
     """
     path = root / "_toc.yml"
     try:
-        toc = yaml.safe_load(path.read_text("utf-8"))
+        toc = _parsed(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ConfigurationError(f"`_toc.yml` must be YAML. Received: {error}") from error
     pages: dict[Path, None] = {}
@@ -53,6 +54,12 @@ def read_toc(root: Path) -> list[Path]:
             raise ConfigurationError(f"`_toc.yml` must name pages that exist. Received: {entry}")
         pages |= dict.fromkeys(found)
     return list(pages)
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> object:
+    """Return what YAML says; a renderer asks for it with every claim that it shows."""
+    return yaml.safe_load(text)
 
 
 PAGES = ("", ".ipynb", ".md", ".rst")

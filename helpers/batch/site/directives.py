@@ -26,7 +26,10 @@ class _Overview(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Fill the directive; what is wrong with a chapter is reported at its line."""
         try:
-            return self.fill(chapters(Path(self.env.srcdir)))
+            notebooks = chapters(Path(self.env.srcdir))
+            for notebook in notebooks:  # else the page stays when one of them changes
+                self.env.note_dependency(str(notebook))
+            return self.fill(notebooks)
         except BatchError as error:
             raise self.error(str(error)) from error
 

@@ -1,96 +1,28 @@
 """Renders a folder of executed pages with jupyter-book, strictly.
 
 `jupyter-book build` ignores a misspelled key in `_config.yml`, and its second strict build on the
-state of a failed first one succeeds. Here unknown keys are refused, and every build starts afresh.
+state of a failed first one succeeds. Here unknown keys are refused, and a rendering goes on only
+from the state of one without a warning: it starts afresh, unless it is told that there is one.
 """
 
-import copy
+import gc
+import os
 import re
+import shutil
+import signal
 import sys
-from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import yaml
+from helpers.batch.errors import BatchError, RenderError
+from helpers.batch.execute.kernels.forkserver import die_with_parent
+from helpers.batch.site.configuration import (
+    below,
+    read_configuration,
+    refuse_unknown,
+    sphinx_configuration,
+)
 
-from helpers.batch.errors import BatchError, ConfigurationError, RenderError, nearest
-from helpers.batch.execute.imports import without_url_grammar
-
-# Keys whose children are named by the user or checked by Sphinx itself.
-FREE = {"sphinx/config", "sphinx/local_extensions", "latex/latex_documents"}
-# Extensions that jupyter-book always loads and that would name other hosts in the pages.
-UNWANTED = {"sphinx_thebe", "sphinx_comments", "sphinx.ext.intersphinx"}
-
-
-def read_configuration(path: Path) -> dict:
-    """Return `_config.yml`, every key of which jupyter-book knows.
-
-    Raises:
-        ConfigurationError: The file is no YAML, or a key or a value is not what must be.
-    """
-    with without_url_grammar():
-        import jsonschema
-        from jupyter_book.config import PATH_YAML_DEFAULT, get_validator, validate_yaml
-
-    try:
-        configuration = yaml.safe_load(path.read_text("utf-8"))
-        defaults = yaml.safe_load(PATH_YAML_DEFAULT.read_text("utf-8"))
-        validate_yaml(configuration, raise_on_errors=True)
-    except (OSError, yaml.YAMLError, jsonschema.ValidationError) as error:
-        raise ConfigurationError(f"`_config.yml` must be valid. Received: {error}") from error
-    known = set(_keys(defaults)) | set(_schema_keys(get_validator().schema))
-    _refuse_unknown(_keys(configuration), known)
-    return configuration
-
-
-def _refuse_unknown(keys: Iterable[str], known: Iterable[str]) -> None:
-    known = set(known)
-    for key in keys:
-        if key not in known:
-            raise ConfigurationError(
-                f"`_config.yml` must hold known keys only. Received: {key}. {nearest(key, known)}"
-            )
-
-
-def _below(parent: str, keys: Iterable[str]) -> list[str]:
-    return [f"{parent}/{key}" for key in keys]
-
-
-def _keys(mapping: Mapping, parent: str = "") -> Iterator[str]:
-    for key, value in mapping.items():
-        path = f"{parent}{key}"
-        yield path
-        if isinstance(value, Mapping) and path not in FREE:
-            yield from _keys(value, f"{path}/")
-
-
-def _schema_keys(schema: Mapping, parent: str = "") -> Iterator[str]:
-    for key, value in schema.get("properties", {}).items():
-        yield f"{parent}{key}"
-        yield from _schema_keys(value, f"{parent}{key}/")
-
-
-def sphinx_configuration(source: Path) -> dict:
-    """Return the settings of Sphinx that jupyter-book makes of `source/_config.yml`."""
-    from jupyter_book.config import get_final_config
-
-    configuration = read_configuration(source / "_config.yml")
-    settings, _ = get_final_config(
-        user_yaml=copy.deepcopy(configuration),
-        cli_config={"latex_individualpages": False},
-        sourcedir=source,
-        raise_on_invalid=True,
-    )
-    settings["extensions"] = [name for name in settings["extensions"] if name not in UNWANTED]
-    settings.pop("comments_config", None)
-    settings["external_toc_path"] = (source / "_toc.yml").as_posix()
-    settings["nitpicky"] = True
-    # Chapters have been executed; pages in Markdown that hold code are the renderer's to execute.
-    excluded = settings.get("nb_execution_excludepatterns") or []
-    settings["nb_execution_excludepatterns"] = [*excluded, "*.ipynb"]
-    # Else a picture that a tag of HTML names is not part of the site.
-    extensions = settings.get("myst_enable_extensions") or []
-    settings["myst_enable_extensions"] = sorted({*extensions, "html_image"})
-    return settings
+PROCESSES = 4  # more gain nothing: references are resolved in one
 
 
 def escape_marks(lines: list[str]) -> list[str]:
@@ -115,13 +47,16 @@ def _escape_docstring(app, what, name, obj, options, lines: list[str]) -> None:
     lines[:] = escape_marks(lines)
 
 
-def render(source: Path, site: Path, *, doctrees: Path) -> None:
+def render(source: Path, site: Path, *, doctrees: Path, again: bool = False) -> None:
     """Render the book in `source` into the folder `site`.
 
     Args:
         source: a folder with `_config.yml`, `_toc.yml` and executed pages.
         site: where the pages go.
-        doctrees: where Sphinx keeps its state; empty, so that every build sees every warning.
+        doctrees: where Sphinx keeps its state.
+        again: whether site and state are those of a rendering of the same folder, by the same
+            configuration and modules, that has ended without a warning. Then only pages that have
+            changed are rendered, and those that show something of them.
 
     Raises:
         ConfigurationError: `_config.yml` holds a key that nothing reads.
@@ -132,34 +67,47 @@ def render(source: Path, site: Path, *, doctrees: Path) -> None:
     from sphinx.errors import SphinxError
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
+    from helpers.batch.site import faster, incremental
+
     settings = sphinx_configuration(source)
+    if again:  # extensions find there what they are about to write, and name it in another way
+        shutil.rmtree(site / "_static", ignore_errors=True)
     own = read_configuration(source / "_config.yml").get("sphinx", {}).get("config") or {}
-    with patch_docutils(), docutils_namespace():
+    with patch_docutils(), docutils_namespace(), faster.libraries():
         try:
             app = Sphinx(
                 source, None, site, doctrees, "html", settings,
-                status=None, warning=sys.stdout, freshenv=True,
-                warningiserror=True, keep_going=True,
+                status=None, warning=sys.stdout, freshenv=not again,
+                warningiserror=True, keep_going=True, parallel=_processes(),
             )  # fmt: skip
             if "autodoc-process-docstring" in app.events.events:  # the book uses autodoc
                 app.connect("autodoc-process-docstring", _escape_docstring, priority=100)
             known = app.config.values
-            _refuse_unknown(_below("sphinx/config", own), _below("sphinx/config", known))
-            app.build(force_all=True)
+            refuse_unknown(below("sphinx/config", own), below("sphinx/config", known))
+            faster.attach(app)
+            incremental.attach(app)
+            app.build(force_all=not again)
+            incremental.keep(app)
         except SphinxError as error:
             raise RenderError(f"the book could not be rendered: {error}") from error
     if app.statuscode:
         raise RenderError("the book could not be rendered without the warnings above")
 
 
+def _processes() -> int:
+    return min(PROCESSES, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+
+
 def main() -> int:
-    """Render as the arguments SOURCE SITE DOCTREES say; return the exit code."""
+    """Render as the arguments SOURCE SITE DOCTREES [--again] say; return the exit code."""
     from sphinx.util.console import nocolor
 
     nocolor()
-    source, site, doctrees = map(Path, sys.argv[1:])
+    die_with_parent(signal.SIGKILL)  # else it would write where the next build does
+    gc.disable()  # looking through millions of living nodes took a third of the time
+    source, site, doctrees, *more = sys.argv[1:]
     try:
-        render(source, site, doctrees=doctrees)
+        render(Path(source), Path(site), doctrees=Path(doctrees), again="--again" in more)
     except BatchError as error:
         print(error)
         return error.exit_code

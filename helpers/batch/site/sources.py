@@ -29,6 +29,14 @@ def copy_sources(root: Path, staging: Path) -> None:
         shutil.copy2(file, copied)
 
 
+def contents(root: Path) -> tuple[dict[Path, bytes], dict[Path, bytes]]:
+    """Return the pages that the book in `root` is made of, and its other files, by their places."""
+    pages = set(read_toc(root))
+    read = {file: file.read_bytes() for file in source_files(root)}
+    others = {file.relative_to(root): data for file, data in read.items() if file not in pages}
+    return {file.relative_to(root): read[file] for file in read if file in pages}, others
+
+
 def merge(notebook: Mapping, executed: Mapping) -> dict:
     """Return a notebook with the outputs of an execution of the same code.
 

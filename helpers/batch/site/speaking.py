@@ -33,6 +33,7 @@ def _find(env, id: str) -> tuple[dict, str]:
     for notebook in [own] * own.is_file() + chapters(Path(env.srcdir)):
         claims = _claims(notebook, notebook.stat().st_mtime_ns)
         if id in claims:
+            env.note_dependency(str(notebook))  # else the page stays when the other changes
             return claims[id], notebook.relative_to(env.srcdir).with_suffix("").as_posix()
         known |= set(claims)
     raise NotebookError(f"there is no claim that speaks as {id!r}. {nearest(id, known)}")
