@@ -27,6 +27,12 @@ fig-two: It rises.
 
 ```{tableofcontents}
 ```
+
+```{bibliography}
+```
+"""
+BIB = b"""@book{a, title={A title}, author={Ann Author}, year=2001, publisher={P}}
+@book{b, title={Another}, author={Ann Author}, year=2001, publisher={P}}
 """
 
 
@@ -54,9 +60,11 @@ class Book:
     def __init__(self, folder):
         root = make_book(folder, "01_one", "02_two", index=INDEX)
         (root / "book" / "glossary.md").unlink()
-        (root / ONE).write_bytes(chapter("One", "fig-one", prose="(a-place)=\n## Place"))
+        text = "(a-place)=\n## Place\n\nWords, {cite}`a`."
+        (root / ONE).write_bytes(chapter("One", "fig-one", prose=text))
         (root / TWO).write_bytes(chapter("Two", "fig-two", shade=2))
         self.pages, self.others = contents(root)
+        self.others[Path("book/references.bib")] = BIB
         self.rendering = Rendering(folder / ".rendering")
 
     def change(self, page, data):
@@ -107,13 +115,15 @@ def test_what_goes_on_from_the_last_rendering_is_what_a_whole_one_makes(book, wr
     first = book.render()
     times = book.times()
     # A sentence: its own page, and what holds the sentence besides.
-    book.change(ONE, chapter("One", "fig-one", prose="(a-place)=\n## Place\n\nMended words."))
+    book.change(
+        ONE, chapter("One", "fig-one", prose="(a-place)=\n## Place\n\nMended words, {cite}`a`.")
+    )
     second = book.render()
     own = {"book/01_one.html", "_sources/book/01_one.ipynb", "searchindex.js"}
     assert changed(first, second) == own
     written_again = {name for name, time in book.times().items() if time != times[name]}
     assert written_again == {"01_one", "index"}  # the first page is always written
-    assert b"Mended words." in second["book/01_one.html"]
+    assert b"Mended words" in second["book/01_one.html"]
     # A picture: also where the first page shows it; the old one is gone.
     book.change(TWO, chapter("Two", "fig-two", shade=1))
     third = book.render()
@@ -122,12 +132,16 @@ def test_what_goes_on_from_the_last_rendering_is_what_a_whole_one_makes(book, wr
     assert "book/02_two.html" in changed(second, third)
     # A title and a number: wherever they are seen.
     book.change(TWO, chapter("Second", "fig-two", shade=1))
-    book.change(ONE, chapter("One", "fig-none", prose="(a-place)=\n## Place"))
+    book.change(ONE, chapter("One", "fig-none", prose="(a-place)=\n## Place {cite}`a`"))
     fourth = book.render()
     for page in ("book/index.html", "book/01_one.html"):
         assert b"Second" in fourth[page]
-    assert written == [False, True, True, True]
-    assert changed(fourth, book.render_afresh()) == set()
+    # A citation: in the list, and the label of another one.
+    book.change(TWO, chapter("Second", "fig-two", shade=1, prose="{cite}`a,b`"))
+    fifth = book.render()
+    assert fifth["book/index.html"].count(b"Ann Author") == 2
+    assert written == [False, True, True, True, True]
+    assert changed(fifth, book.render_afresh()) == set()
 
 
 @pytest.mark.slow

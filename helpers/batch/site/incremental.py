@@ -7,6 +7,7 @@ pages that it does not write. It leaves pictures behind that no page shows any m
 
 import hashlib
 import pickle
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sphinx.environment import BuildEnvironment
 
 # Where in its page something stands; other pages do not see that.
 PLACES = {"line", "lineno", "citation_ref_id"}
+APART = {"index", "cite"}  # of the domains: seen on pages that are always written
 INDEX = "_search_index_"  # begins the names under which Sphinx keeps its search index
 SEEN = "dnnbook_seen"  # in the environment: digest of what pages showed each other
 BORROWS = "dnnbook_borrows"  # in a page's metadata: it shows values that another page has measured
@@ -24,7 +26,9 @@ BORROWS = "dnnbook_borrows"  # in a page's metadata: it shows values that anothe
 def attach(app: Sphinx) -> None:
     """Let an application render incrementally; `keep` belongs at its end."""
     app.connect("doctree-read", _note_borrowing)
+    app.connect("doctree-read", _note_bibliography)
     app.connect("env-get-updated", _also_outdated, priority=900)  # after numbers are given
+    app.connect("write-started", _begin_anew)
     app.connect("write-started", _continue_index)
 
 
@@ -33,6 +37,17 @@ def _note_borrowing(app: Sphinx, document: nodes.document) -> None:
 
     if any(document.findall(PendingGlueReference)):
         app.env.metadata[app.env.docname][BORROWS] = True
+
+
+def _note_bibliography(app: Sphinx, document: nodes.document) -> None:
+    """Have a page read each time on which citations of other pages are listed.
+
+    Its extension adds to an entry that was kept the same label and text once more.
+    """
+    from sphinxcontrib.bibtex.nodes import bibliography
+
+    if any(document.findall(bibliography)):
+        app.env.reread_always.add(app.env.docname)
 
 
 def _also_outdated(app: Sphinx, env: BuildEnvironment) -> Iterable[str]:
@@ -54,7 +69,9 @@ def seen(env: BuildEnvironment) -> str:
         env.toctree_includes,
         [_headings(env.metadata[page]) for page in sorted(env.found_docs)],
     ]
-    parts += [data for name, data in sorted(env.domaindata.items()) if name != "index"]
+    parts += [data for name, data in sorted(env.domaindata.items()) if name not in APART]
+    cited = env.domaindata.get("cite", {}).get("citations", ())
+    parts += [(one.key, one.citation_id, one.formatted_entry.label) for one in cited]
     return hashlib.sha256(repr([_plain(part) for part in parts]).encode()).hexdigest()
 
 
@@ -78,6 +95,11 @@ def _plain(value: object) -> object:
     if hasattr(value, "__dict__") and not isinstance(value, type):
         return _plain({k: item for k, item in vars(value).items() if k not in PLACES})
     return repr(value)
+
+
+def _begin_anew(app: Sphinx, builder: object) -> None:
+    # What extensions write there they name in another way if they find it.
+    shutil.rmtree(Path(app.outdir, "_static"), ignore_errors=True)
 
 
 def _continue_index(app: Sphinx, builder: object) -> None:

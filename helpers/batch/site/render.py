@@ -8,7 +8,6 @@ from the state of one without a warning: it starts afresh, unless it is told tha
 import gc
 import os
 import re
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -70,8 +69,6 @@ def render(source: Path, site: Path, *, doctrees: Path, again: bool = False) -> 
     from helpers.batch.site import faster, incremental
 
     settings = sphinx_configuration(source)
-    if again:  # extensions find there what they are about to write, and name it in another way
-        shutil.rmtree(site / "_static", ignore_errors=True)
     own = read_configuration(source / "_config.yml").get("sphinx", {}).get("config") or {}
     with patch_docutils(), docutils_namespace(), faster.libraries():
         try:

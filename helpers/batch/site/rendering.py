@@ -51,8 +51,8 @@ class Rendering:
         if not again:
             shutil.rmtree(self.folder, ignore_errors=True)
         note.unlink(missing_ok=True)
-        _write(self.source, {**others, **pages})
-        self._run(again)
+        if _write(self.source, {**others, **pages}) or not again:
+            self._run(again)
         note.write_text(identity)
 
     def _identity(self, pages: Iterable[Path], others: Mapping[Path, bytes]) -> str:
@@ -95,13 +95,20 @@ class Rendering:
             self._process.kill()
 
 
-def _write(folder: Path, contents: Mapping[Path, bytes]) -> None:
-    """Make a folder hold these files; what is there already keeps its time."""
+def _write(folder: Path, contents: Mapping[Path, bytes]) -> bool:
+    """Make a folder hold these files, and return whether any was another.
+
+    What is there already keeps its time: Sphinx reads again what is younger than its state.
+    """
+    changed = False
     for name, data in contents.items():
         file = folder / name
         if not file.is_file() or file.read_bytes() != data:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
+            changed = True
     for file in folder.rglob("*"):
         if file.is_file() and file.relative_to(folder) not in contents:
             file.unlink()
+            changed = True
+    return changed
