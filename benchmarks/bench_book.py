@@ -10,7 +10,8 @@ from measuring import seconds, write_rows
 
 from helpers.batch.ask.identity import imported_digests
 from helpers.batch.book import CHECKOUT as ROOT
-from helpers.batch.book import chapters, read_notebook
+from helpers.batch.book import chapters
+from helpers.batch.notebook import read_notebook
 from helpers.batch.site.sources import copy_sources
 
 DNNBOOK = [sys.executable, "-m", "helpers.batch.cli"]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from helpers.batch.book import source
+from helpers.batch.notebook import source
 from helpers.batch.results.records import record_of
 
 NUMBER = re.compile(r"(?<![\w.\[])[-−]?\d+\.\d+(?:e[-+]?\d+)?(?![\w.])|(?<![\w.])\d+(?= ?%)")

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from helpers.batch.ask.parameters import parse_parameters
-from helpers.batch.book import source, tags
 from helpers.batch.commit.refresh import normalize
+from helpers.batch.notebook import source, tags
 from helpers.batch.results.records import record_of
 from helpers.batch.site.sentences import SAYS
 from tests.notebook_reading import (

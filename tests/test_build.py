@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers.batch.book import chapters, find_chapter, find_root, read_toc, source
+from helpers.batch.book import chapters, find_chapter, find_root, read_toc
 from helpers.batch.commit.refresh import normalize, refresh
 from helpers.batch.drive.batch import BatchOptions
 from helpers.batch.drive.progress import Watcher
@@ -26,6 +26,7 @@ from helpers.batch.errors import (
     UsageError,
 )
 from helpers.batch.execute.execution import execute, read_request
+from helpers.batch.notebook import source
 from helpers.batch.results.runs import make_run
 from helpers.batch.site import build as build_module
 from helpers.batch.site.build import assign, build

@@ -1,6 +1,5 @@
 """Which notebook a name means, and which chapters the book has."""
 
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -12,10 +11,10 @@ import yaml
 from helpers.batch.errors import (
     AmbiguousChapterError,
     ConfigurationError,
-    NotebookError,
     UnknownChapterError,
     nearest,
 )
+from helpers.batch.notebook import absolute
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SUFFIXES = (".ipynb", ".py", ".md", ".Rmd", ".qmd")  # all but the first are read by jupytext
@@ -91,11 +90,6 @@ def chapters(root: Path) -> list[Path]:
     return [page for page in read_toc(root) if page.suffix == ".ipynb"]
 
 
-def absolute(notebook: Path) -> Path:
-    """Return a notebook's place; a link to a file stays one, for it works where the link lies."""
-    return notebook.parent.resolve() / notebook.name
-
-
 def chapter_name(notebook: Path) -> str:
     """Return a chapter's name: the file's without its number.
 
@@ -163,50 +157,3 @@ def _is_short(notebook: Path, text: str) -> bool:
     number = re.match(r"\d+", notebook.stem)
     numbers = {number[0], str(int(number[0]))} if number else set()
     return text in {chapter_name(notebook)} | numbers
-
-
-def read_notebook(notebook: Path) -> dict:
-    """Return the notebook as plain JSON, without loading Jupyter's libraries.
-
-    Raises:
-        NotebookError: The file is missing or no notebook.
-    """
-    try:
-        text = notebook.read_text("utf-8-sig")  # editors of Windows put a mark in front
-        content = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise NotebookError(f"{notebook.name} must be a notebook. Received: {error}") from error
-    if isinstance(content, dict) and content.get("nbformat") in (2, 3):
-        content = _upgraded(notebook, text)
-    if not (isinstance(content, dict) and isinstance(content.get("cells"), list)):
-        raise NotebookError(f"{notebook.name} must be a notebook. Received: no list of cells")
-    if not all(map(_is_cell, content["cells"])):
-        raise NotebookError(f"{notebook.name} must be a notebook. Received: cells of another form")
-    return content
-
-
-def _is_cell(cell: object) -> bool:
-    if not (isinstance(cell, dict) and isinstance(cell.get("cell_type"), str)):
-        return False
-    text = cell.get("source", "")
-    return isinstance(text, str | list) and isinstance(cell.get("metadata", {}), dict)
-
-
-def _upgraded(notebook: Path, text: str) -> dict:
-    """Return a notebook of an old format as one of format 4."""
-    import nbformat
-
-    try:
-        return json.loads(nbformat.writes(nbformat.reads(text, as_version=4)))
-    except Exception as error:  # of any kind: it takes the old format on trust
-        raise NotebookError(f"{notebook.name} must be a notebook. Received: {error}") from error
-
-
-def source(cell: dict) -> str:
-    """Return a cell's source as one string, in which form the file holds it or not."""
-    return "".join(cell.get("source", ""))
-
-
-def tags(cell: dict) -> list[str]:
-    """Return a cell's tags."""
-    return cell.get("metadata", {}).get("tags", [])

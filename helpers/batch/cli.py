@@ -322,8 +322,9 @@ def build(parameters: tuple, site: Path | None, as_json: bool, **options: object
     A parameter reaches every chapter that declares it. The site of an earlier build is replaced
     when the new one is complete, and stays if anything fails.
     """
-    from helpers.batch.book import absolute, chapters, find_root
+    from helpers.batch.book import chapters, find_root
     from helpers.batch.drive.progress import watcher_for
+    from helpers.batch.notebook import absolute
     from helpers.batch.site.build import build as build_book
 
     root = find_root(Path.cwd())

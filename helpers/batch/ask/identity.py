@@ -18,7 +18,8 @@ from platform import python_version
 
 from helpers.batch.ask.imported import imported_files, local_modules
 from helpers.batch.ask.kinds import Value
-from helpers.batch.book import CHECKOUT, source, tags
+from helpers.batch.book import CHECKOUT
+from helpers.batch.notebook import source, tags
 
 PACKAGE = CHECKOUT / "helpers"
 # Tags that change what is executed; all others say how a cell is shown.

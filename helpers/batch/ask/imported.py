@@ -7,6 +7,7 @@ folder that it adds to `sys.path`, cannot be seen.
 import ast
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -95,7 +96,8 @@ def _own_imports(code: str, package: Path) -> set[str]:
     return {name for name in names if name.split(".")[0] == package.name}
 
 
-def _imports(code: str) -> set[str] | None:
+@lru_cache(maxsize=2_000)  # notebooks share most of the modules that they read
+def _imports(code: str) -> frozenset[str] | None:
     """Return the dotted names that code imports, wherever it does; None if it is no Python."""
     try:
         tree = _parsed(code)
@@ -109,7 +111,7 @@ def _imports(code: str) -> set[str] | None:
             base = "." * node.level + (node.module or "")
             separator = "." if node.module else ""
             names |= {f"{base}{separator}{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def _parsed(code: str) -> ast.Module:

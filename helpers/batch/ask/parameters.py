@@ -29,9 +29,8 @@ from helpers.batch.ask.kinds import (
     parsed_kind,
 )
 from helpers.batch.ask.ranges import Range, declared_range, with_names
-from helpers.batch.book import source, tags
 from helpers.batch.errors import NotebookError, ParameterError, nearest
-from helpers.batch.notebook import Notebook, read
+from helpers.batch.notebook import Notebook, read, source, tags
 
 PYTHON = {"None": None, "True": True, "False": False}  # as Python and papermill's `-p` have them
 TYPE = re.compile(r"type:\s*(?P<type>[^\s\[]+(?:\[[^#]*\])?)\s*(?P<rest>.*)")  # papermill's comment

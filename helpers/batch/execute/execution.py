@@ -18,11 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.batch.ask.kinds import Value
-from helpers.batch.book import source
 from helpers.batch.errors import ExecutionError, InfrastructureError
 from helpers.batch.execute.executed import cell_seconds, describe, without_marks, written
 from helpers.batch.execute.papermilling import import_papermill, register_engine
-from helpers.batch.notebook import Notebook, read
+from helpers.batch.notebook import Notebook, read, source
 
 TIMEOUT = 14_400.0  # seconds for one notebook; a chapter on the largest data set needs minutes
 LINGERING = 10  # seconds that what a notebook has begun may go on after its last cell

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from helpers.batch.book import read_notebook
+from helpers.batch.notebook import read_notebook
 from helpers.claims import GLUE_PREFIX, MIME
 
 # What must be equal, for each kind of record; effects and figures have rules of their own.

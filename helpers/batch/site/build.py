@@ -15,7 +15,7 @@ from pathlib import Path
 
 from helpers.batch.ask.kinds import Value
 from helpers.batch.ask.parameters import parameters_of, validate
-from helpers.batch.book import chapters, read_notebook
+from helpers.batch.book import chapters
 from helpers.batch.drive.batch import BatchOptions, run_batch
 from helpers.batch.drive.data import check_data
 from helpers.batch.drive.progress import Lines, Watcher
@@ -25,7 +25,7 @@ from helpers.batch.errors import (
     UsageError,
     nearest,
 )
-from helpers.batch.notebook import Notebook, read
+from helpers.batch.notebook import Notebook, read, read_notebook
 from helpers.batch.results.runs import Run, load, make_runs, notebook_path
 from helpers.batch.results.store import Folder
 from helpers.batch.site.publishing import IDENTITY, finish, is_site, is_unfinished, one_build

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers.batch.book import read_notebook, source
 from helpers.batch.errors import NotebookError, nearest
+from helpers.batch.notebook import read_notebook, source
 from helpers.batch.results.records import read_records
 from helpers.claims.box import LOOKS
 

@@ -14,8 +14,9 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from helpers.batch.book import chapters, read_notebook
+from helpers.batch.book import chapters
 from helpers.batch.errors import BatchError, NotebookError, nearest
+from helpers.batch.notebook import read_notebook
 from helpers.batch.site.sentences import LABELS, VARIANTS, paragraphs_of, split_role, spoken
 from helpers.claims.box import LOOKS
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from helpers.batch.book import chapters, read_notebook, tags
+from helpers.batch.book import chapters
 from helpers.batch.drive.progress import Watcher
 from helpers.batch.errors import RenderError
-from helpers.batch.notebook import INJECTED
+from helpers.batch.notebook import INJECTED, read_notebook, tags
 from helpers.batch.results.runs import Run
 from helpers.batch.site.publishing import State, publish
 from helpers.batch.site.rendering import Rendering

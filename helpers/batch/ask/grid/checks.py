@@ -10,7 +10,7 @@ from helpers.batch.ask.grid.file import GridFile, received
 from helpers.batch.ask.grid.schema import ALL
 from helpers.batch.ask.kinds import Value
 from helpers.batch.ask.parameters import Parameter, parameters_of, validate
-from helpers.batch.book import SUFFIXES, absolute, chapter_name, chapters, find_in_book
+from helpers.batch.book import SUFFIXES, chapter_name, chapters, find_in_book
 from helpers.batch.errors import (
     AmbiguousChapterError,
     NotebookError,
@@ -18,7 +18,7 @@ from helpers.batch.errors import (
     UnknownChapterError,
     nearest,
 )
-from helpers.batch.notebook import Notebook, read
+from helpers.batch.notebook import Notebook, absolute, read
 
 
 @dataclass(frozen=True)
