@@ -13,6 +13,7 @@ import pytest
 from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from helpers.batch.ask.run import make_run
 from helpers.batch.book import chapters, find_chapter, find_root, read_toc
 from helpers.batch.commit.refresh import normalize, refresh
 from helpers.batch.drive.batch import BatchOptions
@@ -27,7 +28,6 @@ from helpers.batch.errors import (
 )
 from helpers.batch.execute.execution import execute, read_request
 from helpers.batch.notebook import source
-from helpers.batch.results.runs import make_run
 from helpers.batch.site import build as build_module
 from helpers.batch.site.build import assign, build
 from helpers.batch.site.configuration import read_configuration
@@ -251,7 +251,7 @@ class Notes(Watcher):
         self.kept = kept
 
     def ended(self, result, running):
-        self.ran.append(result["chapter"])
+        self.ran.append(result.chapter)
 
 
 def watched(book, *, fresh=False, again=frozenset()):

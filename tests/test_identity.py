@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from helpers.batch.ask.identity import PACKAGE, installed_versions, run_id, run_identity
 from helpers.batch.ask.imported import imported_files
 from helpers.batch.ask.parameters import read_parameters, validate
+from helpers.batch.ask.run import make_run, make_runs
 from helpers.batch.book import chapters
 from helpers.batch.notebook import read, read_notebook, source
-from helpers.batch.results.runs import make_run, make_runs
 from tests.running import FIXTURES
 
 ROOT = Path(__file__).parents[1]

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from helpers.batch.ask.run import make_run
 from helpers.batch.book import chapters
 from helpers.batch.errors import InfrastructureError
 from helpers.batch.execute.execution import execute, read_request, request_for
@@ -23,7 +24,6 @@ from helpers.batch.execute.kernels import managing as kernels
 from helpers.batch.execute.kernels.choosing import default_kind, needs_ordinary
 from helpers.batch.execute.kernels.managing import DIED, ForkedKernel, WarmServer, warm_server
 from helpers.batch.notebook import read
-from helpers.batch.results.runs import make_run
 from tests.processes import ACTS, Batch
 from tests.running import FIXTURES, code_cells, marked, on_linux, printed, request_of
 from tests.waiting import LIMIT, wait_for

@@ -9,11 +9,12 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from helpers.batch.ask.parameters import parameters_of
+from helpers.batch.ask.run import make_runs
 from helpers.batch.drive.batch import BatchOptions
 from helpers.batch.drive.progress import Watcher
 from helpers.batch.errors import ExecutionError, RenderError
 from helpers.batch.notebook import read
-from helpers.batch.results.runs import make_runs
+from helpers.batch.results.result import Result
 from helpers.batch.site.build import build
 from helpers.batch.site.publishing import UNFINISHED, State, finish, is_unfinished, marked, publish
 from helpers.batch.site.rendering import Rendering
@@ -83,7 +84,7 @@ class Shown:
         return (self.site / name).read_text()
 
     def end(self, number, status="done", error=""):
-        self.unfinished.ended({"id": self.ids[number], "status": status, "error": error}, 0)
+        self.unfinished.ended(Result(self.ids[number], "", "", "", {}, {}, status, error), 0)
 
 
 @pytest.fixture

@@ -139,19 +139,19 @@ def run(
         timeout=timeout or TIMEOUT,
     )
     if as_json:
-        _print_json({**result, "notebook": str(executed)})
-    elif result["status"] == "done":
-        click.echo(f"executed {notebook.stem} in {result['seconds']:.1f} s")
-        for line in claim_lines(result["records"]):
+        _print_json({**result.as_json(), "notebook": str(executed)})
+    elif result.is_done:
+        click.echo(f"executed {notebook.stem} in {result.seconds:.1f} s")
+        for line in claim_lines(result.records):
             click.echo(line)
-        if result["warning"]:
-            click.echo(f"Warning: {notebook.stem}: {result['warning']}", err=True)
+        if result.warning:
+            click.echo(f"Warning: {notebook.stem}: {result.warning}", err=True)
         click.echo(f"executed notebook: {executed}")
     else:
-        click.echo(f"Error: {notebook.stem} failed: {result['error']}", err=True)
-        click.echo(result["traceback"] or "", err=True, nl=bool(result["traceback"]))
+        click.echo(f"Error: {notebook.stem} failed: {result.error}", err=True)
+        click.echo(result.traceback, err=True, nl=bool(result.traceback))
         click.echo(f"executed up to there: {executed}", err=True)
-    sys.exit(result["status"] != "done")
+    sys.exit(not result.is_done)
 
 
 @main.command(epilog="Example: dnnbook batch examples/learning_rate_search.yml --workers 2")
@@ -185,10 +185,10 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     imports, installed versions, the data or those files have changed.
     """
     from helpers.batch.ask.grid.points import plan
+    from helpers.batch.ask.run import make_runs
     from helpers.batch.book import find_root
     from helpers.batch.drive.batch import run_batch
     from helpers.batch.drive.progress import watcher_for
-    from helpers.batch.results.runs import make_runs
     from helpers.batch.results.store import open_store
 
     if options["scheduler"] and options["workers"]:
@@ -209,7 +209,7 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
         watcher=watcher_for(sys.stderr),
     )
     _say_batch(results, address, as_json)
-    sys.exit(any(result["status"] != "done" for result in results))
+    sys.exit(not all(result.is_done for result in results))
 
 
 def _batch_options(
@@ -231,13 +231,13 @@ def _batch_options(
     return BatchOptions(ClusterOptions(**cluster), timeout or TIMEOUT, kernel, fresh, chosen)
 
 
-def _say_batch(results: list[dict], address: str, as_json: bool) -> None:
+def _say_batch(results: list, address: str, as_json: bool) -> None:
     from collections import Counter
 
-    counts = Counter(result["status"] for result in results)
+    counts = Counter(result.status for result in results)
     if as_json:
         names = ("id", "chapter", "given", "status", "error", "seconds", "records")
-        runs = [{name: result[name] for name in names} for result in results]
+        runs = [{name: result.as_json()[name] for name in names} for result in results]
         _print_json({"output": address, "counts": counts, "runs": runs})
         return
     click.echo(", ".join(f"{number} {status}" for status, number in counts.items()))

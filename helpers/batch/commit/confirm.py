@@ -66,11 +66,11 @@ def confirm(
             f"looked at. Received: {seed!r}"
         )
     result, _ = run_once(notebook, given, folder=root / "_build" / "confirm", timeout=timeout)
-    if result["status"] != "done":
-        raise ExecutionError(f"{name} failed: {result['error']}\n{result['traceback'] or ''}")
+    if not result.is_done:
+        raise ExecutionError(f"{name} failed: {result.error}\n{result.traceback}")
     claims = {
         record["id"]: {key: record.get(key) for key in KEPT}
-        for record in result["records"]
+        for record in result.records
         if record["kind"] == "claim" and record.get("design")
     }
     if not claims:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from helpers.batch.ask.run import Run
 from helpers.batch.drive.cluster import ClusterOptions, open_cluster
 from helpers.batch.drive.data import check_data, check_data_on
 from helpers.batch.drive.dispatch import Completed, run_all
 from helpers.batch.drive.progress import Watcher
 from helpers.batch.errors import BatchError
 from helpers.batch.execute.execution import TIMEOUT, Outcome, processors, request_for
-from helpers.batch.results.runs import SCHEMA, Run, load, result_of, save
+from helpers.batch.results.result import SCHEMA, Result, load, result_of, save
 from helpers.batch.results.store import Store
 
 
@@ -43,7 +44,7 @@ def run_batch(
     name: str,
     options: BatchOptions,
     watcher: Watcher | None = None,
-) -> list[dict]:
+) -> list[Result]:
     """Execute what has no result yet, keep each result as it comes, and return all of them.
 
     Args:
@@ -83,10 +84,10 @@ def run_batch(
     return [results[run.id] for run in runs]
 
 
-def _kept(runs: Iterable[Run], again: frozenset[Path], store: Store) -> dict[str, dict]:
+def _kept(runs: Iterable[Run], again: frozenset[Path], store: Store) -> dict[str, Result]:
     """Return the results that are there and need no other run."""
     loaded = {run.id: load(store, run) for run in runs if run.notebook.path not in again}
-    return {key: found for key, found in loaded.items() if found and found["status"] == "done"}
+    return {key: found for key, found in loaded.items() if found and found.is_done}
 
 
 def _write_plan(store: Store, name: str, runs: Iterable[Run]) -> None:
@@ -138,21 +139,21 @@ def _execute(
     return run_all(client, requests, retries=options.cluster.retries) if requests else iter(())
 
 
-def _keep(run: Run, completed: Completed, store: Store) -> dict:
+def _keep(run: Run, completed: Completed, store: Store) -> Result:
     made = completed.result
     result = result_of(
         run,
         made.outcome,
         started=made.started,
         worker=made.worker,
-        versions=dict(made.versions),
+        versions=made.versions,
         attempts=completed.attempts,
     )
     save(store, result, made.outcome.notebook)
     return result
 
 
-def _mark_interrupted(runs: Iterable[Run], results: Mapping[str, dict], store: Store) -> None:
+def _mark_interrupted(runs: Iterable[Run], results: Mapping[str, Result], store: Store) -> None:
     """Say of each run without a result, of an earlier call either, that the user stopped it."""
     outcome = Outcome("interrupted", "", 0.0, error="stopped by the user")
     for run in runs:

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from helpers.batch.ask.kinds import Value
+from helpers.batch.ask.run import Run
 from helpers.batch.errors import UsageError
-from helpers.batch.results.runs import Run
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
 LOAD = """\

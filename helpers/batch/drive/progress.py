@@ -1,10 +1,12 @@
 """Shows how a batch goes: a bar on a terminal, plain lines elsewhere."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TextIO
 
 from typing_extensions import override
+
+from helpers.batch.results.result import Result
 
 # What a kept result is known to rest on, and what to do where it rests on more.
 KNOWN = (
@@ -19,7 +21,7 @@ class Watcher:
     def begin(self, total: int, kept: int) -> None:
         """Learn how many runs there are, and how many of them need not run."""
 
-    def ended(self, result: Mapping, running: int) -> None:
+    def ended(self, result: Result, running: int) -> None:
         """Learn what became of a run, and how many are under way."""
 
     def end(self) -> None:
@@ -44,11 +46,11 @@ class Lines(Watcher):
             self._say(f"{kept} of {total} runs are there already {KNOWN}")
 
     @override
-    def ended(self, result: Mapping, running: int) -> None:
+    def ended(self, result: Result, running: int) -> None:
         self._ended += 1
         count = f"[{self._kept + self._ended}/{self._total}]"
-        line = f"{count} {result['status']} {result['id']} in {result['seconds']:.1f} s"
-        said = result["error"] or result.get("warning")
+        line = f"{count} {result.status} {result.id} in {result.seconds:.1f} s"
+        said = result.error or result.warning
         self._say(line + (f": {said}" if said else ""))
 
 
@@ -81,13 +83,13 @@ class Bar(Watcher):
         self._task = self._bar.add_task("", total=total, running=0, failed=0, completed=kept)
 
     @override
-    def ended(self, result: Mapping, running: int) -> None:
-        if result["status"] != "done":
+    def ended(self, result: Result, running: int) -> None:
+        if not result.is_done:
             self._failed += 1
             # As it stands: brackets are not marks of style, `:bug:` is no picture, and a path is
             # not broken at the end of a line.
             self._bar.console.print(
-                f"{result['status']} {result['id']}: {result['error']}",
+                f"{result.status} {result.id}: {result.error}",
                 markup=False,
                 emoji=False,
                 highlight=False,

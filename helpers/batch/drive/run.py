@@ -6,10 +6,11 @@ from pathlib import Path
 
 from helpers.batch.ask.kinds import Value
 from helpers.batch.ask.parameters import parameters_of, validate
+from helpers.batch.ask.run import make_runs
 from helpers.batch.drive.data import check_data
 from helpers.batch.execute.execution import TIMEOUT, execute, processors, request_for
 from helpers.batch.notebook import read
-from helpers.batch.results.runs import make_runs, result_of, this_worker
+from helpers.batch.results.result import Result, result_of, this_worker, versions
 from helpers.batch.results.store import Folder
 
 
@@ -19,7 +20,7 @@ def run_once(
     *,
     folder: Path,
     timeout: float = TIMEOUT,
-) -> tuple[dict, Path]:
+) -> tuple[Result, Path]:
     """Validate the parameters, execute the notebook, and keep the executed one.
 
     Args:
@@ -29,7 +30,7 @@ def run_once(
         timeout: seconds that the run may take.
 
     Returns:
-        The result, as `result_of` makes it, and the path of the executed notebook, which after a
+        The result, and the path of the executed notebook, which after a
         failure holds the cells up to the failing one.
 
     Raises:
@@ -51,5 +52,5 @@ def run_once(
     )
     outcome = execute(request)
     store.write_text(f"{run.id}.ipynb", outcome.notebook)
-    result = result_of(run, outcome, started=started, worker=this_worker())
+    result = result_of(run, outcome, started=started, worker=this_worker(), versions=versions())
     return result, folder / f"{run.id}.ipynb"

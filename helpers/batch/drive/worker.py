@@ -12,7 +12,7 @@ from pathlib import Path
 from helpers.batch.ask.identity import PACKAGE, changed
 from helpers.batch.errors import InfrastructureError
 from helpers.batch.execute.execution import Outcome, Request, execute, processors
-from helpers.batch.results.runs import this_worker, versions
+from helpers.batch.results.result import this_worker, versions
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from helpers.batch.report.tables import (
     runs_table,
     verdict_counts,
 )
-from helpers.batch.results.runs import STATUSES
+from helpers.batch.results.result import STATUSES
 from helpers.batch.results.store import Store
 from helpers.claims.box import LOOKS
 

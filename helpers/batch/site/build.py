@@ -15,6 +15,7 @@ from pathlib import Path
 
 from helpers.batch.ask.kinds import Value
 from helpers.batch.ask.parameters import parameters_of, validate
+from helpers.batch.ask.run import Run, make_runs
 from helpers.batch.book import chapters
 from helpers.batch.drive.batch import BatchOptions, run_batch
 from helpers.batch.drive.data import check_data
@@ -26,7 +27,7 @@ from helpers.batch.errors import (
     nearest,
 )
 from helpers.batch.notebook import Notebook, read, read_notebook
-from helpers.batch.results.runs import Run, load, make_runs, notebook_path
+from helpers.batch.results.result import load, notebook_path
 from helpers.batch.results.store import Folder
 from helpers.batch.site.publishing import IDENTITY, finish, is_site, is_unfinished, one_build
 from helpers.batch.site.rendering import Rendering
@@ -104,7 +105,7 @@ def _kept(runs: list[Run], store: Folder) -> dict[str, dict]:
     return {
         run.id: read_notebook(store.path / notebook_path(run))
         for run in runs
-        if results[run.id] and results[run.id]["status"] == "done"
+        if results[run.id] and results[run.id].is_done
     }
 
 
@@ -138,9 +139,9 @@ def _executed(
     order = sorted(runs, key=lambda run: -len(run.notebook.text))
     results = run_batch(order, store=store, name="book", options=options, watcher=watcher)
     failures = [
-        f"{result['chapter']} failed: {result['error']}\n{result['traceback']}".strip()
+        f"{result.chapter} failed: {result.error}\n{result.traceback}".strip()
         for result in results
-        if result["status"] != "done"
+        if not result.is_done
     ]
     if failures:
         raise ExecutionError("\n\n".join(failures))

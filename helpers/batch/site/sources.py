@@ -12,9 +12,9 @@ from urllib.parse import quote, unquote
 import yaml
 
 from helpers.batch.ask.identity import PACKAGE, digest
+from helpers.batch.ask.run import Run
 from helpers.batch.book import read_toc
 from helpers.batch.notebook import absolute, read_notebook, source, tags
-from helpers.batch.results.runs import Run
 
 # What looks like a file's name: without blanks, or between quotes or brackets.
 NAME = re.compile(

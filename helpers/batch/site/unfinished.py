@@ -9,11 +9,12 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from helpers.batch.ask.run import Run
 from helpers.batch.book import chapters
 from helpers.batch.drive.progress import Watcher
 from helpers.batch.errors import RenderError
 from helpers.batch.notebook import INJECTED, read_notebook, tags
-from helpers.batch.results.runs import Run
+from helpers.batch.results.result import Result
 from helpers.batch.site.publishing import State, publish
 from helpers.batch.site.rendering import Rendering
 from helpers.batch.site.sources import contents, merge
@@ -164,13 +165,13 @@ class Unfinished(Watcher):
         self._watcher.begin(total, kept)
 
     @override
-    def ended(self, result: Mapping, running: int) -> None:
+    def ended(self, result: Result, running: int) -> None:
         self._watcher.ended(result, running)
         if self._is_shown:
-            if result["status"] == "done":
-                self._executed[result["id"]] = self._read(result["id"])
+            if result.is_done:
+                self._executed[result.id] = self._read(result.id)
             else:
-                self._failed[result["id"]] = result["error"]
+                self._failed[result.id] = result.error
             self._news.set()
 
     @override

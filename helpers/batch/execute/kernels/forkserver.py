@@ -27,6 +27,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 PRELOADED = (
@@ -40,6 +41,11 @@ PRELOADED = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.comm",
+    "ipykernel.debugger",  # a kernel loads it, and takes as long for that as for all else
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
     "IPython.core.completer",
 )
 MESSAGE_SIZE = 1 << 20  # bytes; a request holds one environment
@@ -180,14 +186,20 @@ def _choose_backend() -> None:
     matplotlib.rcParams["backend"] = os.environ["MPLBACKEND"]
 
 
+@cache
+def _thread_pools() -> object:
+    # Found once, in the server: it takes a look at every library that is loaded.
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 def _limit_threads() -> None:
     # The libraries of linear algebra have read the variables in the server's environment.
-    from threadpoolctl import threadpool_limits
-
     cores = len(os.sched_getaffinity(0))
     wanted = [os.environ.get(name, "") for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")]
     blas, openmp = (int(text) if text.isdecimal() and int(text) else cores for text in wanted)
-    threadpool_limits({"blas": blas, "openmp": openmp})
+    _thread_pools().limit(limits={"blas": blas, "openmp": openmp})
 
 
 def _reseed() -> None:
@@ -222,8 +234,17 @@ def preload(modules: tuple[str, ...] = PRELOADED) -> None:
     for module in modules:
         importlib.import_module(module)
     _draw_once()
+    _find_backends()
+    _thread_pools()
     gc.collect()
     gc.freeze()  # a collection in a kernel would write to, and so copy, shared pages
+
+
+def _find_backends() -> None:
+    """Look through all installed packages for what draws, as the first choice of a backend does."""
+    from matplotlib.backends import backend_registry
+
+    backend_registry.list_all()
 
 
 def _draw_once() -> None:

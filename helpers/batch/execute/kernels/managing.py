@@ -22,9 +22,11 @@ from pathlib import Path
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
+from traitlets import Type
 
 from helpers.batch.errors import InfrastructureError
 from helpers.batch.execute.kernels.forkserver import DIED, MESSAGE_SIZE, kill_group
+from helpers.batch.execute.kernels.talking import KernelClient
 
 PATIENCE = 600.0  # seconds that a server or a kernel may take to start, on a busy machine
 SERVER = "helpers.batch.execute.kernels.forkserver"
@@ -206,6 +208,7 @@ class KernelManager(AsyncKernelManager):
 
     server: WarmServer | None = None
     transport = "ipc"
+    client_factory = Type(klass=KernelClient)
 
     @property
     def kernel_spec(self) -> KernelSpec:
