@@ -8,6 +8,7 @@ import pytest
 
 from helpers.batch.ask.run import make_run
 from helpers.batch.book import find_chapter
+from helpers.batch.drive import run as run_module
 from helpers.batch.drive.run import run_once
 from helpers.batch.errors import BatchError, UsageError
 from helpers.batch.execute.execution import Outcome
@@ -43,6 +44,9 @@ def kept(store, status="done", notebook=None, **more):
     result = result_of(RUN, outcome, started=STARTED, worker="host:1", attempts=2, **more)
     save(store, result, notebook)
     return result
+
+
+DONE = Outcome("done", executed({"kind": "claim", "id": "a-b"}), 1.0)
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -150,6 +154,20 @@ def test_a_single_run_is_kept_in_a_folder(tmp_path):
     assert path == tmp_path / f"{result.id}.ipynb"
     assert [record["observed"] for record in result.records] == [7]
     assert json.loads(path.read_text())["cells"]
+
+
+def test_a_single_run_that_ended_well_is_not_run_again(tmp_path, monkeypatch):
+    notes = []
+    monkeypatch.setattr(run_module, "execute", lambda request: notes.append(request) or DONE)
+    first, path = run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path)
+    assert run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path) == (first, path)
+    assert len(notes) == 1
+    run_once(FIXTURES / "succeeds.ipynb", {"seed": 8}, folder=tmp_path)
+    run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path, again=True)
+    path.unlink()
+    run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path)
+    assert [request.parameters["seed"] for request in notes] == [7, 8, 7, 7]
+    assert {request.kernel for request in notes} == {"auto"}
 
 
 def test_a_wrong_request_writes_nothing(tmp_path):

@@ -115,17 +115,26 @@ def params(chapter: str, as_json: bool) -> None:
 @given
 @click.option("folder", "-o", "--output", type=Path, help="Folder of the executed notebook.")
 @timeout
+@kernel
+@click.option("--again", is_flag=True, help="Run it again, though it is there.")
 @as_json
 @_reports_errors
 def run(
-    chapter: str, parameters: tuple, folder: Path | None, timeout: float | None, as_json: bool
+    chapter: str,
+    parameters: tuple,
+    folder: Path | None,
+    timeout: float | None,
+    as_json: bool,
+    **options: object,
 ) -> None:
     """Execute CHAPTER once and print its claims.
 
     CHAPTER is a chapter's name or number, or the path of any notebook of Python. Values can be
-    given for what its cell tagged `parameters` declares. The notebook itself stays as it is.
+    given for what its cell tagged `parameters` declares. The notebook itself stays as it is. What
+    ended well is not run again unless something has changed on which it is known to rest.
     """
     from helpers.batch.book import find_chapter, find_root
+    from helpers.batch.drive.progress import watcher_for
     from helpers.batch.drive.run import run_once
     from helpers.batch.execute.execution import TIMEOUT
     from helpers.batch.results.records import claim_lines
@@ -137,6 +146,8 @@ def run(
         _values(parameters),
         folder=folder or root / "_build" / "runs",
         timeout=timeout or TIMEOUT,
+        watcher=watcher_for(sys.stderr),
+        **options,
     )
     if as_json:
         _print_json({**result.as_json(), "notebook": str(executed)})

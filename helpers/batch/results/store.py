@@ -87,17 +87,21 @@ class Folder(Store):
         self.path = path.absolute()
         self.address = str(self.path)
 
+    def place(self, name: str) -> Path:
+        """Return where a file lies."""
+        return self.path / name
+
     @override
     def exists(self, name: str) -> bool:
-        return (self.path / name).exists()
+        return self.place(name).exists()
 
     @override
     def read_text(self, name: str) -> str:
-        return (self.path / name).read_text("utf-8", errors="replace")
+        return self.place(name).read_text("utf-8", errors="replace")
 
     @override
     def _write(self, name: str, data: bytes) -> None:
-        path = self.path / name
+        path = self.place(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
