@@ -11,7 +11,7 @@ from helpers.batch.notebook import read
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = chapters(ROOT)
-HELD = {"measurement"}  # chapters that run with all their smallest values at once
+HELD = {"measurement", "optimizers"}  # chapters that run with all their smallest values at once
 MORE_THAN_ALL = 100_000  # examples in a batch; no data set here has as many
 
 
