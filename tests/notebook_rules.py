@@ -33,7 +33,8 @@ from tests.notebook_reading import (
 
 LONGEST_CELL = 25
 LONGEST_FUNCTION = 20
-TAGS = {"parameters", "hide-input", "hide-cell"}
+SHOWN = "show-evidence"  # of a judging cell that is to be read: the recipe of chapter 0
+TAGS = {"parameters", "hide-input", "hide-cell", SHOWN}
 COMMON_PARAMETERS = {"dataset", "seed", "replicas"}
 GLUE = re.compile(r"\{glue(?::\w+)?\}`([^`]+)`")
 COMPARES = re.compile(
@@ -261,14 +262,15 @@ def ends_with_exercises(notebook: dict, chapter: str) -> list[str]:
 def claims_speak(notebook: dict, chapter: str) -> list[str]:
     """Each claim with a sentence is said in the prose, in the words of this execution.
 
-    The cell that judges it is folded with all that it shows: what it finds, the prose says.
+    The cell that judges it is folded with all that it shows: what it finds, the prose says. But for
+    one that is tagged `show-evidence`.
     """
     text = markdown(notebook)
     roles = {match["id"]: match["text"] for match in SAYS.finditer(text)}
     complaints = [
         f"{cell['id']} judges: tag it `hide-cell`"
         for cell in code_cells(notebook)
-        if "hide-cell" not in tags(cell)
+        if not {"hide-cell", SHOWN} & set(tags(cell))
         and any((record_of(output) or {}).get("sentence") for output in cell["outputs"])
     ]
     for claim in records(notebook, "claim"):

@@ -55,6 +55,7 @@ def test_a_record_equals_itself(record):
         (CLAIM | {"observed": 1}, {"observed": 2}),
         (CLAIM | {"observed": 1}, {"observed": True}),
         (CLAIM | {"observed": "relu"}, {"observed": "elu"}),
+        (CLAIM | {"method": "clock"}, {"verdict": "inconclusive"}),
         (CLAIM, {"kind": "part"}),
         (FIGURE, {"name": "loss"}),
         (FIGURE, {"value": 11.1}),
@@ -81,6 +82,7 @@ def test_a_change_that_matters_is_named(record, change):
         (CLAIM, {"effect": 3.2, "low": 2.5, "high": 4.0}),
         # they miss by 0.002, within 1e-3 of 4: the slack of 0.004
         (CLAIM, {"effect": 3.5, "low": 3.002, "high": 4.0}),
+        (CLAIM | {"method": "clock"}, {"effect": 5.0, "low": 4.0, "high": 6.0}),
         (CLAIM, {"confidence": 0.9}),
         (CLAIM | {"observed": 0.25}, {"observed": 0.26}),
         (CLAIM | {"low": None, "high": None}, {}),

@@ -150,8 +150,9 @@ def confirmed_in_words(standings: Iterable[Standing]) -> list[nodes.Node]:
     text = (
         f"{len(states)} of them are judged over draws of the data, on images that nobody tuned on. "
         f"{len(frozen)} of these were frozen and run again on seeds and draws that nobody had "
-        f"looked at: {frozen.count('confirmed')} were confirmed, "
-        f"{frozen.count('not confirmed')} were not."
+        f"looked at. {frozen.count('confirmed')} came to the same verdict again, "
+        f"{frozen.count('not confirmed')} to another, and {frozen.count('open twice')} could not "
+        "be told in either run."
     )
     return [nodes.paragraph("", text)]
 

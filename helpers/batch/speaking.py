@@ -65,7 +65,11 @@ class Says(SphinxRole):
         return found
 
 
-STANDS = {"confirmed": "found twice; ", "not confirmed": "not found a second time; "}
+STANDS = {
+    "confirmed": "found twice; ",
+    "not confirmed": "not found a second time; ",
+    "open twice": "asked twice; ",
+}
 
 
 def sign(claim: dict, uri: str) -> nodes.reference:

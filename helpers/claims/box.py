@@ -82,6 +82,7 @@ SAID = {"inconclusive": "cannot tell", "no difference": "no difference that matt
 STATUS = {
     "confirmed": "frozen; a second run with fresh seeds and draws came to this verdict, too",
     "not confirmed": "frozen; a second run with fresh seeds and draws came to <em>another</em>",
+    "open twice": "frozen; a second run with fresh seeds and draws could not tell, either",
     "exploratory": "exploratory: not yet run with fresh seeds and draws in this form",
 }
 

@@ -29,7 +29,8 @@ class Claim:
         statement: The sentence that is judged.
         verdict: ``"holds"``, ``"contradicted"``, ``"inconclusive"`` or ``"no difference"``, which
             is one that does not matter.
-        method: ``"exact"``, ``"paired t"``, ``"resampled t"`` or ``"log-rank"``.
+        method: ``"exact"``, ``"paired t"``, ``"resampled t"``, ``"log-rank"``, or ``"clock"``
+            where seconds were compared.
         scale: ``"difference"`` or ``"ratio"`` of a comparison, None of an exact fact.
         effect, low, high: Mean difference or ratio of geometric means, and its interval.
         confidence: Coverage of the interval.
@@ -43,7 +44,7 @@ class Claim:
         scope: What the verdict speaks about.
         design: A name for all that was decided before the run.
         tried: Arm → the settings that were tried for it.
-        status: ``"confirmed"``, ``"not confirmed"`` or ``"exploratory"``.
+        status: ``"confirmed"``, ``"not confirmed"``, ``"open twice"`` or ``"exploratory"``.
         repeated: What the confirming run found: ``verdict``, ``effect``, ``low`` and ``high``.
         elsewhere: Data set → verdict on it, where `dnnbook confirm` was run on others.
     """

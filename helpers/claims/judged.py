@@ -63,7 +63,9 @@ class Judged(Mapping):
         judge_share: float,
         tried: Mapping[str, Sequence[float]],
         design: object,
+        clock: bool = False,
     ):
+        self._clock = clock
         self._values, self.scope, self.data, self.tried = dict(values), scope, data, dict(tried)
         self._judge_share, self._design = judge_share, design
 
@@ -100,6 +102,7 @@ class Judged(Mapping):
             judge_share=self._judge_share,
             tried=self.tried,
             design=[self._design, sorted(values)],
+            clock=self._clock,
         )
 
     def compare(
@@ -272,7 +275,7 @@ class Judged(Mapping):
         words = effect_words(effect, low, high, scale=scale, unit=unit)
         says.check(id, words)
         design = design_of([self._design, statement, method, arms, scale, margin, unit, confidence])
-        second = repeated(id, self.data, design)
+        second = repeated(id, design)
         sentence = says.sentence(verdict, words)
         if second:
             sentence += aside(verdict, second["verdict"])
@@ -281,7 +284,7 @@ class Judged(Mapping):
                 id=id,
                 statement=statement,
                 verdict=verdict,
-                method=method,
+                method="clock" if self._clock else method,
                 scale=scale,
                 effect=effect,
                 low=low,
@@ -298,7 +301,7 @@ class Judged(Mapping):
                 design=design,
                 status=status_of(verdict, second),
                 repeated=second,
-                elsewhere=verdicts_elsewhere(id, self.data),
+                elsewhere=verdicts_elsewhere(id, self.data, design),
             )
         )
 
@@ -311,6 +314,7 @@ def observe(
     frozen: object,
     grid: Settings = (),
     tried: Mapping[str, Sequence[float]] | None = None,
+    clock: bool = False,
 ) -> Judged:
     """Take what replicas showed outside of the judge sets: norms, times, counts.
 
@@ -323,6 +327,8 @@ def observe(
         frozen: All that decides the values and was fixed before the run, as JSON data.
         grid: The settings from which each arm's search began, if any: part of what is frozen.
         tried: Arm → the settings that were tried in the end, for the box; `grid` if not given.
+        clock: Whether the values are seconds that this machine took. Another machine has to come
+            to the same verdict, and not to the same effect.
 
     Returns:
         The `Judged`, whose methods judge claims.
@@ -349,6 +355,7 @@ def observe(
         judge_share=0.0 if isinstance(on, str) else on.judge_share,
         tried=_tried(grid if tried is None else tried, arms),
         design={"scope": scope, "frozen": frozen, "grid": _tried(grid, arms), "on": repr(on)},
+        clock=clock,
     )
 
 

@@ -99,16 +99,17 @@ def summary(chapter: str) -> None:
 
 
 def _chance(claims: list[Claim]) -> str:
-    """Say how many decided verdicts stay when it is counted that there are many."""
+    """Say which decided verdicts fall when it is counted that there are many."""
     tested = [claim for claim in claims if claim.p_value is not None]
     kept = kept_after_correction([claim.p_value for claim in tested])
-    decided = [stays for claim, stays in zip(tested, kept, strict=True) if is_decided(claim)]
+    decided = [pair for pair in zip(tested, kept, strict=True) if is_decided(pair[0])]
     if not decided:
         return ""
+    fall = [claim.id for claim, stays in decided if not stays]
     return (
-        f"{len(decided) - sum(decided)} of {len(decided)} decided verdicts fall when it is counted "
+        f"{len(fall)} of {len(decided)} decided verdicts fall when it is counted "
         f"that {len(tested)} questions were asked (Benjamini and Hochberg)"
-    )
+    ) + (f": {', '.join(fall)}" if fall else "")
 
 
 def is_decided(claim: Claim) -> bool:
