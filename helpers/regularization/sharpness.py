@@ -67,7 +67,7 @@ def fit_sam(
         for start in range(0, rows.shape[1], batch_size):
             batch = mixed[:, start : start + batch_size]
             step(tf.constant(x[batch]), tf.constant(y[batch]))
-    return [keras.ops.convert_to_numpy(one) for one in variables]
+    return [one.numpy() for one in variables]
 
 
 def perceptron(weights: Sequence, x):

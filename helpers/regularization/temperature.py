@@ -47,7 +47,7 @@ def fit_temperature(probabilities: Array, labels: Array) -> float:
         labels: True classes, shape (n,), of images that neither trained the net nor judge it.
 
     Returns:
-        T, from 1 / 1000 to 1000; the lower end where all answers are right.
+        T, from 1 / 1000 to 1000: near 0 where all answers are right, since the surer the better.
 
     Raises:
         ValueError: The shapes do not fit, or there is no answer.
