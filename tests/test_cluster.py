@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import trustme
 
-from helpers.batch.cluster import ClusterOptions, _check_address, _security
+from helpers.batch.drive.cluster import ClusterOptions, _check_address, _security
 from helpers.batch.errors import UsageError
 from tests.processes import ROOT, Batch, Processes, Started, processes_in
 from tests.waiting import wait_for
@@ -67,13 +67,13 @@ def cluster(servers, tmp_path_factory):
 
 
 IMPATIENT = """\
-from helpers.batch import cluster
+from helpers.batch.drive import cluster
 from helpers.batch.cli import main
 cluster.PATIENCE = "2s"
 main()
 """
 IMPATIENT_ONCE_CONNECTED = """\
-from helpers.batch import cluster
+from helpers.batch.drive import cluster
 from helpers.batch.cli import main
 wait = cluster._wait_for_a_worker
 def wait_for_a_worker(client, options):
@@ -209,7 +209,7 @@ def test_a_lost_scheduler_ends_the_batch_with_a_message(servers, batch, processe
 
 
 SOON_GONE = """\
-from helpers.batch import engine
+from helpers.batch.drive import dispatch as engine
 from helpers.batch.cli import main
 engine.GONE, engine.LOOKS = 0.5, 0.1
 main()

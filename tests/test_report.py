@@ -25,7 +25,7 @@ from helpers.batch.report.writing import (
     summary_lines,
     write_report,
 )
-from helpers.batch.store import open_store
+from helpers.batch.results.store import open_store
 
 VERSIONS = {"python": "3.11.7", "keras": "3.15.1"}
 FILES = ["runs.parquet", "runs.csv", "records.parquet", "records.csv", "index.html"]

@@ -20,7 +20,7 @@ from helpers.batch.report.collection import (
 )
 from helpers.batch.report.data import LISTED, evidence, notebook_link, script_data, statement
 from helpers.batch.report.tables import Row, claim_rows, verdict_counts
-from helpers.batch.runs import STATUSES
+from helpers.batch.results.result import STATUSES
 from helpers.claims.box import LOOKS
 
 FOLDER = Path(__file__).parent
