@@ -145,8 +145,7 @@ def test_on_a_bad_network_each_result_comes_once(servers, batch, processes, netw
     acts = dict.fromkeys([1, 2, 3, 4], "wait") | dict.fromkeys([5, 6, 7, 8], "finish")
     local = Batch(tmp_path / "local")
     local.gate.touch()
-    grid = local.grid(acts, log=str(local.log))
-    assert processes.dnnbook("batch", grid, "-o", local.output).wait() == 0
+    alone = processes.dnnbook("batch", local.grid(acts), "-o", local.output)
 
     cluster = Cluster(servers, tmp_path)
     lines = [network(cluster.address) for _ in range(5)]
@@ -167,6 +166,7 @@ def test_on_a_bad_network_each_result_comes_once(servers, batch, processes, netw
     assert driver.wait() == 0, driver.stderr
     assert batch.statuses() == dict.fromkeys(acts, "done")
     assert sorted(re.findall(r"^\[(\d)/8\] done", driver.stderr, re.MULTILINE)) == list("12345678")
+    assert alone.wait() == 0
     assert records(batch) == records(local)
     assert all(line.late for line in lines)
     assert lines[0].accepted > 1
