@@ -41,7 +41,8 @@ def kept(store, status="done", notebook=None, **more):
     """Save a result of the run and return it."""
     notebook = executed() if notebook is None else notebook
     outcome = Outcome(status, notebook, 1.23456, 1.0, "" if status == "done" else "x failed")
-    result = result_of(RUN, outcome, started=STARTED, worker="host:1", attempts=2, **more)
+    place = {"worker": "host:1", "processor": "AMD EPYC"}
+    result = result_of(RUN, outcome, started=STARTED, attempts=2, **place, **more)
     save(store, result, notebook)
     return result
 
@@ -72,6 +73,7 @@ def test_a_result_comes_back_as_it_was_kept(store, status):
     result = load(store, RUN)
     assert result.id == RUN.id
     assert (result.status, result.attempts, result.worker) == (status, 2, "host:1")
+    assert result.processor == "AMD EPYC"
     assert (result.given, result.parameters["replicas"]) == ({"seed": 7}, 2)
     assert (result.chapter, result.started) == ("succeeds", "2026-01-02T03:04:05+00:00")
     assert (result.seconds, result.cell_seconds) == (1.235, 1.0)

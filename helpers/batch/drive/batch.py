@@ -146,6 +146,7 @@ def _keep(run: Run, completed: Completed, store: Store) -> Result:
         made.outcome,
         started=made.started,
         worker=made.worker,
+        processor=made.processor,
         versions=made.versions,
         attempts=completed.attempts,
     )

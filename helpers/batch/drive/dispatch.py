@@ -183,4 +183,4 @@ def _lost(error: BaseException) -> Result:
     if kind == "KilledWorker":
         message = "its worker died, each time that it was tried"
     outcome = Outcome("failed", "", 0.0, error=f"lost: {message}")
-    return Result(outcome, datetime.now(UTC), "", {})
+    return Result(outcome, datetime.now(UTC), "", "", {})

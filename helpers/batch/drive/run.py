@@ -13,6 +13,7 @@ from helpers.batch.drive.data import check_data
 from helpers.batch.drive.progress import Watcher
 from helpers.batch.execute.execution import TIMEOUT, execute, processors, request_for
 from helpers.batch.notebook import read
+from helpers.batch.results.processor import this_processor
 from helpers.batch.results.result import (
     Result,
     load,
@@ -77,6 +78,7 @@ def run_once(
     more = {"timeout": timeout, "kernel": kernel, "threads": processors()}
     more |= {"sources": run.sources, "beside": run.beside}
     outcome = execute(request_for(run.notebook, parameters=run.given, name=run.id, **more))
-    result = result_of(run, outcome, started=started, worker=this_worker(), versions=versions())
+    here = {"worker": this_worker(), "processor": this_processor(), "versions": versions()}
+    result = result_of(run, outcome, started=started, **here)
     save(store, result, outcome.notebook)
     return result, store.place(notebook_path(run))

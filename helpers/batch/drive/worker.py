@@ -12,6 +12,7 @@ from pathlib import Path
 from helpers.batch.ask.identity import PACKAGE, changed
 from helpers.batch.errors import InfrastructureError
 from helpers.batch.execute.execution import Outcome, Request, execute, processors
+from helpers.batch.results.processor import this_processor
 from helpers.batch.results.result import this_worker, versions
 
 
@@ -23,12 +24,14 @@ class Result:
         outcome: what came of the execution.
         started: when it began, in UTC.
         worker: host and process that did it.
+        processor: of which kind that host's is.
         versions: of Python and of the packages there.
     """
 
     outcome: Outcome
     started: datetime
     worker: str
+    processor: str
     versions: Mapping[str, str]
 
 
@@ -93,7 +96,7 @@ def perform(request: Request, *, driver: Mapping[str, str], slots: Mapping[str, 
     at_a_time = max(slots.get(get_address_host(worker.address), 1), worker.state.nthreads)
     threads = max(1, processors() // at_a_time)
     outcome = execute(replace(request, threads=threads), wanted=_is_wanted(worker))
-    return Result(outcome, started, this_worker(), versions())
+    return Result(outcome, started, this_worker(), this_processor(), versions())
 
 
 def _is_wanted(worker: object) -> Callable[[], bool]:

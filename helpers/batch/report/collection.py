@@ -28,6 +28,7 @@ FIELDS = {
     "seconds": 0.0,
     "cell_seconds": 0.0,
     "worker": "",
+    "processor": "",
     "attempts": 0,
     "versions": {},
     "notebook_sha256": "",

@@ -4,6 +4,7 @@ Jinja renders the matrix of claims and the table of runs, so that both are there
 The scripts fill the matrix anew for another parameter, draw the plots, sort and filter.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -73,6 +74,7 @@ def _head(collection: Collection) -> dict:
     return {
         "counts": {name: count for name, count in counts.items() if count},
         "time": duration_text(sum(run["seconds"] or 0 for run in runs)),
+        "processors": dict(sorted(Counter(filter(None, (r["processor"] for r in runs))).items())),
         "versions": {name: sorted(found) for name, found in versions.items()},
         "created": collection.created[:16].replace("T", " "),
     }

@@ -47,6 +47,7 @@ class Result:
         seconds: wall-clock time.
         cell_seconds: what the cells took of it.
         worker: host and process that did it.
+        processor: of which kind that host's is.
         attempts: how often it was tried.
         versions: of Python and of the packages there.
         notebook_sha256: digest of the executed notebook; None if there is none.
@@ -67,6 +68,7 @@ class Result:
     seconds: float = 0.0
     cell_seconds: float = 0.0
     worker: str = ""
+    processor: str = ""
     attempts: int = 1
     versions: Mapping[str, str] = field(default_factory=dict, repr=False)
     notebook_sha256: str | None = None
@@ -103,6 +105,7 @@ def result_of(
     *,
     started: datetime,
     worker: str,
+    processor: str = "",
     attempts: int = 1,
     versions: Mapping[str, str] | None = None,
 ) -> Result:
@@ -113,6 +116,7 @@ def result_of(
         outcome: what came of it.
         started: when.
         worker: where.
+        processor: of which kind.
         attempts: how often it was tried.
         versions: of Python and of the packages there.
     """
@@ -128,6 +132,7 @@ def result_of(
         seconds=round(outcome.seconds, 3),
         cell_seconds=round(outcome.cell_seconds, 3),
         worker=worker,
+        processor=processor,
         attempts=attempts,
         versions=dict(versions or {}),
         notebook_sha256=_sha256(executed) if executed else None,
