@@ -12,6 +12,7 @@ learning-rate finder, `state` keeps what a training changes and puts it back, an
 stops a training, so that resuming can be tried.
 """
 
+from helpers.schedules.averaging import AverageEpochs
 from helpers.schedules.callback import OneCycle
 from helpers.schedules.checks import Schedule
 from helpers.schedules.cosines import cosine, cosine_restarts
@@ -30,6 +31,7 @@ from helpers.schedules.momentum import momentum_attribute, momentum_variable
 from helpers.schedules.noisy_quadratic import Descent, noisy_descent
 from helpers.schedules.plateau import performance
 from helpers.schedules.state import TrainingState, restore_state, training_state
+from helpers.schedules.trapezoid import warmup_stable_decay
 
 __all__ = [
     "Schedule",
@@ -40,6 +42,7 @@ __all__ = [
     "polynomial",
     "cosine",
     "cosine_restarts",
+    "warmup_stable_decay",
     "one_cycle",
     "one_cycle_momentum",
     "performance",
@@ -48,6 +51,7 @@ __all__ = [
     "TabulatedSchedule",
     "as_keras",
     "OneCycle",
+    "AverageEpochs",
     "momentum_attribute",
     "momentum_variable",
     "RateSweep",
