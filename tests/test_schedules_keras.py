@@ -376,7 +376,5 @@ def test_average_epochs_gives_replicas_what_it_gives_fit():
 
 
 def test_average_epochs_refuses_a_training_that_ends_before_it():
-    with pytest.raises(
-        ValueError, match=r"`first` must be an epoch that is trained\. Received: f"
-    ):
+    with pytest.raises(ValueError, match=r"`first` must be an epoch that is trained\. Received: f"):
         line(sgd()).fit(X, Y, epochs=2, callbacks=[schedules.AverageEpochs(2)], **FIT)
