@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from helpers.batch.ask.syntax import parsed
+
 
 def imported_files(cells: Iterable[str], package: Path) -> list[Path]:
     """Return the files of `helpers` that code cells make Python read, directly or not.
@@ -116,11 +118,11 @@ def _imports(code: str) -> frozenset[str] | None:
 
 def _parsed(code: str) -> ast.Module:
     try:
-        return ast.parse(code)
+        return parsed(code)
     except SyntaxError:  # as of `files = !ls`, which is no Python before IPython has read it
         from IPython.core.inputtransformer2 import TransformerManager
 
-        return ast.parse(TransformerManager().transform_cell(code))
+        return parsed(TransformerManager().transform_cell(code))
 
 
 def _modules(name: str, folder: Path) -> list[Path]:

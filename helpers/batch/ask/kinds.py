@@ -8,6 +8,8 @@ import ast
 from dataclasses import dataclass, replace
 from functools import reduce
 
+from helpers.batch.ask.syntax import parsed
+
 Scalar = bool | int | float | str | None
 Value = Scalar | list["Value"] | tuple["Value", ...] | dict[str, "Value"]
 
@@ -135,7 +137,7 @@ def annotated_kind(node: ast.expr) -> Kind | None:
 def parsed_kind(text: str) -> Kind | None:
     """Return the kind that an annotation's text names; None if it is not one of these."""
     try:
-        return annotated_kind(ast.parse(text.strip(), mode="eval").body)
+        return annotated_kind(parsed(text.strip(), mode="eval").body)
     except SyntaxError:
         return None
 

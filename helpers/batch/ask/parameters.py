@@ -29,6 +29,7 @@ from helpers.batch.ask.kinds import (
     parsed_kind,
 )
 from helpers.batch.ask.ranges import Range, declared_range, with_names
+from helpers.batch.ask.syntax import parsed
 from helpers.batch.errors import NotebookError, ParameterError, nearest
 from helpers.batch.notebook import Notebook, read, source, tags
 
@@ -120,7 +121,7 @@ def parse_parameters(code: str) -> list[Parameter]:
             line for each.
     """
     try:
-        statements = ast.parse(code).body
+        statements = parsed(code).body
     except (SyntaxError, ValueError) as error:
         raise ValueError(f"parameters must be Python. Received: {error}") from error
     comments, mistakes = _comments(code), []
@@ -192,7 +193,7 @@ def _comments(code: str) -> dict[int, str]:
     texts = {token.start[0]: token.string.lstrip("# ").rstrip() for token in comments}
     alone = {token.start[0] for token in comments if token.line.lstrip().startswith("#")}
     found = {line: text for line, text in texts.items() if line not in alone}
-    for statement in ast.parse(code).body:
+    for statement in parsed(code).body:
         line = first = statement.lineno
         while line - 1 in alone:
             line -= 1

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from helpers.batch.ask.syntax import parsed
+
 READS = {"get", "items", "keys", "values", "copy"}  # methods of `os.environ`
 MAGICS = re.compile(r"^\s*%+\s*(env\s+\S+[\s=]|set_env\b|dotenv\b|load_ext\s+dotenv)", re.MULTILINE)
 
@@ -44,7 +46,7 @@ def _sets_environment(code: str) -> bool:
         return True
     plain = "\n".join(line for line in code.splitlines() if not re.match(r"\s*[%!]", line))
     try:
-        tree = ast.parse(plain)
+        tree = parsed(plain)
     except (SyntaxError, ValueError):
         return bool(re.search(r"environ|putenv|dotenv", plain))
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
