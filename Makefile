@@ -47,7 +47,7 @@ lock: $(SITE)  ## pin the dependencies of pyproject.toml (make lock ARGS=--upgra
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV_LOCK) --quiet $(ARGS)
 
 refresh: $(SITE)  ## execute the notebooks in place (CHAPTERS="gradients" for some of them)
-	$(RUN) -m helpers.batch.refresh $(CHAPTERS)
+	$(RUN) -m helpers.batch.commit.refresh $(CHAPTERS)
 
 bench: $(SITE)  ## measure what benchmarks/README.md states
 	@for script in benchmarks/bench_*.py; do $(RUN) $$script || exit 1; done

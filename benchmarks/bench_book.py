@@ -8,10 +8,11 @@ from pathlib import Path
 
 from measuring import seconds, write_rows
 
-from helpers.batch.chapters import CHECKOUT as ROOT
-from helpers.batch.chapters import chapters, read_notebook
-from helpers.batch.identity import imported_digests
-from helpers.batch.pages import copy_sources
+from helpers.batch.ask.identity import imported_digests
+from helpers.batch.book import CHECKOUT as ROOT
+from helpers.batch.book import chapters
+from helpers.batch.notebook import read_notebook
+from helpers.batch.site.sources import copy_sources
 
 DNNBOOK = [sys.executable, "-m", "helpers.batch.cli"]
 

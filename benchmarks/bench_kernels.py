@@ -12,13 +12,14 @@ import psutil
 from measuring import write_rows
 from typing_extensions import override
 
-from helpers.batch.batch import BatchOptions, run_batch
-from helpers.batch.execution import execute, read_request
-from helpers.batch.kernels.managing import warm_server
+from helpers.batch.ask.run import make_runs
+from helpers.batch.drive.batch import BatchOptions, run_batch
+from helpers.batch.drive.progress import Watcher
+from helpers.batch.execute.execution import execute, read_request
+from helpers.batch.execute.kernels.managing import warm_server
 from helpers.batch.notebook import read
-from helpers.batch.progress import Watcher
-from helpers.batch.runs import make_runs
-from helpers.batch.store import Folder
+from helpers.batch.results.result import Result
+from helpers.batch.results.store import Folder
 
 ROOT = Path(__file__).parent.parent
 TRIVIAL = ROOT / "tests" / "fixtures" / "succeeds.ipynb"
@@ -91,7 +92,7 @@ class Growth(Watcher):
         self.first = self.last = 0.0
 
     @override
-    def ended(self, result: dict, running: int) -> None:
+    def ended(self, result: Result, running: int) -> None:
         self._ended += 1
         self.last = psutil.Process(os.getpid()).memory_info().rss / 1e6
         if self._ended == self._after:
@@ -108,7 +109,7 @@ def many(runs: int) -> tuple[float, float]:
             wanted, store=Folder(Path(folder)), name="many", options=BatchOptions(), watcher=growth
         )
         took = time.perf_counter() - started
-    assert all(result["status"] == "done" for result in results)
+    assert all(result.is_done for result in results)
     return runs / took, growth.last - growth.first
 
 

@@ -8,7 +8,7 @@ Topics, one for each chapter and under its name, import none of the others:
 - `normalization`: batch normalization forward, backward and folded away.
 - `clipping`: four ways to clip a gradient, and a task that recurrent networks fail without it.
 - `transfer`: reusing layers, freezing and fine-tuning, pretraining without labels.
-- `optimizers`: update rules as pure functions, their trajectories and their costs.
+- `optimizers`: update rules as pure functions, their trajectories, fair searches.
 - `schedules`: learning rates as functions of the step, 1cycle, a rate finder.
 - `regularization`: penalties, dropout and its kin, Monte Carlo predictions, calibration.
 

@@ -1,13 +1,14 @@
 """A pytest plugin: nbval compares outputs that carry a record through that record.
 
 A claim's verdict must be the same on every processor, its effect need not be. Outputs with a record
-(see `helpers.batch.records`) are paired in their order and compared by its rules; their renderings
-follow from it. All other outputs are nbval's, character by character. Nothing is left out.
+(see `helpers.batch.results.records`) are paired in their order and compared by its rules; their
+renderings follow from it. All other outputs are nbval's, character by character. Nothing is
+left out.
 """
 
 from nbval.plugin import IPyNbCell
 
-from helpers.batch.records import differences, record_of
+from helpers.batch.results.records import differences, record_of
 
 nbval_compare = IPyNbCell.compare_outputs
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from helpers.batch.chapters import source
-from helpers.batch.records import record_of
+from helpers.batch.notebook import source
+from helpers.batch.results.records import record_of
 
 NUMBER = re.compile(r"(?<![\w.\[])[-−]?\d+\.\d+(?:e[-+]?\d+)?(?![\w.])|(?<![\w.])\d+(?= ?%)")
 

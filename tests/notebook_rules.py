@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-from helpers.batch.chapters import source, tags
-from helpers.batch.parameters import parse_parameters
-from helpers.batch.records import record_of
-from helpers.batch.refresh import normalize
-from helpers.batch.sentences import SAYS
+from helpers.batch.ask.parameters import parse_parameters
+from helpers.batch.commit.refresh import normalize
+from helpers.batch.notebook import source, tags
+from helpers.batch.results.records import record_of
+from helpers.batch.site.sentences import SAYS
 from tests.notebook_reading import (
     NUMBER,
     code_cells,

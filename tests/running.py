@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from helpers.batch.execution import Request
+from helpers.batch.execute.execution import Request
 
 FIXTURES = Path(__file__).parent / "fixtures"
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="forks and reads /proc")

@@ -31,7 +31,14 @@ def make_book(folder: Path, *chapters: str, index: str) -> Path:
 def render(book: Path, **environment: str) -> tuple[subprocess.CompletedProcess, Path]:
     """Render as a build does, in a process of its own; return what it says, and the site."""
     site = book.with_name("site")
-    command = [sys.executable, "-m", "helpers.batch.render", book, site, book.with_name("trees")]
+    command = [
+        sys.executable,
+        "-m",
+        "helpers.batch.site.render",
+        book,
+        site,
+        book.with_name("trees"),
+    ]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | environment
     )

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import pytest
 from click.testing import CliRunner
 
-from helpers.batch.batch import _mark_interrupted
+from helpers.batch.ask.grid.points import plan
+from helpers.batch.ask.run import make_runs
 from helpers.batch.cli import main
-from helpers.batch.grid.points import plan
-from helpers.batch.runs import make_runs
-from helpers.batch.store import open_store
+from helpers.batch.drive.batch import _mark_interrupted
+from helpers.batch.results.store import open_store
 from tests.processes import ROOT, Batch, Started, processes_in
 from tests.waiting import wait_for
 

@@ -13,10 +13,11 @@ import pytest
 from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers.batch import build as build_module
-from helpers.batch.batch import BatchOptions
-from helpers.batch.build import assign, build
-from helpers.batch.chapters import chapters, find_chapter, find_root, read_toc, source
+from helpers.batch.ask.run import make_run
+from helpers.batch.book import chapters, find_chapter, find_root, read_toc
+from helpers.batch.commit.refresh import normalize, refresh
+from helpers.batch.drive.batch import BatchOptions
+from helpers.batch.drive.progress import Watcher
 from helpers.batch.errors import (
     ConfigurationError,
     ExecutionError,
@@ -25,12 +26,13 @@ from helpers.batch.errors import (
     UnknownChapterError,
     UsageError,
 )
-from helpers.batch.execution import execute, read_request
-from helpers.batch.pages import copy_sources, merge, site_identity
-from helpers.batch.progress import Watcher
-from helpers.batch.refresh import normalize, refresh
-from helpers.batch.render import read_configuration
-from helpers.batch.runs import make_run
+from helpers.batch.execute.execution import execute, read_request
+from helpers.batch.notebook import source
+from helpers.batch.site import build as build_module
+from helpers.batch.site.build import assign, build
+from helpers.batch.site.configuration import read_configuration
+from helpers.batch.site.rendering import Rendering
+from helpers.batch.site.sources import copy_sources, merge, site_identity
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -249,7 +251,7 @@ class Notes(Watcher):
         self.kept = kept
 
     def ended(self, result, running):
-        self.ran.append(result["chapter"])
+        self.ran.append(result.chapter)
 
 
 def watched(book, *, fresh=False, again=frozenset()):
@@ -275,7 +277,7 @@ def test_only_what_has_changed_is_executed_and_rendered(book, monkeypatch):
     before = contents(site)
     with monkeypatch.context() as patch:
         patch.setattr(build_module, "run_batch", lambda *_, **__: pytest.fail("executed"))
-        patch.setattr(build_module, "_render", lambda *_: pytest.fail("rendered"))
+        patch.setattr(Rendering, "render", lambda *_: pytest.fail("rendered"))
         lines = make(book)[1]
     assert lines == [f"nothing has changed: {site / 'index.html'}"]
     assert contents(site) == before

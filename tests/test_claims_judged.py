@@ -497,11 +497,28 @@ class TestSentences:
         less = effect_words(-2.5, -4.0, -1.0, scale="difference", unit="points")
         assert (less["difference"], less["range"]) == ("2.5 points", "1.0 to 4.0")
 
-    @given(st.floats(1e-6, 0.995))
-    def test_shares_are_said_as_the_nearest_that_has_a_name(self, share):
+    @given(st.floats(0.0075, 0.9925))
+    def test_shares_are_said_as_what_is_near_them_and_their_rest(self, share):
         said = {text: value for value, text in claims.sentences.SHARES.items()}
         text = share_text(share)
-        assert text == "less than a hundredth" or abs(said[text] - share) <= 0.42 * share
+        value = float(text[:-1]) / 100 if text.endswith("%") else said[text]
+        assert abs(value - share) <= 0.065 * share
+        assert abs(value - share) <= 0.13 * (1 - share) + 0.005
+
+    @pytest.mark.parametrize(
+        ("share", "text"),
+        [
+            (0.5477, "55%"),
+            (0.857, "86%"),
+            (0.712, "71%"),
+            (0.24, "a quarter"),
+            (0.0074, "less than a hundredth"),
+            (0.9999, "more than ninety-nine hundredths"),
+            (1.0, "more than ninety-nine hundredths"),
+        ],
+    )
+    def test_a_share_that_no_words_fit_is_said_in_percent(self, share, text):
+        assert share_text(share) == text
 
     def test_every_variant_is_kept(self):
         claim = compared([2.0, 2.1], [1.0, 1.0])
@@ -537,6 +554,14 @@ class TestConfirmation:
         other = {"claims": {claim.id: elsewhere}}
         found = {"boxes": {"claims": {claim.id: known}}, "circles": other}
         (folder / "made.json").write_text(json.dumps({"data": found}))
+
+    def test_a_claim_about_other_data_than_the_chapter_s_finds_its_second_run(self, ledger):
+        pair = [2.0, 2.1], [1.0, 1.0]
+        self.confirm(ledger, compared(*pair))
+        path = ledger / "made.json"
+        path.write_text(path.read_text().replace('"boxes"', '"the chapter\'s own"'))
+        claim = compared(*pair)
+        assert (claim.status, claim.elsewhere) == ("confirmed", {"circles": "contradicted"})
 
     def test_two_runs_that_cannot_tell_confirm_nothing(self, ledger):
         pair = [2.0, 0.6], [1.0, 1.0]

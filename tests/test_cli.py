@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from helpers.batch import build as build_module
 from helpers.batch.cli import main
+from helpers.batch.site import build as build_module
 from tests.processes import ACTS, Batch
 from tests.running import FIXTURES, marked, on_linux
 from tests.waiting import LIMIT, wait_for
@@ -60,7 +60,7 @@ def test_run_prints_the_claims_and_the_notebook(book):
     lines = done.stdout.splitlines()
     assert lines[0].startswith("executed 01_small in ")
     assert lines[1] == "holds         small-less  observed 7"
-    (kept,) = (book / "runs").iterdir()
+    (kept,) = (book / "runs").glob("*.ipynb")
     assert lines[2] == f"executed notebook: {kept}"
     assert kept.name.startswith("01_small-")
 
@@ -72,7 +72,7 @@ def test_a_failing_run_keeps_what_it_did(book):
     message = "Error: raises failed: cell 4, section 'A section that fails': ZeroDivisionError"
     assert done.stderr.startswith(message)
     assert "1 / 0" in done.stderr
-    (kept,) = (book / "runs").iterdir()
+    (kept,) = (book / "runs").glob("*.ipynb")
     assert done.stderr.endswith(f"executed up to there: {kept}\n")
     assert kept.name.startswith("raises-")
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import trustme
 
-from helpers.batch.cluster import ClusterOptions, _check_address, _security
+from helpers.batch.drive.cluster import ClusterOptions, _check_address, _security
 from helpers.batch.errors import UsageError
 from tests.processes import ROOT, Batch, Processes, Started, processes_in
+from tests.proxy import bad_network
 from tests.waiting import wait_for
 
 DASK = Path(sys.executable).with_name("dask")
@@ -36,16 +37,23 @@ class Cluster:
         folder.mkdir()
         return folder
 
-    def add_worker(self, *, code: Path = ROOT, **environment: str) -> Started:
+    def add_worker(self, **options: object) -> Started:
         """Start a worker, and wait until the scheduler knows it."""
+        worker = self.start_worker(**options)
+        worker.says("Registered to:")
+        return worker
+
+    def start_worker(
+        self, *, code: Path = ROOT, address: str | None = None, **environment: str
+    ) -> Started:
+        """Start a worker that looks for the scheduler at an address, if not at its own."""
         folder = self._make(f"worker-{len(self.workers)}")
         worker = self._processes.start(
-            DASK, "worker", self.address, "--nthreads", 1, "--local-directory", folder,
+            DASK, "worker", address or self.address, "--nthreads", 1, "--local-directory", folder,
             "--no-dashboard", *self._options,
             cwd=folder, env={"PYTHONPATH": str(code), **environment},
         )  # fmt: skip
         self.workers.append(worker)
-        worker.says("Registered to:")
         return worker
 
 
@@ -67,13 +75,13 @@ def cluster(servers, tmp_path_factory):
 
 
 IMPATIENT = """\
-from helpers.batch import cluster
+from helpers.batch.drive import cluster
 from helpers.batch.cli import main
 cluster.PATIENCE = "2s"
 main()
 """
 IMPATIENT_ONCE_CONNECTED = """\
-from helpers.batch import cluster
+from helpers.batch.drive import cluster
 from helpers.batch.cli import main
 wait = cluster._wait_for_a_worker
 def wait_for_a_worker(client, options):
@@ -103,6 +111,13 @@ def processes(tmp_path):
 
 
 @pytest.fixture
+def network():
+    """Give a function that puts a bad line before an address."""
+    with bad_network() as network:
+        yield network
+
+
+@pytest.fixture
 def batch(tmp_path):
     return Batch(tmp_path / "batch")
 
@@ -122,6 +137,44 @@ def test_each_result_comes_once_though_a_worker_dies(cluster, batch, processes):
     assert batch.statuses() == dict.fromkeys(acts, "done")
     assert len(driver.stderr.splitlines()) == 6
     assert len({result["worker"] for result in batch.results().values()}) >= 2
+
+
+@pytest.mark.slow
+def test_on_a_bad_network_each_result_comes_once(servers, batch, processes, network, tmp_path):
+    """Between scheduler and four workers everything is late; lines are cut, two workers killed."""
+    acts = dict.fromkeys([1, 2, 3, 4], "wait") | dict.fromkeys([5, 6, 7, 8], "finish")
+    local = Batch(tmp_path / "local")
+    local.gate.touch()
+    alone = processes.dnnbook("batch", local.grid(acts), "-o", local.output)
+
+    cluster = Cluster(servers, tmp_path)
+    lines = [network(cluster.address) for _ in range(5)]
+    workers = [(cluster.start_worker(address=line.address), line) for line in lines[1:]]
+    for worker, _ in workers:
+        worker.says("Registered to:")
+    driver = processes.dnnbook(
+        "batch", batch.grid(acts), "-o", batch.output, "--scheduler", lines[0].address
+    )
+    wait_for(lambda: batch.begun() == [1, 2, 3, 4])
+    lines[0].cut()  # the driver comes back, and what it waited for begins anew
+    wait_for(lambda: batch.begun() == [1, 1, 2, 2, 3, 3, 4, 4])
+    for worker, _ in workers[:2]:
+        worker.send(signal.SIGKILL)
+    workers[2][1].cut()  # a worker ends with its line
+    assert workers[2][0].wait() == 0
+    batch.gate.touch()
+    assert driver.wait() == 0, driver.stderr
+    assert batch.statuses() == dict.fromkeys(acts, "done")
+    assert sorted(re.findall(r"^\[(\d)/8\] done", driver.stderr, re.MULTILINE)) == list("12345678")
+    assert alone.wait() == 0
+    assert records(batch) == records(local)
+    assert all(line.late for line in lines)
+    assert lines[0].accepted > 1
+
+
+def records(batch):
+    """Return the records of each run, by its number."""
+    return {number: result["records"] for number, result in sorted(batch.results().items())}
 
 
 @pytest.mark.slow
@@ -209,7 +262,7 @@ def test_a_lost_scheduler_ends_the_batch_with_a_message(servers, batch, processe
 
 
 SOON_GONE = """\
-from helpers.batch import engine
+from helpers.batch.drive import dispatch as engine
 from helpers.batch.cli import main
 engine.GONE, engine.LOOKS = 0.5, 0.1
 main()

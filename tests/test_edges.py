@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from helpers.batch.chapters import chapter_name, chapters
-from helpers.batch.execution import execute, request_for
+from helpers.batch.ask.parameters import Parameter, parameters_of, validate
+from helpers.batch.book import chapter_name, chapters
+from helpers.batch.execute.execution import execute, request_for
 from helpers.batch.notebook import read
-from helpers.batch.parameters import Parameter, parameters_of, validate
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = chapters(ROOT)
-HELD = {"measurement"}  # chapters that run with all their smallest values at once
+HELD = {"measurement", "optimizers"}  # chapters that run with all their smallest values at once
 MORE_THAN_ALL = 100_000  # examples in a batch; no data set here has as many
 
 

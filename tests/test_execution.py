@@ -13,11 +13,11 @@ import zmq
 from jupyter_client.session import Session
 from nbformat.v4 import new_markdown_cell
 
-from helpers.batch import execution
 from helpers.batch.errors import ExecutionError, InfrastructureError
-from helpers.batch.executed import describe, finite
-from helpers.batch.execution import Outcome, execute, read_request, require
-from helpers.batch.records import records_of
+from helpers.batch.execute import execution
+from helpers.batch.execute.executed import describe, finite
+from helpers.batch.execute.execution import Outcome, execute, read_request, require
+from helpers.batch.results.records import records_of
 from tests.processes import ACTS, Batch
 from tests.running import (
     FIXTURES,
@@ -36,7 +36,7 @@ from tests.waiting import LIMIT, wait_for
 def temporary(monkeypatch, tmp_path_factory):
     """Give a folder for temporary files, with a short name; every test leaves it empty."""
     if sys.platform == "linux":
-        from helpers.batch.kernels.managing import warm_server
+        from helpers.batch.execute.kernels.managing import warm_server
 
         warm_server()  # its folder lies elsewhere
     tmp_path_factory.getbasetemp()  # so does pytest's

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.batch.ask.grid.file import NODE_LIMIT, SIZE_LIMIT, GridError
+from helpers.batch.ask.grid.points import RUN_LIMIT, SEED_STEP, Plan, plan
+from helpers.batch.ask.grid.schema import read_grid
+from helpers.batch.ask.parameters import read_parameters, validate
 from helpers.batch.errors import ConfigurationError, UsageError
-from helpers.batch.grid.file import NODE_LIMIT, SIZE_LIMIT, GridError
-from helpers.batch.grid.points import RUN_LIMIT, SEED_STEP, Plan, plan
-from helpers.batch.grid.schema import read_grid
-from helpers.batch.parameters import read_parameters, validate
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.batch.chapters import chapters, read_notebook, source
-from helpers.batch.identity import PACKAGE, installed_versions, run_id, run_identity
-from helpers.batch.imported import imported_files
-from helpers.batch.notebook import read
-from helpers.batch.parameters import read_parameters, validate
-from helpers.batch.runs import make_run, make_runs
+from helpers.batch.ask.identity import PACKAGE, installed_versions, run_id, run_identity
+from helpers.batch.ask.imported import imported_files
+from helpers.batch.ask.parameters import read_parameters, validate
+from helpers.batch.ask.run import make_run, make_runs
+from helpers.batch.book import chapters
+from helpers.batch.notebook import read, read_notebook, source
 from tests.running import FIXTURES
 
 ROOT = Path(__file__).parents[1]

@@ -3,7 +3,7 @@ import sys
 
 SCRIPT = """
 import sys
-from helpers.batch.imports import without_url_grammar
+from helpers.batch.execute.imports import without_url_grammar
 
 with without_url_grammar():
     import jsonschema

@@ -15,15 +15,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helpers.batch.chapters import chapters
+from helpers.batch.ask.run import make_run
+from helpers.batch.book import chapters
 from helpers.batch.errors import InfrastructureError
-from helpers.batch.execution import execute, read_request, request_for
-from helpers.batch.kernels import choosing
-from helpers.batch.kernels import managing as kernels
-from helpers.batch.kernels.choosing import default_kind, needs_ordinary
-from helpers.batch.kernels.managing import DIED, ForkedKernel, WarmServer, warm_server
+from helpers.batch.execute.execution import execute, read_request, request_for
+from helpers.batch.execute.kernels import choosing
+from helpers.batch.execute.kernels import managing as kernels
+from helpers.batch.execute.kernels.choosing import default_kind, needs_ordinary
+from helpers.batch.execute.kernels.managing import DIED, ForkedKernel, WarmServer, warm_server
 from helpers.batch.notebook import read
-from helpers.batch.runs import make_run
 from tests.processes import ACTS, Batch
 from tests.running import FIXTURES, code_cells, marked, on_linux, printed, request_of
 from tests.waiting import LIMIT, wait_for
@@ -307,7 +307,8 @@ def test_a_killed_client_takes_the_server_and_a_kernel_busy_in_c_along(mark, tmp
     batch = Batch(tmp_path)
     parameters = batch.parameters(act="be busy in C")
     code = (
-        "from pathlib import Path; from helpers.batch.execution import execute, read_request; "
+        "from pathlib import Path\n"
+        "from helpers.batch.execute.execution import execute, read_request\n"
         f"execute(read_request(Path({str(ACTS)!r}), kernel='warm', parameters={parameters!r}))"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as client:
@@ -348,7 +349,7 @@ def test_a_server_that_takes_too_long_is_ended(tmp_path, monkeypatch):
 RACE = """\
 import os, selectors, signal, socket, subprocess, time
 from pathlib import Path
-from helpers.batch.kernels.forkserver import ForkServer
+from helpers.batch.execute.kernels.forkserver import ForkServer
 control, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 server = ForkServer(control)
 server._woken.setblocking(False)

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,35 @@ def test_the_package_itself_imports_nothing():
 @pytest.mark.parametrize("module", BATCH, ids=lambda path: path.stem)
 def test_batch_imports_claims_and_nothing_else_of_the_helpers(module):
     assert own(module.read_text("utf-8")) <= {"helpers.batch", "helpers.claims"}
+
+
+# Each room, and each module beside them, imports from those before it alone.
+ROOMS = [
+    *("errors", "notebook", "book", "ask", "execute", "results"),
+    *("drive", "report", "site", "commit", "cli"),
+]
+
+
+def rooms_entered(code):
+    """Return the rooms of the runner that the code imports from."""
+    parts = [name.split(".") for name in imports(code)]
+    return {part[2] for part in parts if part[:2] == ["helpers", "batch"] and len(part) > 2}
+
+
+@pytest.mark.parametrize("module", BATCH, ids=dotted)
+def test_arrows_between_the_rooms_run_one_way(module):
+    own_room = (*dotted(module).split("."), "")[2]
+    entered = rooms_entered(module.read_text("utf-8")) - {own_room}
+    assert entered <= set(ROOMS[: ROOMS.index(own_room)] if own_room else [])
+
+
+def test_the_map_of_the_runner_names_its_rooms_in_their_order():
+    package = ROOT / "helpers" / "batch"
+    there = {path.stem for path in package.iterdir() if not path.name.startswith("__")}
+    assert there == set(ROOMS)
+    text = ast.get_docstring(ast.parse((package / "__init__.py").read_text("utf-8")))
+    heads = "".join(line.partition(":")[0] for line in text.splitlines())
+    assert re.findall(r"`(\w+)`", heads) == ROOMS
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)

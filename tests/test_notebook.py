@@ -8,12 +8,12 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers.batch import chapters
-from helpers.batch.chapters import find_chapter, find_root
+from helpers.batch import book as chapters
+from helpers.batch.ask.parameters import read_parameters
+from helpers.batch.ask.run import make_runs
+from helpers.batch.book import find_chapter, find_root
 from helpers.batch.errors import NotebookError, UnknownChapterError
 from helpers.batch.notebook import read
-from helpers.batch.parameters import read_parameters
-from helpers.batch.runs import make_runs
 from tests.running import FIXTURES, tagged
 
 CODE = "print(3^2)"

@@ -13,8 +13,8 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbCell, nocolors
 
-from helpers.batch.execution import execute, read_request
-from helpers.batch.records import claim_lines, differences, record_of
+from helpers.batch.execute.execution import execute, read_request
+from helpers.batch.results.records import claim_lines, differences, record_of
 from helpers.claims import GLUE_PREFIX, MIME
 from tests import notebook_comparison
 

@@ -9,8 +9,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from helpers.batch.chapters import chapter_name, chapters, read_notebook
-from helpers.batch.refresh import normalize
+from helpers.batch.book import chapter_name, chapters
+from helpers.batch.commit.refresh import normalize
+from helpers.batch.notebook import read_notebook
 from helpers.claims import GLUE_PREFIX, MIME
 from tests import notebook_rules as rules
 from tests.notebook_reading import code_cells, figure_metadata, prose, records

@@ -15,21 +15,21 @@ class TestGoodRange:
     def test_by_hand(self):
         # Best 1 at rate 0.1, allowed 2. To the left the loss falls from 4 to 1 over a decade: 2 is
         # half of the way in logarithms. To the right it stays, then rises from 1 to 16: a quarter.
-        found = good_range(RATES, [[4.0], [1.0], [1.0], [16.0]], factor=2.0)
+        found = good_range(RATES, [[4.0], [1.0], [1.0], [16.0]], level=2.0)
         np.testing.assert_allclose(np.log10(found.low), [-1.5])
         np.testing.assert_allclose(np.log10(found.high), [0.25])
         np.testing.assert_allclose(found.decades, [1.75])
         assert found.inside.tolist() == [True]
 
     def test_ends_with_the_rates_and_says_so(self):
-        found = good_range(RATES, [[1.5, 9.0], [1.0, 1.0], [9.0, 1.5], [9.0, 1.2]])
+        found = good_range(RATES, [[1.5, 9.0], [1.0, 1.0], [9.0, 1.5], [9.0, 1.2]], level=2.0)
         assert found.low[0] == pytest.approx(0.01)
         assert found.high[1] == pytest.approx(10.0)
         assert found.inside.tolist() == [False, False]
 
     def test_is_the_range_around_the_best_alone(self):
         # 10 is good as well, but between it and 0.1 lies a bad rate.
-        found = good_range(RATES, [[8.0], [1.0], [8.0], [1.1]], factor=2.0)
+        found = good_range(RATES, [[8.0], [1.0], [8.0], [1.1]], level=2.0)
         assert found.high[0] < 1.0
 
     @settings(max_examples=50)
@@ -40,21 +40,31 @@ class TestGoodRange:
     )
     def test_properties(self, losses, factor, exponent):
         column = np.array(losses)[:, None]
-        found = good_range(RATES, column, factor=factor)
+        found = good_range(RATES, column, level=factor * column.min())
         best = RATES[int(column.argmin())]
         assert found.low[0] <= best * (1 + 1e-12)
         assert found.high[0] >= best * (1 - 1e-12)
-        wider = good_range(RATES, column, factor=2 * factor)
+        wider = good_range(RATES, column, level=2 * factor * column.min())
         assert wider.decades[0] >= found.decades[0] - 1e-9
         # The unit of the loss does not matter; powers of 2 leave every digit as it is.
-        same = good_range(RATES, 2.0**exponent * column, factor=factor)
+        same = good_range(
+            RATES, 2.0**exponent * column, level=2.0**exponent * factor * column.min()
+        )
         np.testing.assert_allclose(same.decades, found.decades, atol=1e-6)
 
-    def test_refuses_a_factor_below_1(self):
-        with pytest.raises(
-            ValueError, match=r"`factor` must be 1 or more and finite. Received: factor=0.5"
-        ):
-            good_range(RATES, np.ones((4, 1)), factor=0.5)
+    def test_has_no_width_where_no_rate_gets_below_the_level(self):
+        found = good_range(RATES, [[4.0], [3.0], [5.0], [9.0]], level=2.0)
+        assert found.decades.tolist() == [0.0]
+
+    def test_a_level_for_each_replica(self):
+        losses = np.array([[4.0, 8.0], [1.0, 2.0], [1.0, 2.0], [16.0, 32.0]])
+        found = good_range(RATES, losses, level=[2.0, 4.0])
+        np.testing.assert_allclose(found.decades, [1.75, 1.75])
+
+    @pytest.mark.parametrize("level", [0.0, -1.0, [1.0, 2.0, 3.0]])
+    def test_refuses_a_level_that_is_none(self, level):
+        with pytest.raises(ValueError, match=r"`level` must be above 0, one number or 1. Received"):
+            good_range(RATES, np.ones((4, 1)), level=level)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +83,7 @@ class TestGoodRange:
 )
 def test_a_search_that_is_none_is_refused(rates, losses, message):
     with pytest.raises(ValueError, match=message):
-        good_range(rates, losses)
+        good_range(rates, losses, level=1.0)
 
 
 class TestSearchPath:

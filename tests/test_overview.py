@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers.batch.errors import NotebookError
-from helpers.batch.overview import find_picture, standing, title
+from helpers.batch.site.overview import find_picture, standing, title
 from helpers.claims import MIME
 from tests.small_books import make_book, render
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers.batch.cli import main
-from helpers.batch.progress import KNOWN
+from helpers.batch.drive.progress import KNOWN
 from tests.running import tagged
 
 RECORD = """\

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import data
-from helpers.batch.datasets import DATASETS
-from helpers.batch.errors import NotebookError, ParameterError
-from helpers.batch.parameters import (
+from helpers.batch.ask.parameters import (
     Parameter,
     parse_parameters,
     parse_value,
     read_parameters,
     validate,
 )
+from helpers.batch.drive.data import DATASETS
+from helpers.batch.errors import NotebookError, ParameterError
 
 FIXTURES = Path(__file__).parent / "fixtures"
 DECLARED = read_parameters(FIXTURES / "succeeds.ipynb")

@@ -2,10 +2,12 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 
-from helpers.batch.progress import KNOWN, Bar, Lines, Watcher, watcher_for
+from helpers.batch.drive.progress import KNOWN, Bar, Lines, Watcher, watcher_for
+from helpers.batch.results.result import Result
 
 
 class Terminal(io.StringIO):
@@ -15,13 +17,9 @@ class Terminal(io.StringIO):
         return True
 
 
-DONE = {"status": "done", "id": "chapter-1", "seconds": 1.26, "error": ""}
-FAILED = {
-    "status": "failed",
-    "id": "chapter-2",
-    "seconds": 0.5,
-    "error": "cell 2: KeyError: [red]'a'[/red] [1] :bug:",
-}
+DONE = Result("chapter-1", "", "chapter", "", {}, {}, "done", seconds=1.26)
+ERROR = "cell 2: KeyError: [red]'a'[/red] [1] :bug:"
+FAILED = replace(DONE, id="chapter-2", status="failed", seconds=0.5, error=ERROR)
 
 
 def test_lines_count_what_ends():
@@ -59,7 +57,7 @@ def test_a_bar_shows_numbers_and_keeps_failures_as_they_stand(wide):
     watcher.ended(FAILED, 0)
     watcher.end()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
-    assert f"failed chapter-2: {FAILED['error']}" in text
+    assert f"failed chapter-2: {FAILED.error}" in text
     last = text.replace("\r", "\n").strip().splitlines()[-1]
     assert last.startswith("3/3 ")
     assert "0 running, 1 failed" in last
@@ -69,7 +67,7 @@ def test_a_long_failure_is_not_broken_into_pieces(wide):
     terminal, error = Terminal(), "a path " + "/x" * 200
     watcher = Bar(terminal)
     watcher.begin(1, 0)
-    watcher.ended(FAILED | {"error": error}, 0)
+    watcher.ended(replace(FAILED, error=error), 0)
     watcher.end()
     assert error in terminal.getvalue()
 

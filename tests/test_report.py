@@ -25,7 +25,7 @@ from helpers.batch.report.writing import (
     summary_lines,
     write_report,
 )
-from helpers.batch.store import open_store
+from helpers.batch.results.store import open_store
 
 VERSIONS = {"python": "3.11.7", "keras": "3.15.1"}
 FILES = ["runs.parquet", "runs.csv", "records.parquet", "records.csv", "index.html"]
@@ -78,6 +78,7 @@ def finished(run, *records, status="done", **more):
         "seconds": 12.5,
         "cell_seconds": 11.25,
         "worker": "host:7",
+        "processor": "AMD EPYC, AVX2",
         "attempts": 1,
         "versions": VERSIONS,
         "notebook_sha256": "0" * 64,
@@ -330,7 +331,8 @@ def test_the_table_of_runs(demo):
     columns = ["id", "chapter", "notebook", "status", "error", "warning"]
     columns += ["seconds", "cell_seconds", "started"]
     parameters = [f"p.{name}" for name in ("dataset", "depth", "seed", "replicas", "rate")]
-    assert list(table) == [*columns, "worker", "attempts", *parameters, "v.python", "v.keras"]
+    columns += ["worker", "processor", "attempts", *parameters, "v.python", "v.keras"]
+    assert list(table) == columns
     assert len(table) == 13
     first = table.iloc[0]
     assert (first["id"], first["status"], first["seconds"]) == ("01_first-000000000001", "done", 5)
@@ -539,12 +541,24 @@ def test_text_stays_text(tmp_path):
         figure(bad, bad),
         figure("n", 1.0, unit=bad),
     ]
-    result = finished(run, *records, error=bad, traceback=bad, worker=bad, versions={bad: bad})
+    names = dict.fromkeys(["error", "traceback", "worker", "processor"], bad)
+    result = finished(run, *records, **names, versions={bad: bad})
     html = page(collect(write_batch(tmp_path, [run, planned(2, {bad: 1})], [result])))
     assert "<script>alert" not in html
     assert "<img" not in html
     assert html.count("</script>") == 3
     assert data_of(html)["runs"][0]["chapter"] == bad
+
+
+def test_the_page_says_on_which_processors_it_was_made(tmp_path):
+    runs = [planned(number, {"seed": number}) for number in range(4)]
+    kinds = ["Xeon, AVX-512", "EPYC, AVX2", "Xeon, AVX-512"]
+    results = [finished(run, processor=kind) for run, kind in zip(runs, kinds, strict=False)]
+    collection = collect(write_batch(tmp_path, runs, results))
+    html = page(collection)
+    assert "<b>EPYC, AVX2</b>: 1; <b>Xeon, AVX-512</b>: 2.</p>" in html
+    assert html.count("<td>Xeon, AVX-512</td>") == 2
+    assert runs_table(collection)["processor"].tolist()[:3] == kinds
 
 
 def test_text_that_is_no_unicode_can_be_written(tmp_path):

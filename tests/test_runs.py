@@ -1,25 +1,28 @@
 """A result is what its marker says, and a marker counts only with all that belongs to it."""
 
 import json
+from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime
 
 import pytest
 
-from helpers.batch.chapters import find_chapter
+from helpers.batch.ask.run import make_run
+from helpers.batch.book import find_chapter
+from helpers.batch.drive import run as run_module
+from helpers.batch.drive.run import run_once
 from helpers.batch.errors import BatchError, UsageError
-from helpers.batch.execution import Outcome
-from helpers.batch.run import run_once
-from helpers.batch.runs import (
+from helpers.batch.execute.execution import Outcome
+from helpers.batch.results.result import (
     SCHEMA,
     load,
-    make_run,
     notebook_path,
+    read_result,
     result_of,
     save,
     this_worker,
     versions,
 )
-from helpers.batch.store import Folder, open_store
+from helpers.batch.results.store import Folder, open_store
 from helpers.claims import MIME
 from tests.running import FIXTURES
 
@@ -38,9 +41,13 @@ def kept(store, status="done", notebook=None, **more):
     """Save a result of the run and return it."""
     notebook = executed() if notebook is None else notebook
     outcome = Outcome(status, notebook, 1.23456, 1.0, "" if status == "done" else "x failed")
-    result = result_of(RUN, outcome, started=STARTED, worker="host:1", attempts=2, **more)
+    place = {"worker": "host:1", "processor": "AMD EPYC"}
+    result = result_of(RUN, outcome, started=STARTED, attempts=2, **place, **more)
     save(store, result, notebook)
     return result
+
+
+DONE = Outcome("done", executed({"kind": "claim", "id": "a-b"}), 1.0)
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -48,29 +55,42 @@ def store(request, tmp_path):
     return Folder(tmp_path) if request.param == "folder" else open_store(f"memory://{tmp_path}")
 
 
+def test_what_is_read_is_what_was_written(store):
+    made = kept(store)
+    assert load(store, RUN) == replace(made, records=made.as_json()["records"])
+    assert read_result(store, RUN.id, RUN.identity) == load(store, RUN)
+    assert read_result(store, RUN.id, "other") is None
+
+
+def test_a_result_stays_as_it_is(store):
+    with pytest.raises(FrozenInstanceError):
+        kept(store).status = "done"
+
+
 @pytest.mark.parametrize("status", ["done", "failed", "timeout"])
 def test_a_result_comes_back_as_it_was_kept(store, status):
     kept(store, status)
     result = load(store, RUN)
-    assert result["id"] == RUN.id
-    assert (result["status"], result["attempts"], result["worker"]) == (status, 2, "host:1")
-    assert (result["given"], result["parameters"]["replicas"]) == ({"seed": 7}, 2)
-    assert (result["chapter"], result["started"]) == ("succeeds", "2026-01-02T03:04:05+00:00")
-    assert (result["seconds"], result["cell_seconds"]) == (1.235, 1.0)
+    assert result.id == RUN.id
+    assert (result.status, result.attempts, result.worker) == (status, 2, "host:1")
+    assert result.processor == "AMD EPYC"
+    assert (result.given, result.parameters["replicas"]) == ({"seed": 7}, 2)
+    assert (result.chapter, result.started) == ("succeeds", "2026-01-02T03:04:05+00:00")
+    assert (result.seconds, result.cell_seconds) == (1.235, 1.0)
     assert json.loads(store.read_text(notebook_path(RUN))) == json.loads(executed())
 
 
 def test_a_result_is_strict_json(store):
-    kept(store, note=float("inf"))
+    kept(store, versions={"x": float("inf")})
     text = store.read_text(f"runs/{RUN.id}/run.json")
     result = json.loads(text, parse_constant=pytest.fail)
     assert result["records"] == [{"kind": "claim", "id": "a-b", "effect": None, "low": None}]
-    assert result["note"] is None
+    assert result["versions"] == {"x": None}
 
 
 def test_a_run_that_was_lost_has_no_notebook(store):
     kept(store, "failed", notebook="")
-    assert load(store, RUN)["records"] == []
+    assert load(store, RUN).records == []
     assert not store.exists(notebook_path(RUN))
 
 
@@ -132,10 +152,24 @@ def test_versions_name_what_results_depend_on():
 
 def test_a_single_run_is_kept_in_a_folder(tmp_path):
     result, path = run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path)
-    assert result["status"] == "done"
-    assert path == tmp_path / f"{result['id']}.ipynb"
-    assert [record["observed"] for record in result["records"]] == [7]
+    assert result.status == "done"
+    assert path == tmp_path / f"{result.id}.ipynb"
+    assert [record["observed"] for record in result.records] == [7]
     assert json.loads(path.read_text())["cells"]
+
+
+def test_a_single_run_that_ended_well_is_not_run_again(tmp_path, monkeypatch):
+    notes = []
+    monkeypatch.setattr(run_module, "execute", lambda request: notes.append(request) or DONE)
+    first, path = run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path)
+    assert run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path) == (first, path)
+    assert len(notes) == 1
+    run_once(FIXTURES / "succeeds.ipynb", {"seed": 8}, folder=tmp_path)
+    run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path, again=True)
+    path.unlink()
+    run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path)
+    assert [request.parameters["seed"] for request in notes] == [7, 8, 7, 7]
+    assert {request.kernel for request in notes} == {"auto"}
 
 
 def test_a_wrong_request_writes_nothing(tmp_path):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from helpers.batch.errors import NotebookError
-from helpers.batch.sentences import LABELS, paragraphs_of, split_role, with_sentences
+from helpers.batch.site.sentences import LABELS, paragraphs_of, split_role, with_sentences
 from helpers.claims import MIME
 from tests import small_books
 from tests.small_books import make_book

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.batch import store as store_module
 from helpers.batch.errors import BatchError, UsageError
-from helpers.batch.store import OWNER, Folder, ObjectStore, driver_note, open_store
+from helpers.batch.results import store as store_module
+from helpers.batch.results.store import OWNER, Folder, ObjectStore, driver_note, open_store
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[1]
@@ -126,7 +126,7 @@ FILLS = """\
 import resource, sys
 from pathlib import Path
 from helpers.batch.errors import BatchError
-from helpers.batch.store import Folder
+from helpers.batch.results.store import Folder
 store = Folder(Path(sys.argv[1]))
 store.write_text("a.json", "the earlier one")
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -178,7 +178,7 @@ def test_a_reader_sees_a_whole_file_even_if_the_writer_is_killed(tmp_path):
 
 HOLDS = """\
 import sys, time
-from helpers.batch.store import open_store
+from helpers.batch.results.store import open_store
 with open_store(sys.argv[1]).lock():
     print("locked", flush=True)
     time.sleep(600)

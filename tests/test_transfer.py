@@ -1,242 +1,304 @@
-"""Transfer: races against single trainings, tasks against counts made by hand."""
+"""Transfer: a reader of tensors against files made here, heads and tasks against counts by hand."""
 
-from dataclasses import replace
-from functools import partial
-from types import SimpleNamespace
+import hashlib
+import io
+import pickle
+import sys
+from collections import Counter, OrderedDict
+from types import ModuleType
 
-import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
 
 from helpers import data, models, transfer
 from helpers.replicas import fit_replicas
+from helpers.transfer.tensors import MAGIC
 
-SIZES = [6, 5, 4, 3]
+# Tensors --------------------------------------------------------------------------------------
+
+
+class Storage:
+    def __init__(self, key, numbers, kind):
+        self.key, self.numbers, self.kind = key, numbers, kind
+
+
+class Tensor:
+    def __init__(self, storage, offset, shape, strides):
+        self.place = storage, offset, shape, strides, False, OrderedDict()
+
+    def __reduce__(self):
+        return sys.modules["torch._utils"]._rebuild_tensor_v2, self.place
+
+
+class Pickler(pickle.Pickler):
+    def persistent_id(self, thing):
+        if isinstance(thing, Storage):
+            kind = getattr(sys.modules["torch"], thing.kind)
+            return "storage", kind, thing.key, "cpu", len(thing.numbers), None
+        return None
 
 
 @pytest.fixture
-def rng():
-    return np.random.default_rng(0)
+def torch(monkeypatch):
+    """Modules of PyTorch's names, so that a pickle can name them."""
+    torch, utils = ModuleType("torch"), ModuleType("torch._utils")
+    for kind in ("FloatStorage", "LongStorage", "HalfStorage"):
+        setattr(torch, kind, type(kind, (), {"__module__": "torch"}))
+
+    def rebuild():
+        """Stand for a function that is never called."""
+
+    rebuild.__module__, rebuild.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
+    utils._rebuild_tensor_v2 = rebuild
+    torch._utils = utils
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "torch._utils", utils)
 
 
-# Reuse ----------------------------------------------------------------------------------------
+def written(path, tensors, storages, *, magic=MAGIC, lengths=None, tail=b""):
+    """Write a file as PyTorch did before its version 1.6; return its hash."""
+    file = io.BytesIO()
+    for head in (magic, 1001, {"little_endian": True}):
+        pickle.dump(head, file, protocol=2)
+    Pickler(file, protocol=2).dump(tensors)
+    pickle.dump([storage.key for storage in storages], file, protocol=2)
+    for number, storage in enumerate(storages):
+        length = len(storage.numbers) if lengths is None else lengths[number]
+        file.write(length.to_bytes(8, "little") + storage.numbers.tobytes())
+    path.write_bytes(file.getvalue() + tail)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_drawn_weights_have_lecuns_variance():
-    kernel, bias, *_ = transfer.draw_weights([50, 400, 2], seeds=range(5))
-    # 100,000 draws: the standard deviation of the estimate is 0.22 %.
-    assert kernel.std() == pytest.approx(50**-0.5, rel=0.01)
-    assert not bias.any()
+def of_numbers(n=6):
+    return Storage("0", np.arange(n, dtype="<f4"), "FloatStorage")
 
 
-def test_a_replica_depends_on_its_seed_alone():
-    one, two = (transfer.draw_weights([4, 3], seeds=seeds) for seeds in ([1, 2], [2, 5]))
-    np.testing.assert_array_equal(one[0][1], two[0][0])
+def test_tensors_are_pieces_of_storages(torch, tmp_path):
+    floats, whole = of_numbers(), Storage("1", np.array([7], "<i8"), "LongStorage")
+    tensors = OrderedDict(
+        plain=Tensor(floats, 0, (2, 3), (3, 1)),
+        turned=Tensor(floats, 0, (3, 2), (1, 3)),  # the transpose of the first
+        tail=Tensor(floats, 4, (2,), (1,)),
+        count=Tensor(whole, 0, (), ()),
+    )
+    sha256 = written(tmp_path / "a.pth", tensors, [floats, whole])
+    found = transfer.read_tensors(tmp_path / "a.pth", sha256=sha256)
+    assert {name: value.tolist() for name, value in found.items()} == {
+        "plain": [[0, 1, 2], [3, 4, 5]],
+        "turned": [[0, 3], [1, 4], [2, 5]],
+        "tail": [4, 5],
+        "count": 7,
+    }
+    assert found["plain"].dtype == np.float32
+    assert not np.shares_memory(found["plain"], found["turned"])
 
 
-@given(layers=st.integers(0, 3))
-def test_reuse_copies_the_lowest_layers(layers):
-    fresh, source = (transfer.draw_weights(SIZES, seeds=[seed]) for seed in (0, 1))
-    mixed = transfer.reuse_layers(fresh, source, layers)
-    for number, weight in enumerate(mixed):
-        expected = source if number < 2 * layers else fresh
-        np.testing.assert_array_equal(weight, expected[number])
-        assert not np.shares_memory(weight, expected[number])
+def test_another_hash_is_refused_before_anything_is_read(tmp_path):
+    path = tmp_path / "a.pth"
+    path.write_bytes(b"anything")
+    with pytest.raises(transfer.RefusedFileError, match="SHA-256 0123"):
+        transfer.read_tensors(path, sha256="0123")
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    "named", [Counter(), len, io.BytesIO, Counter], ids=["counter", "len", "BytesIO", "class"]
+)
+def test_a_file_that_names_anything_else_is_refused(tmp_path, named):
+    path = tmp_path / "a.pth"
+    path.write_bytes(pickle.dumps(named, protocol=2))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(transfer.RefusedFileError, match="must not name anything else"):
+        transfer.read_tensors(path, sha256=sha256)
+
+
+@pytest.mark.parametrize(
+    ("place", "options", "message"),
     [
-        (lambda: transfer.draw_weights([4], seeds=[0]), r"Received: \[4\]"),
-        (lambda: transfer.draw_weights([4, 0], seeds=[0]), r"Received: \[4, 0\]"),
-        (
-            lambda: transfer.reuse_layers(
-                transfer.draw_weights([4, 3], seeds=[0]),
-                transfer.draw_weights([4, 3], seeds=[0]),
-                2,
-            ),
-            "0 to 1. Received: layers=2",
-        ),
-        (
-            lambda: transfer.reuse_layers(
-                transfer.draw_weights([4, 3], seeds=[0]),
-                transfer.draw_weights([4, 2], seeds=[0]),
-                1,
-            ),
-            r"Received: \(1, 4, 2\) for \(1, 4, 3\)",
-        ),
+        ((0, (2,), (1,)), {"magic": 5}, r"not PyTorch's old format. Received: \(5, 1001\)"),
+        ((0, (2,), (1,)), {"lengths": [5]}, "storage 0 must hold 6 numbers"),
+        ((0, (2,), (1,)), {"tail": b"x"}, "something behind the last storage"),
+        ((3, (4,), (1,)), {}, "must lie in its storage"),
+        ((0, (2, 2), (5, 1)), {}, "must lie in its storage"),
+        ((-1, (2,), (1,)), {}, "must not be negative"),
+        ((1, (2,), (-1,)), {}, "must not be negative"),
     ],
 )
-def test_reuse_refuses(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
+def test_a_damaged_file_is_refused(torch, tmp_path, place, options, message):
+    floats = of_numbers()
+    tensors = OrderedDict(one=Tensor(floats, *place))
+    sha256 = written(tmp_path / "a.pth", tensors, [floats], **options)
+    with pytest.raises(transfer.RefusedFileError, match=message):
+        transfer.read_tensors(tmp_path / "a.pth", sha256=sha256)
 
 
-# Races ----------------------------------------------------------------------------------------
+def test_another_kind_of_storage_and_a_cut_file_are_refused(torch, tmp_path):
+    half = Storage("0", np.zeros(2, "<f2"), "HalfStorage")
+    path, tensors = tmp_path / "a.pth", OrderedDict(one=Tensor(half, 0, (2,), (1,)))
+    sha256 = written(path, tensors, [half])
+    with pytest.raises(transfer.RefusedFileError, match=r"Received: torch\.HalfStorage"):
+        transfer.read_tensors(path, sha256=sha256)
+    floats = of_numbers()
+    written(path, OrderedDict(one=Tensor(floats, 0, (2,), (1,))), [floats])
+    path.write_bytes(path.read_bytes()[:-4])
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(transfer.RefusedFileError, match="is damaged: "):
+        transfer.read_tensors(path, sha256=sha256)
 
 
-def shared_race(task, rates, **own):
-    """Race one arm, four networks: two replicas with two draws."""
-    drawn = {n: transfer.draw_labels(task, n, seeds=range(4)).rows for n in (2, 4)}
-    rows = {n: drawn[n][:, np.arange(4) % n] for n in drawn}
-    options = {"optimizer": "sgd", "loss": "sparse_categorical_crossentropy", "epochs": 2}
-    judged = transfer.evaluation_images(task)
-    arm = {"build": partial(models.mlp, (8, 8), 2, hidden=[4])}
-    found = transfer.race(
-        {"arm": arm}, rates, task.x_train, task.y_train, rows=rows, judged=judged, draws=2,
-        seed=3, **options | own,
-    )  # fmt: skip
-    return found, judged, rows
+# Heads ----------------------------------------------------------------------------------------
 
 
-def test_a_race_takes_the_rate_of_least_mean_loss_for_each_number_of_labels():
-    task = transfer.select_classes(data.load("digits"), [5, 6])
-    found, judged, rows = shared_race(task, [1e-3, 0.3, 90.0])
-    assert set(found) == {("arm", 2), ("arm", 4)}
-    for n in (2, 4):
-        outcome = found["arm", n]
-        alone = fit_replicas(
-            partial(models.mlp, (8, 8), 2, hidden=[4]), task.x_train, task.y_train, rows=rows[n],
-            optimizer=keras.optimizers.SGD(outcome.rate), epochs=2, replicas=4, seed=3,
-            loss="sparse_categorical_crossentropy", metrics=["accuracy"],
-        )  # fmt: skip
-        seen = alone.evaluate(*judged)
-        # Networks 0 and 2 are replica 0 with two draws, 1 and 3 replica 1.
-        loss = [np.sqrt(seen["loss"][k] * seen["loss"][k + 2]) for k in (0, 1)]
-        np.testing.assert_allclose(outcome.loss, loss, rtol=1e-4)
-        np.testing.assert_allclose(
-            transfer.accuracy(outcome.nets, judged, 2),
-            seen["accuracy"].reshape(2, 2).mean(axis=0),
-            atol=1e-6,
-        )
+def clouds(replicas=2, n=40, features=5, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=200)
+    x = rng.normal(size=(200, features)) + np.eye(3, features)[y]
+    rows = np.stack([rng.permutation(200) for _ in range(replicas)])
+    return x, y, rows[:, :n], rows[:, n : n + 40], rows[:, n + 40 :]
 
 
-def test_accuracy_on_rows_of_each_network(rng):
-    x, y = rng.normal(size=(6, 2)).astype(np.float32), np.arange(6) % 2
-    nets = fit_replicas(
-        partial(models.mlp, (2,), 2, hidden=[]), x, y, optimizer="sgd", epochs=1, replicas=2,
-        loss="sparse_categorical_crossentropy", metrics=["accuracy"],
-    )  # fmt: skip
-    rows = np.array([[0, 1, 2], [3, 4, 4]])
-    np.testing.assert_allclose(
-        transfer.accuracy(nets, (x, y, rows), 1), nets.evaluate(x, y, rows=rows)["accuracy"]
+def test_a_probe_by_hand():
+    # Two images at ±1 and targets ±½ for class 1: with λ = 1, in units of the mean eigenvalue
+    # (2 + 0) / 2 of F Fᵀ, the slope is Σ f y / (Σ f² + 1) = 1 / 3, and the threshold is 0.
+    x, y = np.array([[-1.0], [1.0], [0.1], [-0.1]]), np.array([0, 1, 1, 0])
+    probe = transfer.RidgeProbe(x.__getitem__, y, train=[[0, 1]], tune=[[2, 3]], strengths=[1.0])
+    assert probe.tune_accuracy.tolist() == [[1.0]]
+    assert probe.evaluate(None, None, rows=[[2, 0]])["accuracy"].tolist() == [1.0]
+
+
+def test_a_probe_equals_ridge_regression_of_scikit_learn():
+    x, y, train, tune, judge = clouds()
+    probe = transfer.RidgeProbe(x.__getitem__, y, train=train, tune=tune, strengths=[0.1])
+    found = probe.evaluate(None, None, rows=judge)["accuracy"]
+    for k, own in enumerate(train):
+        seen = x[own] - x[own].mean(axis=0)
+        alpha = 0.1 * np.square(seen).sum() / len(own)  # the mean eigenvalue of F Fᵀ
+        theirs = Ridge(alpha=alpha).fit(x[own], np.eye(3)[y[own]])
+        right = theirs.predict(x[judge[k]]).argmax(axis=1) == y[judge[k]]
+        assert found[k] == pytest.approx(right.mean())
+
+
+@given(scale=st.floats(1e-2, 1e3))
+def test_large_features_are_no_better(scale):
+    x, y, train, tune, judge = clouds()
+    one, other = (
+        transfer.RidgeProbe(values.__getitem__, y, train=train, tune=tune).evaluate(
+            None, None, rows=judge
+        )["accuracy"]
+        for values in (x, scale * x)
     )
+    np.testing.assert_allclose(one, other, atol=0.011)  # one image of 120 may lie on an edge
 
 
-def test_the_best_of_rates_has_the_least_mean_loss():
-    losses = {0.1: [4.0, 4.0, 1.0, 1.0], 0.3: [1.0, 9.0, 4.0, 1.0], 0.9: [1.0, 1.0, 1.0, np.nan]}
-    nets = {
-        rate: SimpleNamespace(evaluate=lambda x, y, rows, at=rate: {"loss": np.array(losses[at])})
-        for rate in losses
-    }
-    found = transfer.best_of_rates(nets, (None, None), draws=2)
-    assert found.rate == 0.1
-    assert found.nets is nets[0.1]
-    np.testing.assert_allclose(found.loss, [2.0, 2.0])
-    with pytest.raises(ValueError, match="at which no replica diverges"):
-        transfer.best_of_rates({0.9: nets[0.9]}, (None, None), draws=2)
+def test_a_probe_takes_the_strength_that_is_best_on_tune_rows():
+    x, y, train, tune, _ = clouds(features=60)
+    probe = transfer.RidgeProbe(x.__getitem__, y, train=train, tune=tune)
+    best = probe.tune_accuracy.mean(axis=1)
+    assert probe.strength == probe.strengths[int(best.argmax())]
+    assert len(probe) == 2
+    assert probe.history["accuracy"].shape == (2, 1)
+    assert probe.design["train"] == [2, 40, 60]
+
+
+@pytest.mark.parametrize("strengths", [[], [0.0, 1.0]])
+def test_strengths_are_above_zero(strengths):
+    x, y, train, tune, _ = clouds()
+    with pytest.raises(ValueError, match="`strengths` must be one or more, above 0"):
+        transfer.RidgeProbe(x.__getitem__, y, train=train, tune=tune, strengths=strengths)
+
+
+def test_heads_on_features_are_judged_as_on_images():
+    x, y, train, tune, judge = clouds()
+    x = x.astype("float32")
+    trained = fit_replicas(
+        lambda: models.mlp((5,), 3, hidden=[]),
+        x,
+        y,
+        rows=train,
+        validation_rows=tune,
+        replicas=2,
+        optimizer="adam",
+        loss="sparse_categorical_crossentropy",
+        epochs=2,
+        metrics=["accuracy"],
+    )
+    reading = transfer.OnFeatures(trained, x.__getitem__)
+    ours, theirs = reading.evaluate(None, y, rows=judge), trained.evaluate(x, y, rows=judge)
+    np.testing.assert_allclose(ours["accuracy"], theirs["accuracy"])
+    assert len(reading) == 2
+    assert reading.history is trained.history
+    assert reading.design == trained.design
 
 
 # Tasks ----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def toy():
-    """Return six images of three classes; image k is all k."""
-    x = np.arange(6.0, dtype=np.float32)[:, None, None] * np.ones((6, 2, 2), np.float32)
-    y = np.array([2, 1, 0, 1, 2, 2])
-    digits = data.load("digits")
-    parts = {f"{axis}_{part}": x if axis == "x" else y for axis in "xy" for part in transfer_parts}
-    return replace(digits, class_names=("a", "b", "c"), **parts)
+@given(y=st.lists(st.integers(0, 3), min_size=1, max_size=30), seed=st.integers(0, 9))
+def test_classes_take_turns(y, seed):
+    y = np.array(y)
+    rows = np.random.default_rng(seed).permutation(len(y))
+    found = transfer.take_turns(y, rows)
+    assert sorted(found) == sorted(rows)
+    for n in range(1, len(y) + 1):
+        counts = np.bincount(y[found[:n]], minlength=4)
+        some_left = counts < np.bincount(y, minlength=4)
+        # A class that has images left is behind no other by more than one.
+        assert not some_left.any() or counts.max() - counts[some_left].min() <= 1
 
 
-transfer_parts = ("train", "valid", "test")
+def test_rotations_turn_and_say_so():
+    x = np.arange(9.0).reshape(1, 3, 3)
+    turned, turns = transfer.rotations(np.concatenate([x, -x]))
+    assert turns.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    np.testing.assert_array_equal(turned[4], x[0, ::-1, ::-1])
+    np.testing.assert_array_equal(np.rot90(turned[6]), x[0])
+    with pytest.raises(ValueError, match="Received: 2 × 3 pixels"):
+        transfer.rotations(np.zeros((1, 2, 3)))
 
 
-def test_select_classes_by_hand(toy):
-    task = transfer.select_classes(toy, [2, 0])
-    assert task.class_names == ("c", "a")
-    assert task.y_train.tolist() == [0, 1, 0, 0]
-    assert task.x_train[:, 0, 0].tolist() == [0, 2, 4, 5]
-    assert transfer.without_classes(toy, [0]).y_valid.tolist() == [1, 0, 0, 1, 1]
-
-
-@settings(max_examples=30)
-@given(st.sets(st.integers(0, 9), min_size=2, max_size=8))
-def test_two_complementary_tasks_share_out_the_images(classes):
-    digits = data.load("digits")
-    one = transfer.select_classes(digits, sorted(classes))
-    other = transfer.without_classes(digits, sorted(classes))
-    for part in transfer_parts:
-        whole = getattr(digits, f"y_{part}")
-        counts = [len(getattr(task, f"y_{part}")) for task in (one, other)]
-        assert sum(counts) == len(whole)
-    assert {*one.class_names} | {*other.class_names} == {*digits.class_names}
-    assert {*one.y_train.tolist()} == {*range(len(classes))}
-
-
-def test_drawn_labels_are_balanced_nested_and_without_repeats(toy):
-    task = transfer.select_classes(data.load("digits"), [5, 6])
-    few, more = (transfer.draw_labels(task, n, seeds=[3, 4]) for n in (4, 10))
-    assert few.y.tolist() == [[0, 0, 1, 1]] * 2
-    for drawn in (few, more):
-        np.testing.assert_array_equal(task.y_train[drawn.rows], drawn.y)
-        np.testing.assert_array_equal(task.x_train[drawn.rows], drawn.x)
-        assert all(len({*rows}) == len(rows) for rows in drawn.rows.tolist())
-    for small, large in zip(few.rows, more.rows, strict=True):
-        assert {*small.tolist()} <= {*large.tolist()}
-    assert not np.array_equal(more.rows[0], more.rows[1])
-
-
-def test_rotations_by_hand():
-    digits = data.load("digits")
-    corner = np.zeros((1, 2, 2), np.float32)
-    corner[0, 0, 0] = 1  # top left
-    task = transfer.rotation_task(replace(digits, x_train=corner, y_train=np.array([7])))
-    # A quarter turn against the clock takes top left to bottom left, bottom right, top right.
-    assert [np.argwhere(image)[0].tolist() for image in task.x_train] == [
-        [0, 0],
-        [1, 0],
-        [1, 1],
-        [0, 1],
-    ]
-    assert task.y_train.tolist() == [0, 1, 2, 3]
-
-
-def test_rotations_keep_channels_and_refuse_oblongs():
-    digits = data.load("digits")
-    coloured = np.random.default_rng(0).random((3, 4, 4, 3)).astype(np.float32)
-    parts = {f"x_{part}": coloured for part in transfer_parts}
-    task = transfer.rotation_task(replace(digits, **parts))
-    np.testing.assert_array_equal(task.x_valid[6:9], coloured[:, ::-1, ::-1])
-    with pytest.raises(ValueError, match="Received: 4 × 2 pixels"):
-        transfer.rotation_task(replace(digits, x_train=coloured[:, :, :2]))
-
-
-def test_separation_ignores_shift_and_scale(rng):
-    features, y = rng.normal(size=(3, 20, 4)), np.arange(20) % 2
-    found = transfer.separation(features, y)
-    assert found.shape == (3,)
-    np.testing.assert_allclose(transfer.separation(5 * features - 2, y), found)
-    with pytest.raises(ValueError, match=r"Received: \[0, 1, 2\]"):
-        transfer.separation(features, np.arange(20) % 3)
+def test_pairs_keep_to_their_classes_and_sets():
+    pool = data.load_pool("digits")
+    draws = pool.draw(replicas=2, seed=3)
+    pairs = [(0, 1), (5, 6)]
+    task = transfer.PairDraws(draws, pairs, labels=8)
+    judge = task.open_judge()
+    for k, pair in enumerate(pairs):
+        for rows in (task.train[k], task.tune[k], judge[k]):
+            assert set(pool.y[rows]) == set(pair)
+        assert set(pool.y[task.source[k]]) == set(range(10)) - set(pair)
+        assert np.bincount(pool.y[task.train[k]])[list(pair)].tolist() == [4, 4]
+        assert set(task.train[k]) | set(task.source[k]) <= set(draws.train[k])
+        assert set(task.tune[k]) | set(task.source_tune[k]) <= set(draws.tune[k])
+        assert not set(judge[k]) & ({*draws.train[k]} | {*draws.tune[k]})
+    assert (len(task), task.name, task.pairs) == (2, "digits", ((0, 1), (5, 6)))
+    assert "2 pairs of classes of digits: train 8" in repr(task)
+    with pytest.raises(RuntimeError, match="handed out already"):
+        task.open_judge()
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("pairs", "labels", "message"),
     [
-        (lambda d: transfer.select_classes(d, [1]), r"2 different.*classes=\[1\]"),
-        (lambda d: transfer.select_classes(d, [1, 1]), r"classes=\[1, 1\]"),
-        (lambda d: transfer.select_classes(d, [1, 3]), r"from 0 to 2.*classes=\[1, 3\]"),
-        (lambda d: transfer.without_classes(d, [9]), r"from 0 to 2.*classes=\[9\]"),
-        (lambda d: transfer.without_classes(d, [0, 1]), r"classes=\[2\]"),
-        (lambda d: transfer.draw_labels(d, 4, seeds=[0]), "multiple of 3.*n=4"),
-        (lambda d: transfer.draw_labels(d, 0, seeds=[0]), "n=0"),
-        (lambda d: transfer.draw_labels(d, 6, seeds=[0]), "at most 3.*n=6"),
+        ([(0, 1)], 8, r"for each of 2 draws. Received: pairs=\[\(0, 1\)\]"),
+        ([(0, 0), (1, 2)], 8, r"pairs=\[\(0, 0\), \(1, 2\)\]"),
+        ([(0, 10), (1, 2)], 8, r"pairs=\[\(0, 10\)"),
+        ([(0, 3), (1, 2)], 1, "the target's images. Received: labels=1"),
+        ([(0, 3), (1, 2)], 900, "Received: labels=900"),
     ],
 )
-def test_tasks_refuse(toy, call, message):
+def test_pairs_that_are_none_are_refused(pairs, labels, message):
+    draws = data.load_pool("digits").draw(replicas=2, seed=3)
     with pytest.raises(ValueError, match=message):
-        call(toy)
+        transfer.PairDraws(draws, pairs, labels=labels)
+
+
+# Autoencoders ---------------------------------------------------------------------------------
+
+
+def test_an_autoencoder_squeezes_and_reconstructs():
+    network = transfer.autoencoder(6, 4)
+    assert [tuple(weight.shape) for weight in network.weights] == [(6, 4), (4,), (4, 6), (6,)]
+    with pytest.raises(ValueError, match="Received: features=6, units=0"):
+        transfer.autoencoder(6, 0)

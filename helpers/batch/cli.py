@@ -38,8 +38,8 @@ def _on_terminate(*_: object) -> None:
 
 
 def _values(pairs: tuple[tuple[str, str], ...]) -> dict:
+    from helpers.batch.ask.parameters import parse_value
     from helpers.batch.errors import ParameterError
-    from helpers.batch.parameters import parse_value
 
     values = {name: parse_value(text) for name, text in pairs}
     if len(values) < len(pairs):
@@ -94,8 +94,8 @@ def params(chapter: str, as_json: bool) -> None:
 
     CHAPTER is a chapter's name or number, or the path of any notebook.
     """
-    from helpers.batch.chapters import find_chapter, find_root
-    from helpers.batch.parameters import read_parameters
+    from helpers.batch.ask.parameters import read_parameters
+    from helpers.batch.book import find_chapter, find_root
 
     declared = read_parameters(find_chapter(chapter, root=find_root(Path.cwd())))
     if as_json:
@@ -115,20 +115,29 @@ def params(chapter: str, as_json: bool) -> None:
 @given
 @click.option("folder", "-o", "--output", type=Path, help="Folder of the executed notebook.")
 @timeout
+@kernel
+@click.option("--again", is_flag=True, help="Run it again, though it is there.")
 @as_json
 @_reports_errors
 def run(
-    chapter: str, parameters: tuple, folder: Path | None, timeout: float | None, as_json: bool
+    chapter: str,
+    parameters: tuple,
+    folder: Path | None,
+    timeout: float | None,
+    as_json: bool,
+    **options: object,
 ) -> None:
     """Execute CHAPTER once and print its claims.
 
     CHAPTER is a chapter's name or number, or the path of any notebook of Python. Values can be
-    given for what its cell tagged `parameters` declares. The notebook itself stays as it is.
+    given for what its cell tagged `parameters` declares. The notebook itself stays as it is. What
+    ended well is not run again unless something has changed on which it is known to rest.
     """
-    from helpers.batch.chapters import find_chapter, find_root
-    from helpers.batch.execution import TIMEOUT
-    from helpers.batch.records import claim_lines
-    from helpers.batch.run import run_once
+    from helpers.batch.book import find_chapter, find_root
+    from helpers.batch.drive.progress import watcher_for
+    from helpers.batch.drive.run import run_once
+    from helpers.batch.execute.execution import TIMEOUT
+    from helpers.batch.results.records import claim_lines
 
     root = find_root(Path.cwd())
     notebook = find_chapter(chapter, root=root)
@@ -137,21 +146,23 @@ def run(
         _values(parameters),
         folder=folder or root / "_build" / "runs",
         timeout=timeout or TIMEOUT,
+        watcher=watcher_for(sys.stderr),
+        **options,
     )
     if as_json:
-        _print_json({**result, "notebook": str(executed)})
-    elif result["status"] == "done":
-        click.echo(f"executed {notebook.stem} in {result['seconds']:.1f} s")
-        for line in claim_lines(result["records"]):
+        _print_json({**result.as_json(), "notebook": str(executed)})
+    elif result.is_done:
+        click.echo(f"executed {notebook.stem} in {result.seconds:.1f} s")
+        for line in claim_lines(result.records):
             click.echo(line)
-        if result["warning"]:
-            click.echo(f"Warning: {notebook.stem}: {result['warning']}", err=True)
+        if result.warning:
+            click.echo(f"Warning: {notebook.stem}: {result.warning}", err=True)
         click.echo(f"executed notebook: {executed}")
     else:
-        click.echo(f"Error: {notebook.stem} failed: {result['error']}", err=True)
-        click.echo(result["traceback"] or "", err=True, nl=bool(result["traceback"]))
+        click.echo(f"Error: {notebook.stem} failed: {result.error}", err=True)
+        click.echo(result.traceback, err=True, nl=bool(result.traceback))
         click.echo(f"executed up to there: {executed}", err=True)
-    sys.exit(result["status"] != "done")
+    sys.exit(not result.is_done)
 
 
 @main.command(epilog="Example: dnnbook batch examples/learning_rate_search.yml --workers 2")
@@ -184,12 +195,12 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     Results are kept as they come; what ended well is not run again unless the code, modules that it
     imports, installed versions, the data or those files have changed.
     """
-    from helpers.batch.batch import run_batch
-    from helpers.batch.chapters import find_root
-    from helpers.batch.grid.points import plan
-    from helpers.batch.progress import watcher_for
-    from helpers.batch.runs import make_runs
-    from helpers.batch.store import open_store
+    from helpers.batch.ask.grid.points import plan
+    from helpers.batch.ask.run import make_runs
+    from helpers.batch.book import find_root
+    from helpers.batch.drive.batch import run_batch
+    from helpers.batch.drive.progress import watcher_for
+    from helpers.batch.results.store import open_store
 
     if options["scheduler"] and options["workers"]:
         raise click.UsageError("--workers is for this machine; a scheduler knows its own")
@@ -209,7 +220,7 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
         watcher=watcher_for(sys.stderr),
     )
     _say_batch(results, address, as_json)
-    sys.exit(any(result["status"] != "done" for result in results))
+    sys.exit(not all(result.is_done for result in results))
 
 
 def _batch_options(
@@ -221,23 +232,23 @@ def _batch_options(
     again: Iterable[str],
     **cluster: object,
 ) -> object:
-    from helpers.batch.batch import BatchOptions
-    from helpers.batch.chapters import pick
-    from helpers.batch.cluster import ClusterOptions
-    from helpers.batch.execution import TIMEOUT
+    from helpers.batch.book import pick
+    from helpers.batch.drive.batch import BatchOptions
+    from helpers.batch.drive.cluster import ClusterOptions
+    from helpers.batch.execute.execution import TIMEOUT
 
     known = set(notebooks)
     chosen = frozenset(pick(text, known) for text in again)
     return BatchOptions(ClusterOptions(**cluster), timeout or TIMEOUT, kernel, fresh, chosen)
 
 
-def _say_batch(results: list[dict], address: str, as_json: bool) -> None:
+def _say_batch(results: list, address: str, as_json: bool) -> None:
     from collections import Counter
 
-    counts = Counter(result["status"] for result in results)
+    counts = Counter(result.status for result in results)
     if as_json:
         names = ("id", "chapter", "given", "status", "error", "seconds", "records")
-        runs = [{name: result[name] for name in names} for result in results]
+        runs = [{name: result.as_json()[name] for name in names} for result in results]
         _print_json({"output": address, "counts": counts, "runs": runs})
         return
     click.echo(", ".join(f"{number} {status}" for status, number in counts.items()))
@@ -257,7 +268,7 @@ def report(output: str, by: str, as_json: bool) -> None:
     and the page `index.html`, which needs nothing else, go into its folder `report`.
     """
     from helpers.batch.report.writing import collect, summary_lines, write_report
-    from helpers.batch.store import open_store
+    from helpers.batch.results.store import open_store
 
     store = open_store(output)
     collection = collect(store)
@@ -285,9 +296,9 @@ def confirm_chapters(
     Without CHAPTER all are run that judge claims over draws. The results go into `results/`,
     to be committed; the boxes of the chapters show from then on which claims were confirmed.
     """
-    from helpers.batch.chapters import find_chapter, find_root
-    from helpers.batch.confirm import confirm, confirmable
-    from helpers.batch.execution import TIMEOUT
+    from helpers.batch.book import find_chapter, find_root
+    from helpers.batch.commit.confirm import confirm, confirmable
+    from helpers.batch.execute.execution import TIMEOUT
 
     root = find_root(Path.cwd())
     notebooks = [find_chapter(name, root=root) for name in names] or confirmable(root)
@@ -322,9 +333,10 @@ def build(parameters: tuple, site: Path | None, as_json: bool, **options: object
     A parameter reaches every chapter that declares it. The site of an earlier build is replaced
     when the new one is complete, and stays if anything fails.
     """
-    from helpers.batch.build import build as build_book
-    from helpers.batch.chapters import absolute, chapters, find_root
-    from helpers.batch.progress import watcher_for
+    from helpers.batch.book import chapters, find_root
+    from helpers.batch.drive.progress import watcher_for
+    from helpers.batch.notebook import absolute
+    from helpers.batch.site.build import build as build_book
 
     root = find_root(Path.cwd())
     values = _values(parameters)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from helpers.batch.chapters import absolute, read_notebook, source, tags
 from helpers.batch.errors import NotebookError
 
 ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -103,3 +102,55 @@ def _read_text_notebook(path: Path) -> dict:
         return json.loads(json.dumps(jupytext.read(path)))
     except (OSError, ValueError) as error:
         raise NotebookError(f"{path.name} must be a notebook. Received: {error}") from error
+
+
+def absolute(notebook: Path) -> Path:
+    """Return a notebook's place; a link to a file stays one, for it works where the link lies."""
+    return notebook.parent.resolve() / notebook.name
+
+
+def read_notebook(notebook: Path) -> dict:
+    """Return the notebook as plain JSON, without loading Jupyter's libraries.
+
+    Raises:
+        NotebookError: The file is missing or no notebook.
+    """
+    try:
+        text = notebook.read_text("utf-8-sig")  # editors of Windows put a mark in front
+        content = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise NotebookError(f"{notebook.name} must be a notebook. Received: {error}") from error
+    if isinstance(content, dict) and content.get("nbformat") in (2, 3):
+        content = _upgraded(notebook, text)
+    if not (isinstance(content, dict) and isinstance(content.get("cells"), list)):
+        raise NotebookError(f"{notebook.name} must be a notebook. Received: no list of cells")
+    if not all(map(_is_cell, content["cells"])):
+        raise NotebookError(f"{notebook.name} must be a notebook. Received: cells of another form")
+    return content
+
+
+def _is_cell(cell: object) -> bool:
+    if not (isinstance(cell, dict) and isinstance(cell.get("cell_type"), str)):
+        return False
+    text = cell.get("source", "")
+    return isinstance(text, str | list) and isinstance(cell.get("metadata", {}), dict)
+
+
+def _upgraded(notebook: Path, text: str) -> dict:
+    """Return a notebook of an old format as one of format 4."""
+    import nbformat
+
+    try:
+        return json.loads(nbformat.writes(nbformat.reads(text, as_version=4)))
+    except Exception as error:  # of any kind: it takes the old format on trust
+        raise NotebookError(f"{notebook.name} must be a notebook. Received: {error}") from error
+
+
+def source(cell: dict) -> str:
+    """Return a cell's source as one string, in which form the file holds it or not."""
+    return "".join(cell.get("source", ""))
+
+
+def tags(cell: dict) -> list[str]:
+    """Return a cell's tags."""
+    return cell.get("metadata", {}).get("tags", [])

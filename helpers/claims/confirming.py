@@ -28,21 +28,23 @@ def design_of(parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def repeated(id: str, data: str, design: str) -> dict[str, str | float]:
+def repeated(id: str, design: str) -> dict[str, str | float]:
     """Return what the run that was to confirm a claim found, if it had this design.
+
+    A run is filed under the chapter's data set. A claim may be about another one, as of a
+    convolutional net on images that the tiny digits are too small for; the design names it.
 
     Args:
         id: The claim's, which begins with its chapter's name.
-        data: Name of the data set.
         design: What the claim rests on now.
 
     Returns:
         Its ``verdict``, ``effect``, ``low`` and ``high``, or nothing.
     """
-    found = confirmed_records(id).get(data)
-    if found is None or found["design"] != design:
-        return {}
-    return {name: found[name] for name in ("verdict", "effect", "low", "high")}
+    for found in confirmed_records(id).values():
+        if found["design"] == design:
+            return {name: found[name] for name in ("verdict", "effect", "low", "high")}
+    return {}
 
 
 def status_of(verdict: str, second: Mapping[str, str | float]) -> Status:
@@ -63,10 +65,13 @@ def status_of(verdict: str, second: Mapping[str, str | float]) -> Status:
     return "open twice" if verdict == "inconclusive" else "confirmed"
 
 
-def verdicts_elsewhere(id: str, data: str) -> dict[str, str]:
+def verdicts_elsewhere(id: str, data: str, design: str) -> dict[str, str]:
     """Return the verdicts on a claim on other data sets than this one, by their names."""
-    found = confirmed_records(id)
-    return {name: record["verdict"] for name, record in found.items() if name != data}
+    return {
+        name: found["verdict"]
+        for name, found in confirmed_records(id).items()
+        if name != data and found["design"] != design
+    }
 
 
 def confirmed_records(id: str) -> dict[str, dict]:

@@ -275,7 +275,7 @@ class Judged(Mapping):
         words = effect_words(effect, low, high, scale=scale, unit=unit)
         says.check(id, words)
         design = design_of([self._design, statement, method, arms, scale, margin, unit, confidence])
-        second = repeated(id, self.data, design)
+        second = repeated(id, design)
         sentence = says.sentence(verdict, words)
         if second:
             sentence += aside(verdict, second["verdict"])
@@ -301,7 +301,7 @@ class Judged(Mapping):
                 design=design,
                 status=status_of(verdict, second),
                 repeated=second,
-                elsewhere=verdicts_elsewhere(id, self.data),
+                elsewhere=verdicts_elsewhere(id, self.data, design),
             )
         )
 

@@ -13,7 +13,7 @@ from helpers.claims.claim import (
     number_text,
 )
 
-# Shares as they are said, from small to large; of what lies between two the nearer is said.
+# Shares as they are said; what lies near none of them is said in percent.
 SHARES = {
     0.01: "a hundredth",
     0.02: "a fiftieth",
@@ -36,6 +36,7 @@ SHARES = {
     0.95: "nineteen twentieths",
     0.99: "ninety-nine hundredths",
 }
+NEAR = 0.06, 0.12  # how far, relatively, a share and its rest may be from how they are said
 SAID_DIGITS = 2  # more would claim what intervals deny
 OF_A_SECOND_RUN = {
     HOLDS: "decides for it",
@@ -168,12 +169,18 @@ def aside(verdict: str, second: str) -> str:
 
 
 def share_text(share: float) -> str:
-    """Return a share of a whole in words.
+    """Return a share of a whole in words, where words are right for it and for what is left.
 
     Example:
-        >>> share_text(0.24), share_text(0.003)
-        ('a quarter', 'less than a hundredth')
+        >>> share_text(0.24), share_text(0.003), share_text(0.86), share_text(0.55)
+        ('a quarter', 'less than a hundredth', '86%', '55%')
     """
     if share < 0.0075:
         return "less than a hundredth"
-    return SHARES[min(SHARES, key=lambda known: abs(math.log(known / share)))]
+    if share > 0.9925:
+        return "more than ninety-nine hundredths"
+    nearest = min(SHARES, key=lambda known: abs(math.log(known / share)))
+    rest = (1 - nearest) / (1 - share)
+    if abs(math.log(nearest / share)) < NEAR[0] and abs(rest - 1) < NEAR[1]:
+        return SHARES[nearest]
+    return f"{100 * share:.{SAID_DIGITS}g}%"

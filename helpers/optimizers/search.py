@@ -26,37 +26,42 @@ class GoodRange(NamedTuple):
     inside: Array
 
 
-def good_range(rates: Sequence[float], losses: Array, *, factor: float = 2.0) -> GoodRange:
-    """Return the range of rates around each replica's best whose loss is at most c times the best.
+def good_range(rates: Sequence[float], losses: Array, *, level: float | Array) -> GoodRange:
+    """Return the range of rates around each replica's best whose loss is at most a common level.
 
-        loss(η) ≤ c · min loss   for all η in [low, high]
+        loss(η) ≤ level   for all η in [low, high]
 
-    Between two rates the logarithm of the loss is taken as linear in the logarithm of the rate.
+    Between two rates the logarithm of the loss is taken as linear in the logarithm of the rate. A
+    common level makes the ranges of several optimizers comparable: a width around each one's own
+    best would praise those that are bad everywhere.
 
     Args:
         rates: Shape (rates,), above 0 and increasing, at least 2.
         losses: Shape (rates, replicas), above 0 and finite: that of guessing where one diverged.
-        factor: c, 1 or more.
+        level: Above 0, a number or shape (replicas,).
 
     Returns:
-        The ranges. One that reaches the end of the rates may go on beyond: `inside` is False.
+        The ranges. One that reaches the end of the rates may go on beyond: `inside` is False. Where
+        no rate gets below the level the width is 0.
 
     Raises:
         TypeError: An argument holds what is no real numbers.
         ValueError: A shape or a value is not as it must be.
 
     Example:
-        >>> found = good_range([0.01, 0.1, 1.0], [[16.0], [1.0], [16.0]], factor=4.0)
+        >>> found = good_range([0.01, 0.1, 1.0], [[16.0], [1.0], [16.0]], level=4.0)
         >>> found.low.round(4), found.high.round(4), found.decades, found.inside
         (array([0.0316]), array([0.3162]), array([1.]), array([ True]))
     """
     rates, losses = _checked(rates, losses)
-    factor = float(as_reals("factor", factor))
-    if not 1 <= factor < np.inf:
-        raise ValueError(f"`factor` must be 1 or more and finite. Received: factor={factor}")
+    level = as_reals("level", level)
+    if level.shape not in ((), losses.shape[1:]) or not (level > 0).all():
+        raise ValueError(
+            f"`level` must be above 0, one number or {losses.shape[1]}. Received: level={level}"
+        )
     x = np.log10(rates)
     # How far each loss lies above what is allowed, replica by replica.
-    above = np.log(losses) - np.log(losses.min(axis=0)) - np.log(factor)
+    above = np.log(losses) - np.log(level)
     ends = np.array([[_reach(x, y, -1), _reach(x, y, 1)] for y in above.T])
     low, high = ends.T
     inside = (low > x[0]) & (high < x[-1])
@@ -66,7 +71,7 @@ def good_range(rates: Sequence[float], losses: Array, *, factor: float = 2.0) ->
 def _reach(x: Array, above: Array, way: int) -> float:
     """Return how far one can go from the lowest point until the curve rises above 0."""
     here = int(above.argmin())
-    while 0 <= here + way < len(x):
+    while above[here] <= 0 and 0 <= here + way < len(x):
         if above[here + way] > 0:
             share = -above[here] / (above[here + way] - above[here])
             return float(x[here] + share * (x[here + way] - x[here]))

@@ -1,45 +1,38 @@
-"""Transfer: tasks that share images, and networks that begin where others ended.
+"""Transfer: a body that was trained on photographs, and tasks with few labels.
 
-`tasks` cuts a data set into a task with many labels and one with few, and makes a task that labels
-itself. `networks` builds a convolutional net, freezes the lowest layers of any, and builds one
-layer's autoencoder; `reuse` composes the weights that networks start from, with another's layers at
-the bottom; `racing` trains arms on few labels, each at its best rate. `zoo` loads a model of a zoo,
-with its weights or with advice.
+`tensors` reads PyTorch's old file format and accepts nothing but tensors. `lite` writes
+EfficientNet-Lite0 as a Keras model and gives it the weights of such a file. `tasks` cuts tasks out
+of a data set. `heads` judges heads that read features instead of images, and solves the linear one
+in closed form. `coding` builds one layer's autoencoder.
 """
 
-from helpers.transfer.networks import autoencoder, conv_net, with_frozen
-from helpers.transfer.racing import Outcome, accuracy, best_of_rates, over_draws, race
-from helpers.transfer.reuse import Array, Weights, draw_weights, reuse_layers
-from helpers.transfer.tasks import (
-    LabelledImages,
-    draw_labels,
-    evaluation_images,
-    rotation_task,
-    select_classes,
-    separation,
-    without_classes,
+from helpers.transfer.coding import autoencoder
+from helpers.transfer.heads import OnFeatures, RidgeProbe, as_inputs
+from helpers.transfer.lite import (
+    adapt_statistics,
+    block_ends,
+    lite_blocks,
+    lite_model,
+    lite_weights,
+    load_lite_weights,
 )
-from helpers.transfer.zoo import zoo_body
+from helpers.transfer.tasks import PairDraws, rotations, take_turns
+from helpers.transfer.tensors import RefusedFileError, read_tensors
 
 __all__ = [
-    "Array",
-    "Weights",
-    "LabelledImages",
-    "select_classes",
-    "without_classes",
-    "draw_labels",
-    "evaluation_images",
-    "separation",
-    "rotation_task",
-    "draw_weights",
-    "reuse_layers",
-    "with_frozen",
-    "Outcome",
-    "race",
-    "best_of_rates",
-    "over_draws",
-    "accuracy",
-    "conv_net",
+    "read_tensors",
+    "RefusedFileError",
+    "lite_model",
+    "lite_blocks",
+    "lite_weights",
+    "load_lite_weights",
+    "block_ends",
+    "adapt_statistics",
+    "RidgeProbe",
+    "OnFeatures",
+    "as_inputs",
+    "take_turns",
+    "PairDraws",
+    "rotations",
     "autoencoder",
-    "zoo_body",
 ]

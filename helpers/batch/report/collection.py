@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from helpers.batch.errors import UsageError, nearest
-from helpers.batch.runs import SCHEMA, STATUSES
-from helpers.batch.store import Store
+from helpers.batch.results.result import SCHEMA, Result, read_result
+from helpers.batch.results.store import Store
 
 MISSING = "missing"
 READERS = 16  # files read at a time; an object store answers slowly
@@ -28,6 +28,7 @@ FIELDS = {
     "seconds": 0.0,
     "cell_seconds": 0.0,
     "worker": "",
+    "processor": "",
     "attempts": 0,
     "versions": {},
     "notebook_sha256": "",
@@ -126,23 +127,17 @@ def _read_run(store: Store, planned: Mapping) -> dict:
         "given": _clean(planned.get("given", {}), str),
         "parameters": _clean(planned["parameters"], str),
     }
-    return {**run, **(_read_result(store, run) or _result({"status": MISSING, "records": []}))}
+    return {**run, **_shown(read_result(store, run["id"], run["identity"]))}
 
 
-def _read_result(store: Store, run: Mapping) -> dict | None:
-    """Return what came of a run, or None if there is no file that is whole."""
-    try:
-        result = json.loads(store.read_text(f"runs/{run['id']}/run.json"))
-        is_whole = result["schema"] == SCHEMA and result["identity"] == run["identity"]
-        return _result(result) if is_whole and result["status"] in STATUSES else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-
-
-def _result(result: Mapping) -> dict:
-    fields = {name: _field(result.get(name), default) for name, default in FIELDS.items()}
-    records = [_record(record) for record in result["records"] if _is_result(record)]
-    return {"status": result["status"], **fields, "records": records}
+def _shown(result: Result | None) -> dict:
+    """Return what is shown of a result."""
+    if result is None:
+        nothing = {name: _field(None, default) for name, default in FIELDS.items()}
+        return {"status": MISSING, **nothing, "records": []}
+    fields = {name: _field(getattr(result, name), default) for name, default in FIELDS.items()}
+    records = [_record(record) for record in result.records if _is_result(record)]
+    return {"status": result.status, **fields, "records": records}
 
 
 def _field(value: object, default: object) -> object:

@@ -4,6 +4,7 @@ Jinja renders the matrix of claims and the table of runs, so that both are there
 The scripts fill the matrix anew for another parameter, draw the plots, sort and filter.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from helpers.batch.report.collection import (
 )
 from helpers.batch.report.data import LISTED, evidence, notebook_link, script_data, statement
 from helpers.batch.report.tables import Row, claim_rows, verdict_counts
-from helpers.batch.runs import STATUSES
+from helpers.batch.results.result import STATUSES
 from helpers.claims.box import LOOKS
 
 FOLDER = Path(__file__).parent
@@ -73,6 +74,7 @@ def _head(collection: Collection) -> dict:
     return {
         "counts": {name: count for name, count in counts.items() if count},
         "time": duration_text(sum(run["seconds"] or 0 for run in runs)),
+        "processors": dict(sorted(Counter(filter(None, (r["processor"] for r in runs))).items())),
         "versions": {name: sorted(found) for name, found in versions.items()},
         "created": collection.created[:16].replace("T", " "),
     }

@@ -36,7 +36,7 @@ def runs_table(collection: Collection) -> "pandas.DataFrame":
 
     runs = collection.runs
     names = ("id", "chapter", "notebook", "status", "error", "warning", "seconds", "cell_seconds")
-    more = ("started", "worker", "attempts")
+    more = ("started", "worker", "processor", "attempts")
     columns = {name: [run[name] for run in runs] for name in (*names, *more)}
     columns |= _expanded("p", [run["parameters"] for run in runs])
     columns |= _expanded("v", [run["versions"] for run in runs])

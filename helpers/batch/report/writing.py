@@ -24,8 +24,8 @@ from helpers.batch.report.tables import (
     runs_table,
     verdict_counts,
 )
-from helpers.batch.runs import STATUSES
-from helpers.batch.store import Store
+from helpers.batch.results.result import STATUSES
+from helpers.batch.results.store import Store
 from helpers.claims.box import LOOKS
 
 __all__ = [

@@ -1,0 +1,177 @@
+"""What makes two runs the same: a digest of all that a result depends on.
+
+That is the notebook's place, its code cells, the parameters, the modules that the code imports from
+`helpers` and from the notebook's folder, directly or not, the installed versions, the data files,
+what confirmed the claims of the code, and files that the user has named. Prose, captions, outputs
+and how a cell is shown are not part of it. What else a notebook reads cannot be known.
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from platform import python_version
+
+from helpers.batch.ask.imported import imported_files, local_modules
+from helpers.batch.ask.kinds import Value
+from helpers.batch.book import CHECKOUT
+from helpers.batch.notebook import source, tags
+
+PACKAGE = CHECKOUT / "helpers"
+# Tags that change what is executed; all others say how a cell is shown.
+EXECUTION_TAGS = {"parameters", "raises-exception", "skip-execution"}
+
+
+def run_identity(
+    notebook: Mapping, parameters: Mapping[str, Value], *, package: Path = PACKAGE
+) -> str:
+    """Return the digest of a run, 64 hexadecimal digits.
+
+    Args:
+        notebook: the notebook's content.
+        parameters: all declared parameters by name, defaults filled in.
+        package: the folder of `helpers`.
+    """
+    return with_parameters(notebook_identity(notebook, package=package), parameters)
+
+
+def notebook_identity(
+    notebook: Mapping, path: Path | None = None, *, package: Path = PACKAGE
+) -> str:
+    """Return the digest of what all runs of a notebook share: place, code, modules, versions.
+
+    Args:
+        notebook: the notebook's content.
+        path: its file. Two notebooks of equal code in two folders read two sets of files.
+        package: the folder of `helpers`.
+    """
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    code = [source(cell) for cell in cells]
+    beside = [] if path is None else local_modules(code, path.parent)
+    return _digest_of(
+        {
+            "place": path and path.as_posix(),
+            "code": [(source(cell), sorted(EXECUTION_TAGS & set(tags(cell)))) for cell in cells],
+            "helpers": imported_digests(notebook, package=package),
+            "beside": digests(beside, path.parent) if path else {},
+            "versions": installed_versions(),
+            "confirmed": confirmed_digests(code, package.parent / "results"),
+        }
+    )
+
+
+def confirmed_digests(cells: Iterable[str], results: Path) -> dict[str, str]:
+    """Return a digest of each file of confirming results that belongs to claims of the code.
+
+    Args:
+        cells: sources of code cells; a claim's id begins with its chapter's name and a hyphen.
+        results: the folder of such files, named after chapters.
+    """
+    code = "\n".join(cells)
+    files = sorted(results.glob("*.json"))
+    return {file.name: digest(file) for file in files if f"{file.stem}-" in code}
+
+
+def with_parameters(
+    identity: str, parameters: Mapping[str, Value], files: Mapping[str, str] | None = None
+) -> str:
+    """Return the digest of a run, given its notebook's identity.
+
+    Args:
+        identity: the notebook's.
+        parameters: the run's.
+        files: digests of further files on which it rests, by their names.
+    """
+    parts = {
+        "notebook": identity,
+        "parameters": dict(parameters),
+        "data": data_digests(parameters),
+        "files": dict(files or {}),
+    }
+    return _digest_of(parts)
+
+
+def _digest_of(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def imported_digests(notebook: Mapping, *, package: Path = PACKAGE) -> dict[str, str]:
+    """Return a digest of each file of `helpers` that the notebook's code makes Python read."""
+    cells = [source(cell) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return digests(imported_files(cells, package), package)
+
+
+def digests(files: Iterable[Path], folder: Path) -> dict[str, str]:
+    """Return the files' digests, by their places seen from a folder."""
+    return {Path(os.path.relpath(file, folder)).as_posix(): digest(file) for file in files}
+
+
+def changed(recorded: Mapping[str, str], folder: Path = PACKAGE) -> list[str]:
+    """Return the files of a folder that are missing or have another digest than was recorded."""
+    files = {name: folder / name for name in recorded}
+    return [
+        name for name, file in files.items() if not file.is_file() or digest(file) != recorded[name]
+    ]
+
+
+def run_id(name: str, identity: str) -> str:
+    """Return the name of a run's folder, harmless on every file system.
+
+    >>> run_id("../my run", "0123456789abcdef")
+    'my_run-0123456789ab'
+    """
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40]
+    return f"{plain or 'run'}-{identity[:12]}"
+
+
+def digest(file: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@cache
+def installed_versions() -> list[str]:
+    """Return Python's version, and name and version of every installed distribution.
+
+    The names of the folders that hold their metadata say it, which takes no time to read.
+    """
+    places = [Path(place) for place in sys.path if place and os.path.isdir(place)]
+    found = {
+        entry.name.removesuffix(".dist-info")
+        for place in places
+        for entry in os.scandir(place)
+        if entry.name.endswith(".dist-info")
+    }
+    return [f"python-{python_version()}", *sorted(found)]
+
+
+def data_digests(parameters: Mapping[str, Value]) -> dict[str, str]:
+    """Return a digest of each data file in `DNNBOOK_DATA` that the parameters name.
+
+    The embedded data set is pinned with the package that holds it, and Keras checks its downloads.
+    """
+    folder = os.environ.get("DNNBOOK_DATA")
+    given = [parameters.get(name) for name in ("dataset", "datasets")]
+    names = {
+        name
+        for value in given
+        for name in (value if isinstance(value, list) else [value])
+        if isinstance(name, str) and re.fullmatch(r"\w+", name)
+    }
+    files = {name: Path(folder) / f"{name}.npz" for name in names} if folder else {}
+    return {name: _stable_digest(file) for name, file in sorted(files.items()) if file.is_file()}
+
+
+def _stable_digest(file: Path) -> str:
+    state = file.stat()
+    return _digest_once(file, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _digest_once(file: Path, modified: int, size: int) -> str:
+    return digest(file)

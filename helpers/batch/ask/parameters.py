@@ -1,0 +1,296 @@
+"""A notebook's declared parameters, and strict validation of what it is given.
+
+Parameters are declared by the cell tagged `parameters`, one `name = value  # comment` a line, with
+an annotation or without. It is parsed and never run. papermill itself only warns of an unknown
+name, and it injects a name as code, so nothing reaches it that `validate` has not passed.
+"""
+
+import ast
+import io
+import json
+import keyword
+import math
+import re
+import tokenize
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helpers.batch.ask.kinds import (
+    ANYTHING,
+    SCALARS,
+    Kind,
+    MisfitError,
+    Value,
+    annotated_kind,
+    is_value,
+    kind_of,
+    literals,
+    parsed_kind,
+)
+from helpers.batch.ask.ranges import Range, declared_range, with_names
+from helpers.batch.errors import NotebookError, ParameterError, nearest
+from helpers.batch.notebook import Notebook, read, source, tags
+
+PYTHON = {"None": None, "True": True, "False": False}  # as Python and papermill's `-p` have them
+TYPE = re.compile(r"type:\s*(?P<type>[^\s\[]+(?:\[[^#]*\])?)\s*(?P<rest>.*)")  # papermill's comment
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared parameter.
+
+    Attributes:
+        name: an identifier.
+        default: what the notebook uses when nothing is given.
+        comment: what it means, the comment behind it.
+        kind: the kind of its values; told by the default and the comment if not given.
+        range: further conditions, that the comment declares if not given.
+    """
+
+    name: str
+    default: Value
+    comment: str = ""
+    kind: Kind = field(default=None, compare=False)
+    range: Range = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.kind is None:
+            object.__setattr__(self, "kind", _told_kind(self.default, self.comment))
+        if self.range is None:
+            object.__setattr__(self, "range", declared_range(self.comment, self.default))
+
+    @property
+    def type_name(self) -> str:
+        """The type in words.
+
+        >>> Parameter("depths", [5, 10]).type_name
+        'list of int'
+        """
+        return str(self.kind)
+
+
+def _told_kind(default: Value, comment: str) -> Kind:
+    """Return the kind that a default tells; beside None, words of the comment do: `int`, `list`."""
+    if default is not None:
+        return kind_of(default)
+    words = set(re.findall(r"\w+", comment))
+    named = Kind(tuple(kind for word, kind in SCALARS.items() if word in words))
+    if "list" in words:
+        named = Kind(items=named if named.scalars else ANYTHING)
+    return named | Kind(none=True) if named != Kind() else ANYTHING
+
+
+def read_parameters(notebook: Path) -> list[Parameter]:
+    """Return the parameters that a notebook's file declares, in their order.
+
+    Raises:
+        NotebookError: The file is no notebook of Python, or its parameters are no literals.
+    """
+    return parameters_of(read(notebook))
+
+
+def parameters_of(notebook: Notebook) -> list[Parameter]:
+    """Return the parameters that a notebook declares; none if no cell is tagged `parameters`.
+
+    Raises:
+        NotebookError: Several cells are tagged, or one holds anything but literals.
+    """
+    cells = [cell for cell in notebook.content["cells"] if "parameters" in tags(cell)]
+    file = notebook.path.name
+    if len(cells) > 1:
+        raise NotebookError(
+            f"{file} must have at most one cell tagged `parameters`. Received: {len(cells)}"
+        )
+    try:
+        return parse_parameters(source(cells[0])) if cells else []
+    except ValueError as error:
+        lines = str(error).splitlines()
+        raise NotebookError("\n".join(f"{file}: {line}" for line in lines)) from error
+
+
+def parse_parameters(code: str) -> list[Parameter]:
+    """Return the parameters that a cell's source declares.
+
+    >>> parse_parameters("replicas: int = 8  # independent trainings")
+    [Parameter(name='replicas', default=8, comment='independent trainings', ...)]
+
+    Raises:
+        ValueError: A statement is not `name = literal`, or a name stands twice. The message has a
+            line for each.
+    """
+    try:
+        statements = ast.parse(code).body
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"parameters must be Python. Received: {error}") from error
+    comments, mistakes = _comments(code), []
+    parameters: dict[str, Parameter] = {}
+    for statement in statements:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            continue  # a text that explains
+        try:
+            found = _declared(statement, comments.get(statement.end_lineno, ""))
+            if found.name in parameters:
+                raise ValueError
+            parameters[found.name] = found
+        except ValueError:
+            text = " ".join(ast.get_source_segment(code, statement).split())
+            mistakes.append(
+                f"line {statement.lineno}: parameters must be `name = literal`, once. "
+                f"Received: {text}"
+            )
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
+    return list(parameters.values())
+
+
+def _declared(statement: ast.stmt, comment: str) -> Parameter:
+    """Return what a statement declares; raise a ValueError if it declares nothing."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            annotation = None
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+            annotation = statement.annotation
+        case _:
+            raise ValueError
+    default = ast.literal_eval(value)
+    if not is_value(default):
+        raise ValueError
+    kind = None if annotation is None else annotated_kind(annotation)
+    typed = TYPE.match(comment)
+    if typed and kind is None:
+        kind, comment = parsed_kind(typed["type"]), typed["rest"]
+    if kind is not None:
+        kind = kind if _fits(kind, default) else kind | kind_of(default)
+    declared = Parameter(name, default, comment, kind)
+    if annotation is None:
+        return declared
+    words = [text for text in _texts(annotation) if text not in literals(annotation)]
+    range_ = declared_range(", ".join([*words, comment]), default)
+    return Parameter(name, default, comment, kind, with_names(range_, literals(annotation)))
+
+
+def _fits(kind: Kind, value: Value) -> bool:
+    try:
+        kind.convert(value)
+    except MisfitError:
+        return False
+    return True
+
+
+def _texts(annotation: ast.expr) -> Iterator[str]:
+    """Give the texts in an annotation, as in `Annotated[int, "at least 2"]`."""
+    for node in ast.walk(annotation):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def _comments(code: str) -> dict[int, str]:
+    """Return the comments by the last line of what they stand behind or, else, right above."""
+    tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    comments = [token for token in tokens if token.type == tokenize.COMMENT]
+    texts = {token.start[0]: token.string.lstrip("# ").rstrip() for token in comments}
+    alone = {token.start[0] for token in comments if token.line.lstrip().startswith("#")}
+    found = {line: text for line, text in texts.items() if line not in alone}
+    for statement in ast.parse(code).body:
+        line = first = statement.lineno
+        while line - 1 in alone:
+            line -= 1
+        above = " ".join(texts[number] for number in range(line, first))
+        found.setdefault(statement.end_lineno, above)
+    return found
+
+
+def parse_value(text: str) -> Value:
+    """Return what a VALUE of the command line means: JSON, what Python writes, else a text.
+
+    >>> [parse_value(text) for text in ("8", "1e-3", "(1, 2)", "null", "None", "digits")]
+    [8, 0.001, [1, 2], None, None, 'digits']
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # RecursionError: ten thousand brackets
+        pass
+    if text in PYTHON:
+        return PYTHON[text]
+    if text[:1] in "([{":
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            return text
+        return json.loads(json.dumps(value)) if is_value(value) else text
+    return text
+
+
+def validate(given: Mapping[str, Value], declared: Iterable[Parameter]) -> dict[str, Value]:
+    """Return the given values as the notebook is to have them.
+
+    Args:
+        given: values by name.
+        declared: what the notebook declares.
+
+    Returns:
+        The same names; a whole number given for a float has become one.
+
+    Raises:
+        ParameterError: A name is not declared, or a value is not what its parameter takes.
+    """
+    known = {parameter.name: parameter for parameter in declared}
+    for name in given:
+        if name not in known or not name.isidentifier() or keyword.iskeyword(name):
+            hint = nearest(name, known) if known else "No cell is tagged `parameters`."
+            raise ParameterError(f"NAME must be a declared parameter. Received: {name}. {hint}")
+    return {name: _checked(known[name], value) for name, value in given.items()}
+
+
+def _checked(parameter: Parameter, value: Value) -> Value:
+    """Return the value of one parameter, converted where nothing is lost, or raise."""
+    try:
+        converted = parameter.kind.convert(value)
+    except MisfitError:
+        _refuse(parameter, f"must be {parameter.kind}", value, _advice(parameter, value))
+    for part in _parts(converted):
+        if isinstance(part, float) and not math.isfinite(part):
+            _refuse(parameter, "must be finite", value)
+        if isinstance(part, str) and not part.isascii() and not _is_unicode(part):
+            _refuse(parameter, "must be Unicode text", value)
+    rule, hint = parameter.range.complaint(converted)
+    if rule:
+        _refuse(parameter, rule, value, hint)
+    return converted
+
+
+def _parts(value: Value) -> Iterator[Value]:
+    """Give all scalars, and all keys, that a value holds."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if not isinstance(value, list | tuple):
+        yield value
+        return
+    for element in value:
+        yield from _parts(element)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # half of a pair
+        return False
+    return True
+
+
+def _advice(parameter: Parameter, value: Value) -> str:
+    """Say how to write what was probably meant."""
+    if str in parameter.kind.scalars and not isinstance(value, str | list | dict):
+        text = "None" if value is None else json.dumps(value)
+        return f"A text that looks like something else is quoted: '\"{text}\"' on the command line."
+    if isinstance(value, str) and bool in parameter.kind.scalars:
+        return "Write true or false."
+    return ""
+
+
+def _refuse(parameter: Parameter, rule: str, value: Value, hint: str = "") -> None:
+    received = json.dumps(value, ensure_ascii=True, default=str)[:200]
+    message = f"`{parameter.name}` {rule}. Received: {parameter.name}={received}. {hint}"
+    raise ParameterError(message.rstrip())

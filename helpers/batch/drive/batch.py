@@ -1,0 +1,163 @@
+"""Every run of a plan, kept in a store as it ends; what ended well is not run again."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from helpers.batch.ask.run import Run
+from helpers.batch.drive.cluster import ClusterOptions, open_cluster
+from helpers.batch.drive.data import check_data, check_data_on
+from helpers.batch.drive.dispatch import Completed, run_all
+from helpers.batch.drive.progress import Watcher
+from helpers.batch.errors import BatchError
+from helpers.batch.execute.execution import TIMEOUT, Outcome, processors, request_for
+from helpers.batch.results.result import SCHEMA, Result, load, result_of, save
+from helpers.batch.results.store import Store
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How a batch is executed.
+
+    Attributes:
+        cluster: where.
+        timeout: seconds that one run may take.
+        kernel: "warm", "spawn" or "auto".
+        fresh: whether to run again what ended well.
+        again: the notebooks of which all runs are run again.
+    """
+
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
+    timeout: float = TIMEOUT
+    kernel: str = "auto"
+    fresh: bool = False
+    again: frozenset[Path] = frozenset()
+
+
+def run_batch(
+    runs: Iterable[Run],
+    *,
+    store: Store,
+    name: str,
+    options: BatchOptions,
+    watcher: Watcher | None = None,
+) -> list[Result]:
+    """Execute what has no result yet, keep each result as it comes, and return all of them.
+
+    Args:
+        runs: what is wanted, no two with one identity.
+        store: where results are kept. One driver at a time works in it.
+        name: of the batch, for its report.
+        options: how it is executed.
+        watcher: is told how it goes.
+
+    Returns:
+        The results in the order of the runs.
+
+    Raises:
+        UsageError: The request is wrong; nothing has run.
+        BatchError: A result could not be written; those before it are kept.
+        KeyboardInterrupt: The user stopped it; what had not ended is marked `interrupted`.
+    """
+    runs, watcher = list(runs), watcher or Watcher()
+    with store.lock():
+        results = {} if options.fresh else _kept(runs, options.again, store)
+        missing = {run.id: run for run in runs if run.id not in results}
+        if not options.cluster.scheduler:
+            check_data(missing.values())
+        watcher.begin(len(runs), len(results))
+        try:
+            with _cluster_for(missing, options) as client:
+                _write_plan(store, name, runs)
+                for completed in _execute(missing, client, options):
+                    result = _keep(missing[completed.key], completed, store)
+                    results[completed.key] = result
+                    watcher.ended(result, completed.running)
+        except KeyboardInterrupt:
+            _mark_interrupted(runs, results, store)
+            raise
+        finally:
+            watcher.end()
+    return [results[run.id] for run in runs]
+
+
+def _kept(runs: Iterable[Run], again: frozenset[Path], store: Store) -> dict[str, Result]:
+    """Return the results that are there and need no other run."""
+    loaded = {run.id: load(store, run) for run in runs if run.notebook.path not in again}
+    return {key: found for key, found in loaded.items() if found and found.is_done}
+
+
+def _write_plan(store: Store, name: str, runs: Iterable[Run]) -> None:
+    """Say which runs belong to the batch, and when it was first begun."""
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    with suppress(OSError, ValueError, KeyError, TypeError, BatchError):
+        created = json.loads(store.read_text("batch.json"))["created"]
+    plan = {
+        "schema": SCHEMA,
+        "grid": name,
+        "created": created,
+        "runs": [run.planned() for run in runs],
+    }
+    store.write_text("batch.json", json.dumps(plan, allow_nan=False, indent=1) + "\n")
+
+
+@contextmanager
+def _cluster_for(missing: Mapping[str, Run], options: BatchOptions) -> Iterator[object]:
+    """Give a client, or None if there is nothing to do."""
+    if not missing:
+        yield None
+        return
+    wanted = options.cluster.workers or processors()
+    cluster = replace(options.cluster, workers=min(len(missing), wanted))
+    with open_cluster(cluster) as client:
+        if options.cluster.scheduler:
+            check_data_on(client, missing.values())
+        yield client
+
+
+def _execute(
+    missing: Mapping[str, Run], client: object, options: BatchOptions
+) -> Iterator[Completed]:
+    remote = options.cluster.scheduler is not None
+    more = {"timeout": options.timeout, "kernel": options.kernel}
+    if remote:
+        more["folder"] = None  # a worker elsewhere has not the notebook's folder
+    requests = {
+        key: request_for(
+            run.notebook,
+            name=key,
+            parameters=dict(run.given),
+            sources=run.sources,
+            beside=run.beside,
+            **more,
+        )
+        for key, run in missing.items()
+    }
+    return run_all(client, requests, retries=options.cluster.retries) if requests else iter(())
+
+
+def _keep(run: Run, completed: Completed, store: Store) -> Result:
+    made = completed.result
+    result = result_of(
+        run,
+        made.outcome,
+        started=made.started,
+        worker=made.worker,
+        processor=made.processor,
+        versions=made.versions,
+        attempts=completed.attempts,
+    )
+    save(store, result, made.outcome.notebook)
+    return result
+
+
+def _mark_interrupted(runs: Iterable[Run], results: Mapping[str, Result], store: Store) -> None:
+    """Say of each run without a result, of an earlier call either, that the user stopped it."""
+    outcome = Outcome("interrupted", "", 0.0, error="stopped by the user")
+    for run in runs:
+        if run.id not in results and load(store, run) is None:
+            result = result_of(run, outcome, started=datetime.now(UTC), worker="", attempts=0)
+            save(store, result, "")

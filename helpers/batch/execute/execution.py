@@ -1,0 +1,329 @@
+"""One notebook, executed by papermill in this process, on a kernel that ends with it.
+
+papermill's `cwd` argument would change the directory of the whole process, and after a dead kernel
+or a timeout its output says that every cell completed. Hence the kernel gets its folder from its
+manager, a watchdog limits the whole notebook, and what counts is the outcome returned here.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helpers.batch.ask.kinds import Value
+from helpers.batch.errors import ExecutionError, InfrastructureError
+from helpers.batch.execute.executed import cell_seconds, describe, without_marks, written
+from helpers.batch.execute.papermilling import import_papermill, register_engine
+from helpers.batch.notebook import Notebook, read, source
+
+TIMEOUT = 14_400.0  # seconds for one notebook; a chapter on the largest data set needs minutes
+LINGERING = 10  # seconds that what a notebook has begun may go on after its last cell
+SILENCE = 60  # seconds until output must have come when its cell has ended; a machine may be busy
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be executed, and how: all that a worker on another machine needs.
+
+    Attributes:
+        name: what the run is called in messages.
+        notebook: the notebook as JSON text.
+        parameters: validated values by name.
+        folder: where the kernel works; where there is no such folder, in a new, empty one.
+        timeout: seconds that the whole notebook may take.
+        kernel: "warm", "spawn", or "auto" for the better of those that the machine allows. Where a
+            warm one would make a difference, an ordinary one serves.
+        threads: of linear algebra and of one TensorFlow operation; the libraries' own choice if
+            not given. Their variables in the environment count more.
+        sources: digests of the files of `helpers` that the identity was computed from.
+        beside: those of files by their places seen from the folder; looked at where that is given.
+    """
+
+    name: str
+    notebook: str = field(repr=False)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    folder: str | None = None
+    timeout: float = TIMEOUT
+    kernel: str = "auto"
+    threads: int | None = None
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    beside: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one execution.
+
+    Attributes:
+        status: "done", "failed" or "timeout".
+        notebook: the executed notebook as JSON text, up to the failing cell; strict JSON.
+        seconds: wall-clock time.
+        cell_seconds: what the cells took of it.
+        error: what went wrong, in one or two lines; empty if nothing did.
+        traceback: of the failing cell, without colours.
+        warning: what is to be said although nothing went wrong.
+    """
+
+    status: str
+    notebook: str = field(repr=False)
+    seconds: float
+    cell_seconds: float = 0.0
+    error: str = ""
+    traceback: str = field(default="", repr=False)
+    warning: str = ""
+
+
+def read_request(notebook: Path, **options: object) -> Request:
+    """Return the request to execute a notebook's file where it lies."""
+    return request_for(read(notebook), **options)
+
+
+def request_for(notebook: Notebook, **options: object) -> Request:
+    """Return the request to execute a notebook, in its folder unless another one is given."""
+    options.setdefault("name", notebook.name)
+    options.setdefault("folder", str(notebook.path.parent))
+    return Request(notebook=notebook.text, **options)
+
+
+def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> Outcome:
+    """Execute a notebook.
+
+    Args:
+        request: what is to be executed.
+        wanted: asked twice a second; when it says no, the kernel is killed.
+
+    Returns:
+        The outcome. A failing cell, a dead kernel and a timeout are outcomes, not exceptions.
+
+    Raises:
+        InfrastructureError: No kernel could be had, or the server of warm kernels died.
+    """
+    from helpers.batch.execute.kernels.managing import warm_server
+
+    started = time.monotonic()
+    server = warm_server() if _kind(request) == "warm" else None
+    execution = _Execution(request, server, wanted)
+    with _event_loop():
+        status, error, traceback = execution.run()
+    return Outcome(
+        status,
+        written(execution.notebook),
+        time.monotonic() - started,
+        cell_seconds(execution.notebook),
+        error,
+        traceback,
+        execution.warning,
+    )
+
+
+def _kind(request: Request) -> str:
+    """Return the kind of the kernel; a warm one only where it makes no difference."""
+    from helpers.batch.execute.kernels.choosing import default_kind, needs_ordinary
+
+    kind = default_kind() if request.kernel == "auto" else request.kernel
+    if kind == "spawn":
+        return kind
+    modules = [name for name in request.beside if request.folder and name.endswith(".py")]
+    cells = json.loads(request.notebook)["cells"]
+    codes = [source(cell) for cell in cells if cell["cell_type"] == "code"]
+    codes += [Path(request.folder, name).read_text("utf-8", "replace") for name in modules]
+    names = [name.partition("/")[0].removesuffix(".py") for name in modules]
+    return "spawn" if needs_ordinary(codes, names) else kind
+
+
+class _Execution:
+    """One execution while it is under way: the notebook that papermill fills, and its kernel."""
+
+    def __init__(self, request: Request, server: object, wanted: Callable[[], bool]) -> None:
+        self._papermill = import_papermill()
+        self._wanted = wanted
+        self._request = request
+        self._server = server
+        self.notebook = self._papermill.iorw.nbformat.reads(request.notebook, as_version=4)
+        self._manager = self._client = None
+        self._expired = False
+
+    def run(self) -> tuple[str, str, str]:
+        """Return status, error and traceback."""
+        from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+        try:
+            with _kernel_folder(self._request, self._server) as (folder, sockets), self._watchdog():
+                self._execute(folder, sockets)
+        except self._papermill.PapermillExecutionError:
+            pass  # raised for an error that a tag allows, too, but not for `sys.exit()`
+        except (CellTimeoutError, DeadKernelError, RuntimeError) as failure:
+            return *self._explain(failure), ""
+        complaint = describe(self.notebook)
+        if complaint is not None:
+            return "failed", *complaint
+        self.notebook.cells = without_marks(self.notebook.cells)
+        return "done", "", ""
+
+    def _explain(self, failure: Exception) -> tuple[str, str]:
+        from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+        if self._expired:
+            return "timeout", f"it took more than {self._request.timeout:g} s"
+        if self._server is not None and not self._server.alive:
+            raise InfrastructureError("the server of warm kernels died") from failure
+        if self._client is not None and self._client.fell_idle:
+            raise InfrastructureError("the kernel fell idle without a reply") from failure
+        if isinstance(failure, CellTimeoutError):
+            return "failed", "the kernel ended a cell and did not send the end of its output"
+        if not isinstance(failure, DeadKernelError):  # it never answered
+            raise InfrastructureError(f"the kernel did not start: {failure}") from failure
+        code = self._manager.exit_code
+        by = f" ({signal.Signals(-code).name})" if code and -code in set(signal.Signals) else ""
+        return "failed", f"kernel died{by}"
+
+    def _execute(self, folder: str, sockets: Path) -> None:
+        from helpers.batch.execute.kernels.managing import PATIENCE
+
+        self._papermill.execute_notebook(
+            self.notebook,
+            None,
+            parameters=dict(self._request.parameters),
+            engine_name=register_engine(),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            started=self._started,
+            kernel_manager_class=self._manager_class(sockets),
+            resources={"metadata": {"path": folder}},
+            shutdown_kernel="immediate",
+            start_timeout=int(PATIENCE),
+            iopub_timeout=SILENCE,
+            silence=float(SILENCE),
+            patience=float(LINGERING),
+        )
+
+    def _started(self, notebook: object, client: object) -> None:
+        """Keep what papermill fills: it is not to be had from the exceptions."""
+        self.notebook, self._client = notebook, client
+
+    @property
+    def warning(self) -> str:
+        """What is to be said of an execution that ended well."""
+        left = self._client.unfinished if self._client is not None else 0
+        when = f"still ran {LINGERING} s after the last cell: what they show later is lost"
+        return f"asyncio tasks {when} ({left})" if left else ""
+
+    def _manager_class(self, sockets: Path) -> type:
+        from helpers.batch.execute.kernels.managing import KernelManager
+
+        execution = self
+
+        class Manager(KernelManager):
+            server = execution._server
+
+            def __init__(self, **options: object) -> None:
+                super().__init__(connection_file=str(sockets / "k.json"), **options)
+                execution._manager = self
+
+            def kernel_environment(self) -> dict[str, str]:
+                return _environment(execution._request)
+
+        return Manager
+
+    @contextmanager
+    def _watchdog(self) -> Iterator[None]:
+        """End the kernel when the time is up or nobody waits; papermill notices in a second."""
+        over = threading.Event()
+        deadline = time.monotonic() + self._request.timeout
+
+        def watch() -> None:
+            while not over.wait(0.5 if self._expired else _until(deadline)):
+                self._expired = self._expired or time.monotonic() >= deadline
+                if self._manager is not None and (self._expired or not self._wanted()):
+                    self._manager.kill()
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            if self._manager is not None:
+                self._manager.kill()
+
+
+def _until(deadline: float) -> float:
+    return min(0.5, max(0.0, deadline - time.monotonic()))
+
+
+@contextmanager
+def _event_loop() -> Iterator[None]:
+    """Close the loop that Jupyter's synchronous calls make for this thread and leave open.
+
+    After Ctrl-C its tasks are left with the error of a dead kernel. Nobody fetches it, and asyncio
+    would print it; what the user is to know is in the outcome.
+    """
+    from jupyter_core.utils import ensure_event_loop
+
+    loop = ensure_event_loop()
+    if loop.is_running():  # somebody else's
+        yield
+        return
+    loop.set_exception_handler(lambda *_: None)
+    try:
+        yield
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=2))
+        loop.close()
+
+
+@contextmanager
+def _kernel_folder(request: Request, server: object) -> Iterator[tuple[str, Path]]:
+    """Give the kernel's working folder, and one for its sockets, which only this user may enter.
+
+    The sockets of a warm kernel lie with the server's, which removes them when all else has died.
+    """
+    from helpers.batch.execute.kernels.managing import socket_place
+
+    place = socket_place() if server is None else server.folder
+    with tempfile.TemporaryDirectory(
+        prefix="dnnbook-", dir=place, ignore_cleanup_errors=True
+    ) as sockets:
+        folder = request.folder
+        if folder is None or not os.path.isdir(folder):
+            folder = os.path.join(sockets, "work")
+            os.mkdir(folder)
+        yield folder, Path(sockets)
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _environment(request: Request) -> dict[str, str]:
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]
+    if "quiet.py" not in request.sources:  # which chooses for TensorFlow itself
+        names.append("TF_NUM_INTRAOP_THREADS")
+    limits = {} if request.threads is None else dict.fromkeys(names, str(request.threads))
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", **limits, **os.environ, "PYTHONUNBUFFERED": "1"}
+
+
+def require(outcome: Outcome, name: str) -> None:
+    """Raise the outcome's error, if it has one.
+
+    Raises:
+        ExecutionError: The execution failed; the message names the notebook, the cell and why.
+    """
+    if outcome.error:
+        raise ExecutionError(f"{name} failed: {outcome.error}\n{outcome.traceback}".strip())

@@ -1,0 +1,6 @@
+"""What came of runs, and where it is kept.
+
+- `runs`: a run and the files that keep its result.
+- `store`: a folder or an object store.
+- `records`: what claims leave in an executed notebook, read and compared.
+"""

@@ -1,0 +1,121 @@
+"""A Sphinx extension by which claims speak in the prose: the role `says`, the directive `verdicts`.
+
+`says` puts the sentence of a claim's verdict there, with a small sign that leads to the evidence.
+`verdicts` holds a paragraph for each verdict, and shows the one that fits. With
+``DNNBOOK_VARIANTS`` in the environment, as `dnnbook build --variants` has it, both show all of
+them, each with its verdict, for a person to read.
+"""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from helpers.batch.book import chapters
+from helpers.batch.errors import BatchError, NotebookError, nearest
+from helpers.batch.notebook import read_notebook
+from helpers.batch.site.sentences import LABELS, VARIANTS, paragraphs_of, split_role, spoken
+from helpers.claims.box import LOOKS
+
+
+@lru_cache(maxsize=32)
+def _claims(notebook: Path, changed: int) -> dict[str, dict]:
+    """Return the claims of a notebook that speak; a page asks for many of them."""
+    return spoken(read_notebook(notebook))
+
+
+def _find(env, id: str) -> tuple[dict, str]:
+    """Return a claim's record, and the page that has its evidence."""
+    own = Path(env.srcdir, f"{env.docname}.ipynb")
+    known: set[str] = set()
+    for notebook in [own] * own.is_file() + chapters(Path(env.srcdir)):
+        claims = _claims(notebook, notebook.stat().st_mtime_ns)
+        if id in claims:
+            env.note_dependency(str(notebook))  # else the page stays when the other changes
+            return claims[id], notebook.relative_to(env.srcdir).with_suffix("").as_posix()
+        known |= set(claims)
+    raise NotebookError(f"there is no claim that speaks as {id!r}. {nearest(id, known)}")
+
+
+class Says(SphinxRole):
+    """The sentence of a claim, and a sign that leads to its evidence."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return sentence and sign; what is wrong is reported at the role's line."""
+        try:
+            _, id = split_role(self.text)
+            claim, page = _find(self.env, id)
+        except BatchError as error:
+            message = self.inliner.reporter.error(str(error), line=self.lineno)
+            return [nodes.problematic(self.rawtext, self.rawtext)], [message]
+        uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
+        own = "" if page == self.env.docname else uri
+        found: list[nodes.Node] = []
+        if self.config.dnnbook_variants:
+            for verdict, sentence in claim["variants"].items():
+                found += [nodes.strong("", f" [{verdict}] "), *self.parsed(sentence)]
+        else:
+            found += self.parsed(claim["sentence"])
+        return [*found, nodes.Text("\N{NARROW NO-BREAK SPACE}"), sign(claim, own)], []
+
+    def parsed(self, sentence: str) -> list[nodes.Node]:
+        """Return a sentence as nodes: it may hold mathematics and emphasis."""
+        found, _ = self.inliner.parse(sentence, self.lineno, self.inliner, self.inliner.parent)
+        return found
+
+
+STANDS = {
+    "confirmed": "found twice; ",
+    "not confirmed": "not found a second time; ",
+    "open twice": "asked twice; ",
+}
+
+
+def sign(claim: dict, uri: str) -> nodes.reference:
+    """Return the sign of a verdict, as a link to the claim's evidence."""
+    symbol, _ = LOOKS[claim["verdict"]]
+    if claim.get("status") == "not confirmed" and symbol != "?":
+        symbol += "?"
+    kind = claim["verdict"].replace(" ", "-")
+    return nodes.reference(
+        "",
+        symbol,
+        internal=True,
+        refuri=f"{uri}#claim-{claim['id']}",
+        reftitle=f"{STANDS.get(claim.get('status'), '')}{claim['verdict']}: {claim['statement']}",
+        classes=["dnnbook-sign", f"dnnbook-{kind}"],
+    )
+
+
+class Verdicts(SphinxDirective):
+    """A paragraph for each verdict of a claim, of which the fitting one is shown."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the paragraph that fits, or all of them with their verdicts."""
+        try:
+            claim, _ = _find(self.env, self.arguments[0])
+            texts = paragraphs_of(list(self.content))
+        except BatchError as error:
+            raise self.error(str(error)) from error
+        if not self.config.dnnbook_variants:
+            name = next(name for name, verdict in LABELS.items() if verdict == claim["verdict"])
+            return self.parse_text_to_nodes("\n".join(texts[name]))
+        found = []
+        for name, lines in texts.items():
+            found.append(nodes.paragraph("", "", nodes.strong("", f"[{LABELS[name]}]")))
+            found += self.parse_text_to_nodes("\n".join(lines))
+        return found
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register role, directive and switch with Sphinx."""
+    app.add_config_value("dnnbook_variants", bool(os.environ.get(VARIANTS)), "env")
+    app.add_role("says", Says())
+    app.add_directive("verdicts", Verdicts)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,214 @@
+"""Own choices, the worth of few tries, sharpness, and an optimizer mended."""
+
+from itertools import combinations
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from helpers.optimizers import OwnChoice, ScheduleFree, best_of, sharpness
+from helpers.replicas import batch_order, fit_replicas
+
+X = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
+Y = np.random.default_rng(1).integers(0, 3, 40)
+LOSS = "sparse_categorical_crossentropy"
+
+
+class Run(SimpleNamespace):
+    """Replicas whose losses are known."""
+
+    def __len__(self):
+        return len(self.history["val_loss"])
+
+    def evaluate(self, x, y, *, rows):
+        return {"loss": self.judged + x + y + rows.sum()}
+
+
+def run(tune, judged):
+    history = {"val_loss": np.column_stack([np.zeros(len(tune)), tune])}
+    return Run(history=history, judged=np.array(judged))
+
+
+class TestOwnChoice:
+    def test_by_hand(self):
+        # Replica 0 is best at the second rate, replica 1 at the first; 2 diverges at the second.
+        own = OwnChoice([run([3.0, 1.0, 9.0], [30, 10, 90]), run([2.0, 2.0, np.nan], [20, 21, 22])])
+        assert own.chosen.tolist() == [1, 0, 0]
+        found = own.evaluate(0, 0, rows=np.zeros(1))
+        assert found["loss"].tolist() == [20, 10, 90]
+        assert own.history["val_loss"][:, -1].tolist() == [2.0, 1.0, 9.0]
+        assert len(own) == 3
+
+    def test_hands_on_what_it_is_asked(self):
+        own = OwnChoice([run([1.0], [5])])
+        assert own.evaluate(1, 2, rows=np.array([3, 4]))["loss"].tolist() == [15]
+
+    @pytest.mark.parametrize("runs", [[], [run([1.0], [1]), run([1.0, 2.0], [1, 2])]])
+    def test_refuses_runs_that_do_not_match(self, runs):
+        with pytest.raises(ValueError, match=r"`runs` must have as many replicas each. Received: "):
+            OwnChoice(runs)
+
+
+class TestBestOf:
+    def test_by_hand(self):
+        # Of three rates two are drawn: {1, 3} and {1, 2} give rate 1, judged 10; {3, 2} gives 20.
+        found = best_of([[1.0], [3.0], [2.0]], [[10.0], [40.0], [20.0]], tries=2)
+        np.testing.assert_allclose(found, [40 / 3])
+
+    @pytest.mark.parametrize("tries", [1, 2, 3, 5])
+    def test_equals_the_mean_over_all_draws(self, tries):
+        rng = np.random.default_rng(tries)
+        tune, judged = rng.normal(size=(2, 5, 4))
+        draws = list(combinations(range(5), tries))
+        expected = [
+            np.mean([judged[min(draw, key=lambda rate: tune[rate, k]), k] for draw in draws])
+            for k in range(4)
+        ]
+        np.testing.assert_allclose(best_of(tune, judged, tries), expected)
+
+    def test_more_tries_are_no_worse_where_the_judge_agrees(self):
+        tune = np.random.default_rng(0).exponential(size=(6, 3))
+        values = [best_of(tune, tune, tries) for tries in range(1, 7)]
+        assert (np.diff(values, axis=0) <= 1e-12).all()
+        np.testing.assert_allclose(values[0], tune.mean(axis=0))
+        np.testing.assert_allclose(values[-1], tune.min(axis=0))
+
+    def test_refuses_what_does_not_fit(self):
+        with pytest.raises(ValueError, match=r"one shape \(rates, replicas\). Received: \(2, 1\)"):
+            best_of(np.ones((2, 1)), np.ones((3, 1)), 1)
+        with pytest.raises(ValueError, match=r"`tries` must be at most 2. Received: tries=3"):
+            best_of(np.ones((2, 1)), np.ones((2, 1)), 3)
+        with pytest.raises(ValueError, match="`tries` must be at least 1"):
+            best_of(np.ones((2, 1)), np.ones((2, 1)), 0)
+        with pytest.raises(TypeError, match="`tries` must be an integer"):
+            best_of(np.ones((2, 1)), np.ones((2, 1)), 1.5)
+
+
+class TestSharpness:
+    def test_equals_the_hessian_of_least_squares(self):
+        # The mean of (x w - y)² has the Hessian 2 xᵀx / n, wherever w is.
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, use_bias=False)])
+        weights = [np.random.default_rng(2).normal(size=(2, 6, 1))]
+        found = sharpness(model, "mse", X, np.zeros((40, 1)), weights, iterations=200)
+        expected = np.linalg.eigvalsh(2 * X.T @ X / 40).max()
+        np.testing.assert_allclose(found, [expected, expected], rtol=1e-4)
+
+    def test_rows_of_its_own(self):
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, use_bias=False)])
+        rows = np.arange(40).reshape(2, 20)
+        found = sharpness(
+            model, "mse", X, np.zeros((40, 1)), [np.zeros((2, 6, 1))], rows=rows, iterations=200
+        )
+        expected = [np.linalg.eigvalsh(2 * X[own].T @ X[own] / 20).max() for own in rows]
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+    def test_refuses(self):
+        model = keras.Sequential([keras.Input((6,)), keras.layers.BatchNormalization()])
+        weights = [np.zeros((1, 6))] * 4
+        with pytest.raises(ValueError, match=r"trained weights only. Received: 2 that are not"):
+            sharpness(model, "mse", X, X, weights)
+        with pytest.raises(ValueError, match="`iterations` must be at least 1"):
+            sharpness(model, "mse", X, X, weights, iterations=0)
+        with pytest.raises(TypeError, match="`iterations` must be an integer"):
+            sharpness(model, "mse", X, X, weights, iterations=2.5)
+
+
+def paper(beta, steps, rate=0.1):
+    """Schedule-Free AdamW on θ² / 2 from 1, line by line."""
+    z = x = y = 1.0
+    square, path = 0.0, []
+    for t in range(1, steps + 1):
+        square = 0.999 * square + 0.001 * y**2
+        z -= rate * y / (np.sqrt(square / (1 - 0.999**t)) + 1e-7)
+        x = (1 - 1 / t) * x + z / t
+        y = (1 - beta) * z + beta * x
+        path.append(y)
+    return path
+
+
+def own_path(optimizer, steps=20):
+    weight, path = keras.Variable([1.0]), []
+    for _ in range(steps):
+        optimizer.apply([keras.ops.copy(weight)], [weight])
+        path.append(weight.numpy().item())
+    return path
+
+
+class TestScheduleFree:
+    @pytest.mark.parametrize("beta", [0.5, 0.9, 0.99])
+    def test_is_the_papers(self, beta):
+        np.testing.assert_allclose(
+            own_path(ScheduleFree(0.1, beta_1=beta)), paper(beta, 20), atol=1e-5
+        )
+
+    def test_keras_own_has_no_use_for_beta(self):
+        """When this fails, Keras has mended it: then chapter 7 says so, and takes Keras' own."""
+        paths = [own_path(keras.optimizers.ScheduleFreeAdamW(0.1, beta_1=b)) for b in (0.5, 0.9)]
+        np.testing.assert_allclose(paths[0], paths[1], atol=1e-5)
+        assert np.abs(np.subtract(paths[0], paper(0.5, 20))).max() > 0.05
+
+    def test_survives_a_round_trip(self):
+        made = ScheduleFree(0.2, beta_1=0.8, weight_decay=0.01)
+        again = ScheduleFree.from_config(made.get_config())
+        assert (again.beta_1, again.weight_decay) == (0.8, 0.01)
+
+
+def small_net():
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(5, "relu"),
+            keras.layers.Dense(3, "softmax", name="output"),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.Muon(0.02, exclude_layers=["output"]),
+        keras.optimizers.Lamb(0.02),
+        keras.optimizers.Adafactor(0.1, epsilon_1=1e-15),
+        ScheduleFree(0.02),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_replicas_equal_fit_under_the_newer_optimizers(optimizer):
+    trained = fit_replicas(
+        small_net, X, Y, optimizer=optimizer, loss=LOSS, epochs=3, batch_size=8, replicas=2, seed=3
+    )
+    keras.utils.set_random_seed(4)
+    model = small_net()
+    model.compile(type(optimizer).from_config(optimizer.get_config()), LOSS)
+    for epoch in range(3):
+        order = batch_order(4, epoch, 40)
+        model.fit(X[order], Y[order], batch_size=8, shuffle=False, verbose=0)
+    for ours, theirs in zip(trained.weights, model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours[1], theirs, atol=3e-6)
+
+
+@pytest.mark.parametrize(("epsilon", "broken"), [(1e-30, 12), (1e-15, 0)])
+def test_adafactor_divides_nothing_by_nothing(epsilon, broken):
+    """When this fails, Keras has mended it: then chapter 7 says so."""
+    gradient = np.ones((4, 3), "float32")
+    gradient[0], gradient[:, 1] = 0, 0
+    kernel = keras.Variable(np.ones((4, 3), "float32"))
+    keras.optimizers.Adafactor(0.01, epsilon_1=epsilon).apply(
+        [keras.ops.convert_to_tensor(gradient)], [kernel]
+    )
+    assert np.isnan(kernel.numpy()).sum() == broken
+
+
+def test_muon_is_adamw_on_what_is_no_matrix():
+    """When this fails, Keras has mended it: then chapter 7 says so."""
+    paths = []
+    for optimizer in (
+        keras.optimizers.Muon(0.01),
+        keras.optimizers.AdamW(0.01, weight_decay=0.004),
+    ):
+        kernel = keras.Variable(np.ones((3, 3, 2, 2), "float32"))
+        for gradient in np.random.default_rng(1).normal(size=(3, 3, 3, 2, 2)):
+            optimizer.apply([keras.ops.convert_to_tensor(gradient, "float32")], [kernel])
+        paths.append(kernel.numpy())
+    np.testing.assert_allclose(*paths, atol=1e-6)
