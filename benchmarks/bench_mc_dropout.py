@@ -13,7 +13,7 @@ import numpy as np
 from measuring import ROUNDS, in_turns, ratio, seconds, write_rows
 
 from helpers import data
-from helpers.regularization import mc_predict, monte_carlo, regularized_mlp
+from helpers.regularization import mc_predict, monte_carlo
 
 SAMPLES = 100
 BATCHED, CONVERTED = "batched", "batched, converted each time"
@@ -22,8 +22,13 @@ SEPARATE = ("model(x, training=True)", "model.predict")
 
 def main() -> None:
     x = data.load("digits").x_test
-    dropout = partial(keras.layers.Dropout, 0.5)
-    model = regularized_mlp(x.shape[1:], 10, hidden=[100, 100, 100], after=dropout)
+    hidden = [
+        layer
+        for _ in range(3)
+        for layer in (keras.layers.Dense(100, "relu"), keras.layers.Dropout(0.5))
+    ]
+    top = keras.layers.Dense(10, "softmax")
+    model = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Flatten(), *hidden, top])
     sampler = monte_carlo(model)
 
     def calls() -> np.ndarray:

@@ -46,6 +46,6 @@ def import_quietly(module: str) -> None:
 
 # 3: TensorFlow's later notices, as of a missing GPU, are left out too; errors are raised anyway.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
 import_quietly("tensorflow")

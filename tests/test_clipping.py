@@ -482,7 +482,13 @@ ONE = [np.ones(2)]
             (TypeError, lambda c=c: c(ONE[0], 1.0), r"sequence.*one array of shape \(2,\)")
             for c in KINDS
         ],
-        *[(TypeError, lambda c=c: c([None], 1.0), "real numbers. .*type object") for c in KINDS],
+        *[(ValueError, lambda c=c: c([None], 1.0), "at least one array") for c in KINDS],
+        *[
+            (TypeError, lambda c=c: c([object()], 1.0), "real numbers. .*type object")
+            for c in KINDS
+        ],
+        (TypeError, lambda: clipping.clip_adaptively([None], ONE, 0.1), "for each of `weights`"),
+        (ValueError, lambda: angle([None, *ONE], [*ONE, None]), "None.*same variables"),
         *[(TypeError, lambda c=c: c([1j], 1.0), "real numbers. .*type complex128") for c in KINDS],
         *[
             (ValueError, lambda c=c: c(ONE, 0.0), "above 0 and finite.*threshold=0.0")
@@ -524,3 +530,38 @@ ONE = [np.ones(2)]
 def test_bad_input_is_refused(error, call, message):
     with pytest.raises(error, match=message):
         call()
+
+
+# Gradients as a tape returns them
+
+
+@pytest.mark.parametrize("clip", KINDS)
+def test_a_missing_gradient_stays_missing_and_counts_for_nothing(clip):
+    arrays = [np.array([3.0, 4.0]), np.array([0.6, 0.8])]
+    clipped = clip([arrays[0], None, arrays[1]], 1.0)
+    assert clipped[1] is None
+    for ours, theirs in zip((clipped[0], clipped[2]), clip(arrays, 1.0), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("clip", KINDS)
+def test_a_sparse_gradient_is_the_dense_one_that_it_means(clip):
+    # Row 2 is looked up twice: its slices add up to (3, 4), of norm 5.
+    table = tf.Variable(np.zeros((4, 2), np.float32))
+    weights = tf.constant([[1.0, 1.0], [2.0, 3.0]])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(weights * tf.gather(table, [2, 2]))
+    sparse = tape.gradient(loss, table)
+    assert isinstance(sparse, tf.IndexedSlices)
+    expected = np.zeros((4, 2), np.float32)
+    expected[2] = [3, 4]
+    (clipped,), (dense,) = clip([sparse], 1.0), clip([expected], 1.0)
+    np.testing.assert_array_equal(clipped, dense)
+    assert global_norm([sparse, None]) == pytest.approx(5)
+    assert angle([sparse], [expected]) == pytest.approx(0, abs=1e-5)
+
+
+def test_sparse_slices_without_a_shape_are_refused():
+    slices = tf.IndexedSlices(tf.ones((1, 2)), tf.constant([0]))
+    with pytest.raises(ValueError, match="dense_shape=None"):
+        global_norm([slices])

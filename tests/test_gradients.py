@@ -352,3 +352,26 @@ class TestGradientMonitor:
             g.GradientMonitor(np.ones((2, 1)), np.ones(1))
         with pytest.raises(ValueError, match=r"not empty. Received: lengths 0 and 0"):
             g.GradientMonitor(np.ones((0, 1)), np.ones(0))
+
+
+def test_the_monitor_takes_sparse_gradients_and_missing_ones():
+    # The mean of a looked-up row: of the embedding only row 1 has a gradient; the unused layer of
+    # the model, whose output counts for nothing, has none at all.
+    tokens = keras.Input((2,), dtype="int32")
+    embedded = keras.layers.Embedding(3, 2, name="table")(tokens)
+    flat = keras.layers.Flatten()(embedded)
+    used = keras.layers.Dense(1, name="used")(flat)
+    unused = keras.layers.Dense(1, name="unused")(flat)
+    model = keras.Model(tokens, [used, unused])
+    model.compile("sgd", loss=["mse", None])
+    x, y = np.ones((4, 2), np.int32), np.ones((4, 1), np.float32)
+    found = g.model_gradients(model, x, [y, y])
+    assert found["unused"].tolist() == [[0.0]] * 4
+    table = next(value for name, value in found.items() if name.startswith("table"))
+    assert (table[[0, 2]] == 0).all()
+    assert (table[1] != 0).all()
+    # Both positions look up row 1: its gradient is the sum of those of the two positions, which
+    # are the error times the kernel's rows, doubled for the square.
+    error = float(np.asarray(model(x)[0])[0, 0]) - 1
+    kernel = model.get_layer("used").kernel.numpy().reshape(2, 2)
+    np.testing.assert_allclose(table[1], 2 * error * kernel.sum(axis=0), rtol=1e-5)

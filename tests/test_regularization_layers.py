@@ -1,7 +1,7 @@
-"""DropConnect, the soft threshold, a watched norm and the nets, against NumPy, Keras and
-scikit-learn."""
+"""DropConnect, the soft threshold and a watched norm, against NumPy, Keras and scikit-learn."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -104,9 +104,9 @@ def test_drop_connect_trains_alone_and_stacked():
     digits = data.load("digits", train_size=64)
 
     def build():
-        return reg.regularized_mlp(
-            digits.image_shape, 10, hidden=[12, 8], dense=[keras.layers.Dense, reg.DropConnect]
-        )
+        dense = [keras.layers.Dense(12, "relu"), reg.DropConnect(8, activation="relu")]
+        body = [keras.layers.Flatten(), *dense, keras.layers.Dense(10, "softmax")]
+        return keras.Sequential([keras.Input(digits.image_shape), *body])
 
     model = build()
     model.compile("adam", "sparse_categorical_crossentropy")
@@ -154,8 +154,11 @@ def test_soft_threshold_survives_a_file(tmp_path):
 
 
 def regression(features, **options):
-    output = partial(keras.layers.Dense, use_bias=False, **options)
-    return partial(reg.regularized_mlp, (features,), 3, hidden=[], output=output)
+    def build():
+        output = keras.layers.Dense(3, "softmax", use_bias=False, name="output", **options)
+        return keras.Sequential([keras.Input((features,)), output])
+
+    return build
 
 
 SGD = {"optimizer": keras.optimizers.SGD(1.0), "loss": "sparse_categorical_crossentropy"}
@@ -209,113 +212,27 @@ def test_a_watched_norm_is_the_largest_of_a_unit(rng):
     assert (run.steps["norm"][:, 1:] <= 0.5 + 1e-6).all()
 
 
-# Nets and augmentation
-
-
-def kinds(model):
-    return [type(layer).__name__ for layer in model.layers]
-
-
-def test_regularized_mlp_has_what_is_asked_for():
-    model = reg.regularized_mlp(
-        (8, 8),
-        10,
-        hidden=[7, 5],
-        dense=[keras.layers.Dense, reg.DropConnect],
-        before=lambda: [keras.layers.GaussianNoise(0.1)],
-        after=[lambda: keras.layers.Dropout(0.5), None],
-    )
-    assert kinds(model) == ["GaussianNoise", "Flatten", "Dense", "Dropout", "DropConnect", "Dense"]
-    assert [layer.name for layer in model.layers if layer.weights] == [
-        "hidden_1",
-        "hidden_2",
-        "output",
-    ]
-    np.testing.assert_allclose(model(np.ones((2, 8, 8))).numpy().sum(axis=1), 1, rtol=1e-6)
+def test_largest_norm_of_convolutions():
+    # Of a convolution (1, 2, 2, 1) all four weights come into the one unit: norm √(9+16+144) = 13.
+    # As a depthwise kernel each channel has a unit of its own: norms √(9+144) and 4.
+    kernel = np.array([[[[3.0], [4.0]], [[12.0], [0.0]]]])
+    step = SimpleNamespace(weights=[keras.ops.array(kernel)])
+    assert float(reg.largest_norm(step, kernel=0, axis=(0, 1, 2))) == pytest.approx(13)
+    assert float(reg.largest_norm(step, kernel=0, axis=(0, 1))) == pytest.approx(153**0.5)
 
 
 @pytest.mark.parametrize(
-    "regularization",
+    ("make", "axis"),
     [
-        {"after": partial(keras.layers.Dropout, 0.5)},
-        {"after": [None, partial(keras.layers.AlphaDropout, 0.1)]},
-        {"dense": [partial(reg.DropConnect, rate=0.5), keras.layers.Dense]},
-        {"before": lambda: reg.augmentation_layers((8, 8))},
-        {"before": lambda: [keras.layers.GaussianNoise(0.3)]},
+        (lambda limit: keras.layers.Conv2D(3, 2, kernel_constraint=limit), (0, 1, 2)),
+        (lambda limit: keras.layers.DepthwiseConv2D(2, depthwise_constraint=limit), (0, 1)),
     ],
 )
-def test_first_weights_do_not_depend_on_the_regularization(regularization):
-    weights = []
-    for options in ({}, regularization):
-        keras.utils.set_random_seed(3)
-        model = reg.regularized_mlp((8, 8), 10, hidden=[7, 5], **options)
-        weights.append([w.numpy() for w in model.trainable_variables])
-    assert all(map(np.array_equal, *weights))
-    assert len({w.std() for w in weights[0]}) == 4  # three kernels that differ, and zeros
-
-
-def test_regularized_mlp_checks():
-    with pytest.raises(ValueError, match=r"`hidden` and `classes` must be at least 1. Received"):
-        reg.regularized_mlp((8, 8), 10, hidden=[0])
-    with pytest.raises(ValueError, match=r"one entry for each hidden layer.* 1 entries for 2"):
-        reg.regularized_mlp((8, 8), 10, hidden=[3, 3], after=[None])
-
-
-@pytest.mark.parametrize("shape", [(8, 8), (28, 28), (32, 32, 3)])
-@pytest.mark.parametrize("mirror", [True, False])
-def test_augmentation_keeps_shape_and_range_and_acts_in_training_only(rng, shape, mirror):
-    x = rng.random((6, *shape)).astype(np.float32)
-    layers = reg.augmentation_layers(shape, mirror=mirror)
-    model = keras.Sequential([keras.Input(shape), *layers])
-    expected = x.reshape(6, *shape[:2], -1)
-    np.testing.assert_array_equal(model(x, training=False), expected)
-    assert np.abs(model(x) - expected).max() > 0.01  # Keras' own default is training
-    changed = model(x, training=True).numpy()
-    assert changed.shape == expected.shape
-    assert np.abs(changed - expected).max() > 0.01
-    # Interpolation takes means of pixels.
-    assert changed.min() >= -1e-5
-    assert changed.max() <= 1 + 1e-5
-    assert ("RandomFlip" in kinds(model)) == mirror
-
-
-def test_a_shift_of_0_has_no_layer():
-    layers = reg.augmentation_layers((8, 8), shift=0)
-    assert kinds(keras.Sequential(layers)) == ["Reshape", "RandomZoom", "RandomRotation"]
-
-
-def test_augmentation_checks():
-    with pytest.raises(ValueError, match=r"`image_shape` must be .*Received: image_shape=\(64,\)"):
-        reg.augmentation_layers((64,))
-    for wrong in ({"shift": 1}, {"zoom": -0.1}, {"turn": 0.6}):
-        with pytest.raises(ValueError, match=r"`shift` and `zoom` must be in \[0, 1\) and `turn`"):
-            reg.augmentation_layers((8, 8), **wrong)
-
-
-# Losses
-
-
-def test_final_losses_leave_out_penalties_and_noise():
-    digits = data.load("digits", train_size=50)
-
-    def build():
-        return reg.regularized_mlp(
-            digits.image_shape,
-            10,
-            hidden=[8],
-            dense=lambda *a, **k: keras.layers.Dense(*a, kernel_regularizer="l2", **k),
-            after=lambda: keras.layers.Dropout(0.5),
-        )
-
-    loss = "sparse_categorical_crossentropy"
-    run = fit_replicas(build, digits, optimizer="adam", loss=loss, epochs=1, replicas=2)
-    found = reg.final_losses(run, digits)
-    for k in range(2):
-        model = run.model(k)
-        for values, x, y in (
-            (found.train, digits.x_train, digits.y_train),
-            (found.valid, digits.x_valid, digits.y_valid),
-        ):
-            expected = keras.losses.sparse_categorical_crossentropy(y, model(x)).numpy().mean()
-            assert values[k] == pytest.approx(expected, rel=1e-5)
-    np.testing.assert_allclose(found.gap, found.valid - found.train)
+def test_max_norm_over_the_same_axes_holds(rng, make, axis):
+    layer = make(keras.constraints.MaxNorm(0.5, axis=list(axis)))
+    model = keras.Sequential([keras.Input((4, 4, 2)), layer, keras.layers.Flatten()])
+    model.compile("sgd", "mse")
+    x = rng.normal(size=(8, 4, 4, 2)).astype(np.float32)
+    model.train_on_batch(x, 10 * np.ones(model(x).shape, np.float32))
+    step = SimpleNamespace(weights=[keras.ops.convert_to_tensor(layer.weights[0])])
+    assert float(reg.largest_norm(step, kernel=0, axis=axis)) == pytest.approx(0.5, rel=1e-5)

@@ -314,26 +314,3 @@ def test_entropy_checks():
     for bad in (np.ones(3), np.ones((0, 3))):
         with pytest.raises(ValueError, match=r"`probabilities` must have shape \(samples, ..., c"):
             reg.predictive_entropy(bad)
-
-
-def test_calibration_floor_by_hand():
-    assert reg.calibration_floor([1.0, 0.0]) == 0
-    assert reg.calibration_floor([0.5]) == 0.5  # right or wrong, half off
-    # Two answers of confidence 1/2 in a bin: half off with both or none right, else exact.
-    assert reg.calibration_floor([0.5, 0.5], draws=2000) == pytest.approx(0.25, abs=0.03)
-
-
-def test_calibration_floor_falls_with_the_answers_and_is_what_a_calibrated_net_shows():
-    rng = np.random.default_rng(0)
-    few, many = rng.uniform(0.5, 1, 50), rng.uniform(0.5, 1, 5000)
-    assert reg.calibration_floor(many) < 0.3 * reg.calibration_floor(few)
-    hits = rng.random(5000) < many
-    shown = reg.expected_calibration_error(many, hits)
-    assert shown == pytest.approx(reg.calibration_floor(many), rel=0.7)
-
-
-def test_calibration_floor_checks():
-    with pytest.raises(ValueError, match="draws=0"):
-        reg.calibration_floor([0.5], draws=0)
-    with pytest.raises(ValueError, match="must be in"):
-        reg.calibration_floor([1.5])

@@ -14,6 +14,7 @@ STEPS = np.arange(120)
 RATES = st.floats(1e-4, 10.0)
 COUNTS = st.integers(3, 500)
 STEP = st.integers(0, 2000)
+SHARES = st.just(0.0) | st.floats(0.001, 1)
 
 # Keras computes in float32, whose relative rounding error is 6e-8; a few operations make it 1e-6.
 # Where a cosine ends near 0, only an absolute error is small.
@@ -31,22 +32,10 @@ PAIRS = {
         schedules.piecewise_constant([0.1, 0.03, 0.01], boundaries=[20, 40]),
         K.PiecewiseConstantDecay([20, 40], [0.1, 0.03, 0.01]),
     ),
-    "polynomial": (
-        schedules.polynomial(0.1, decay_steps=50, end_learning_rate=0.01, power=2.0),
-        K.PolynomialDecay(0.1, 50, 0.01, power=2.0),
-    ),
     "cosine": (schedules.cosine(0.1, decay_steps=50), K.CosineDecay(0.1, 50)),
     "cosine with warm-up": (
         schedules.cosine(0.01, decay_steps=50, alpha=0.1, warmup_target=0.1, warmup_steps=9),
         K.CosineDecay(0.01, 50, alpha=0.1, warmup_target=0.1, warmup_steps=9),
-    ),
-    "restarts, growing": (
-        schedules.cosine_restarts(0.1, first_decay_steps=16, t_mul=2.0, m_mul=0.5, alpha=0.1),
-        K.CosineDecayRestarts(0.1, 16, t_mul=2.0, m_mul=0.5, alpha=0.1),
-    ),
-    "restarts, even": (
-        schedules.cosine_restarts(0.1, first_decay_steps=15, t_mul=1.0),
-        K.CosineDecayRestarts(0.1, 15, t_mul=1.0),
     ),
 }
 
@@ -77,6 +66,33 @@ def test_one_cycle_by_hand():
     np.testing.assert_allclose(cycle([0, 4, 8, 12, 16, 18, 20, 50]), expected)
 
 
+def test_warmup_stable_decay_by_hand():
+    # Up over 4 of 20 steps by quarters, down over 5 by fifths, and nothing from the end on.
+    schedule = schedules.warmup_stable_decay(2.0, steps=20, warmup=0.2, decay=0.25)
+    expected = [0.5, 1.0, 1.5] + 13 * [2.0] + [1.6, 1.2, 0.8, 0.4, 0, 0]
+    np.testing.assert_allclose(schedule([0, 1, 2, *range(3, 16), 16, 17, 18, 19, 20, 99]), expected)
+
+
+def test_warmup_stable_decay_without_either_is_constant_until_the_end():
+    schedule = schedules.warmup_stable_decay(0.3, steps=5, decay=0.0)
+    assert schedule([0, 4, 5]).tolist() == [0.3, 0.3, 0]
+
+
+def test_a_decay_of_1_is_the_straight_line_of_keras():
+    ours = schedules.warmup_stable_decay(0.1, steps=50, decay=1.0)
+    theirs = K.PolynomialDecay(0.1, 50, end_learning_rate=0.0)
+    expected = [float(theirs(int(step))) for step in STEPS]
+    np.testing.assert_allclose(ours(STEPS), expected, rtol=2e-6, atol=1e-8)
+
+
+@settings(max_examples=40)
+@given(steps=COUNTS, warmup=SHARES, decay=SHARES, step=STEP)
+def test_warmup_stable_decay_stays_between_0_and_its_rate(steps, warmup, decay, step):
+    schedule = schedules.warmup_stable_decay(2.0, steps=steps, warmup=warmup, decay=decay)
+    assert 0 <= schedule(step) <= 2.0
+    assert (schedule(np.arange(steps)) > 0).all()  # no step is wasted
+
+
 def test_one_cycle_momentum_mirrors_the_rate():
     rate = schedules.one_cycle(1.0, steps=101)(np.arange(101))
     momentum = schedules.one_cycle_momentum(steps=101)(np.arange(101))
@@ -93,16 +109,11 @@ def test_cosine_is_halfway_down_halfway():
     np.testing.assert_allclose(cosine([0, 5, 10, 99]), [0.2, 0.15, 0.1, 0.1])
 
 
-def test_restarts_begin_where_the_periods_of_growing_length_end():
-    # Periods of 10, 30 and 90 steps begin at 0, 10, 40 and 130.
-    restarts = schedules.cosine_restarts(1.0, first_decay_steps=10, t_mul=3.0, m_mul=0.5)
-    np.testing.assert_allclose(restarts([0, 10, 40, 130]), [1.0, 0.5, 0.25, 0.125])
-
-
 EVERY = {
     "constant": schedules.constant(0.1),
     "one_cycle": schedules.one_cycle(0.1, steps=100),
     "one_cycle_momentum": schedules.one_cycle_momentum(steps=100),
+    "warmup_stable_decay": schedules.warmup_stable_decay(0.1, steps=100, warmup=0.1, decay=0.3),
 } | {name: ours for name, (ours, _) in PAIRS.items()}
 
 
@@ -137,7 +148,7 @@ def test_decays_never_rise_and_never_exceed_their_first_rate(rate, steps, one, o
         schedules.power(rate, decay_steps=steps),
         schedules.exponential(rate, decay_steps=steps, decay_rate=0.5),
         schedules.exponential(rate, decay_steps=steps, decay_rate=0.5, staircase=True),
-        schedules.polynomial(rate, decay_steps=steps, end_learning_rate=0.0),
+        schedules.warmup_stable_decay(rate, steps=steps, decay=0.4),
         schedules.cosine(rate, decay_steps=steps),
         schedules.piecewise_constant([rate, rate / 2], boundaries=[steps]),
     ):
@@ -151,13 +162,6 @@ def test_one_cycle_stays_between_its_end_and_its_peak(rate, steps, annihilation,
     assert rate / 1e4 * (1 - 1e-9) <= cycle(step) <= rate * (1 + 1e-9)
     assert cycle(0) == pytest.approx(rate / 10)
     assert cycle(steps - 1) == cycle(steps + step) == pytest.approx(rate / 1e4)
-
-
-@settings(max_examples=40)
-@given(growth=st.sampled_from([1.0, 1.5, 2.0, 3.0]), first=st.integers(1, 50), step=STEP)
-def test_restarts_stay_between_0_and_their_first_rate(growth, first, step):
-    restarts = schedules.cosine_restarts(1.0, first_decay_steps=first, t_mul=growth)
-    assert 0 <= restarts(step) <= 1
 
 
 ERRORS = [
@@ -176,11 +180,6 @@ ERRORS = [
     ),
     (lambda: schedules.piecewise_constant([0.1, 0], boundaries=[2]), "`values` must be above 0"),
     (lambda: schedules.piecewise_constant([0.1], boundaries=[]), "`boundaries` must be 1 or more"),
-    (
-        lambda: schedules.polynomial(0.1, decay_steps=1, end_learning_rate=-1),
-        "`end_learning_rate` must be 0 or more and finite. Received: end_learning_rate=-1",
-    ),
-    (lambda: schedules.polynomial(0.1, decay_steps=1, power=0), "`power` must be above 0"),
     (lambda: schedules.cosine(0.0, decay_steps=1), "`initial_learning_rate` must be above 0"),
     (lambda: schedules.cosine(0.1, decay_steps=1, alpha=1), "`alpha` must be in [0, 1). Received"),
     (
@@ -191,11 +190,17 @@ ERRORS = [
         lambda: schedules.cosine(0.1, decay_steps=1, warmup_target=0.0, warmup_steps=5),
         "`warmup_target` must be above 0",
     ),
-    (lambda: schedules.cosine_restarts(0.1, first_decay_steps=0), "`first_decay_steps` must be at"),
+    (lambda: schedules.warmup_stable_decay(0.0, steps=9), "`learning_rate` must be above 0 and"),
+    (lambda: schedules.warmup_stable_decay(0.1, steps=0), "`steps` must be at least 1. Received"),
     (
-        lambda: schedules.cosine_restarts(0.1, first_decay_steps=2, t_mul=0.5),
-        "`t_mul` must be 1 or more. Received: t_mul=0.5",
+        lambda: schedules.warmup_stable_decay(0.1, steps=9, warmup=1.5),
+        "`warmup` must be in [0, 1]. Received: warmup=1.5",
     ),
+    (
+        lambda: schedules.warmup_stable_decay(0.1, steps=9, decay=-0.1),
+        "`decay` must be in [0, 1]. Received: decay=-0.1",
+    ),
+    (lambda: schedules.AverageEpochs(-1), "`first` must be at least 0. Received: first=-1"),
     (lambda: schedules.one_cycle(0.1, steps=2), "`steps` must be at least 3. Received: steps=2"),
     (
         lambda: schedules.one_cycle(0.1, steps=9, annihilation=0.0),
@@ -221,6 +226,11 @@ def test_names_what_is_out_of_range(call, message):
         (lambda: schedules.power("0.1", decay_steps=1), "`initial_learning_rate` must be a number"),
         (lambda: schedules.power(True, decay_steps=1), "`initial_learning_rate` must be a number"),
         (lambda: schedules.one_cycle(0.1, steps=9.0), "`steps` must be an integer. Received: ste"),
+        (
+            lambda: schedules.warmup_stable_decay(0.1, steps=9, warmup="a"),
+            "`warmup` must be a number. Received: warmup='a'",
+        ),
+        (lambda: schedules.AverageEpochs(1.5), "`first` must be an integer. Received: first=1.5"),
         (lambda: checks.check_count(0, epoch=True), "`epoch` must be an integer. Received: epoch"),
     ],
 )
@@ -228,97 +238,3 @@ def test_names_what_is_of_the_wrong_kind(call, message):
     with pytest.raises(TypeError) as error:
         call()
     assert message in str(error.value)
-
-
-class OneWeight:
-    """What `ReduceLROnPlateau` needs of a model."""
-
-    def __init__(self, rate):
-        self.optimizer = keras.optimizers.SGD(rate)
-        self.metrics = []
-
-
-def keras_plateau(losses, *, rate, **options):
-    """Return the rate of each epoch and of the next as Keras' own callback sets it."""
-    callback = keras.callbacks.ReduceLROnPlateau(**options)
-    callback.set_model(OneWeight(rate))
-    callback.on_train_begin()
-    rates = [rate]
-    for epoch, loss in enumerate(losses):
-        callback.on_epoch_end(epoch, {"val_loss": loss})
-        rates.append(float(callback.model.optimizer.learning_rate.numpy()))
-    return rates
-
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
-@settings(max_examples=60)
-@given(
-    losses=st.lists(st.sampled_from([0.5, 0.9, 0.9999, 1.0, 1.5, 2.0]), max_size=25),
-    factor=st.sampled_from([0.1, 0.5]),
-    patience=st.integers(1, 4),
-    cooldown=st.integers(0, 3),
-    min_delta=st.sampled_from([0.0, 1e-2]),
-    min_lr=st.sampled_from([0.0, 0.02]),
-)
-def test_performance_equals_keras(losses, **options):
-    ours = schedules.performance(losses, initial_learning_rate=0.1, **options)
-    theirs = keras_plateau(losses, rate=0.1, **options)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5)  # Keras rounds to float32 each time
-
-
-def test_performance_by_hand():
-    # Best 1.0; 1.0 and 1.0 bring nothing: halved. Two more: halved again.
-    rates = schedules.performance([1.0] * 5, initial_learning_rate=0.8, factor=0.5, patience=2)
-    assert rates.tolist() == [0.8, 0.8, 0.8, 0.4, 0.4, 0.2]
-    assert schedules.performance([], initial_learning_rate=0.8).tolist() == [0.8]
-
-
-def test_a_nan_is_no_improvement():
-    rates = schedules.performance([1.0, np.nan], initial_learning_rate=1.0, patience=1)
-    assert rates.tolist() == [1.0, 1.0, 0.1]
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"losses": [[1.0]]}, "`losses` must have shape (epochs,). Received: (1, 1)"),
-        ({"factor": 1.0}, "`factor` must be in (0, 1). Received: factor=1.0"),
-        ({"patience": 0}, "`patience` must be at least 1. Received: patience=0"),
-        ({"cooldown": -1}, "`cooldown` must be at least 0. Received: cooldown=-1"),
-        ({"min_delta": -1}, "`min_delta` must be 0 or more and finite. Received: min_delta=-1"),
-        ({"initial_learning_rate": 0}, "`initial_learning_rate` must be above 0 and finite"),
-    ],
-)
-def test_performance_names_what_is_wrong(options, message):
-    with pytest.raises(ValueError) as error:
-        schedules.performance(**({"losses": [1.0], "initial_learning_rate": 0.1} | options))
-    assert message in str(error.value)
-
-
-def test_noisy_descent_equals_the_mean_over_many_runs():
-    schedule = schedules.power(0.5, decay_steps=5)
-    expected = schedules.noisy_descent(schedule, steps=30, start=3.0, noise=2.0)
-    rng, runs = np.random.default_rng(0), 200_000
-    w = np.full(runs, 3.0)
-    for step in range(30):
-        w -= schedule(step) * (w + 2.0 * rng.normal(size=runs))
-    # The standard error of a mean over n runs is the deviation over √n, that of a variance
-    # √(2/n) of it; four of them.
-    spread = expected.variance[-1] ** 0.5
-    assert abs(w.mean() - expected.mean[-1]) < 4 * spread / runs**0.5
-    assert abs(w.var() - expected.variance[-1]) < 4 * expected.variance[-1] * (2 / runs) ** 0.5
-    assert expected.loss[-1] == (expected.mean[-1] ** 2 + expected.variance[-1]) / 2
-
-
-@settings(max_examples=30)
-@given(rate=st.floats(0.01, 1.9))
-def test_variance_of_a_constant_rate_tends_to_its_floor(rate):
-    variance = schedules.noisy_descent(schedules.constant(rate), steps=3000).variance
-    assert variance[-1] == pytest.approx(rate / (2 - rate), rel=1e-6)
-
-
-def test_noisy_descent_names_what_is_wrong():
-    with pytest.raises(ValueError, match=r"`steps` must be at least 1\. Received: steps=0"):
-        schedules.noisy_descent(schedules.constant(0.1), steps=0)
-    with pytest.raises(ValueError, match=r"`noise` must be 0 or more and finite\. Received: noise"):
-        schedules.noisy_descent(schedules.constant(0.1), steps=1, noise=-1.0)

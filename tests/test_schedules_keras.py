@@ -339,3 +339,42 @@ def test_replicas_with_cycles_of_rate_and_momentum_equal_the_callback():
         model.fit(X[order], Y[order], callbacks=[cycle], **FIT | {"batch_size": 4})
         for one, other in zip(found.weights, model.get_weights(), strict=True):
             np.testing.assert_allclose(one[replica], other, **CLOSE)
+
+
+def test_average_epochs_equals_the_mean_of_the_weights_at_their_ends():
+    seen, average = [], schedules.AverageEpochs(2)
+    keeping = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(model.get_weights()[0])
+    )
+    model = line(sgd())
+    model.fit(X, Y, epochs=5, callbacks=[keeping, average], **FIT)
+    np.testing.assert_allclose(model.get_weights()[0], np.mean(seen[2:], axis=0), rtol=1e-6)
+    assert average.count == 3
+
+
+def test_average_epochs_begins_anew_with_each_fit():
+    model, average = line(sgd(0.0)), schedules.AverageEpochs(0)
+    before = model.get_weights()[0]
+    for _ in range(2):
+        model.fit(X, Y, epochs=2, callbacks=[average], **FIT)
+    assert average.count == 2
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+
+
+def test_average_epochs_gives_replicas_what_it_gives_fit():
+    def build():
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, use_bias=False)])
+
+    options = {"loss": "mse", "epochs": 4, "batch_size": BATCH, "replicas": 2, "seed": 3}
+    averaged = fit_replicas(
+        build, X, Y, optimizer=sgd(), callbacks=lambda k: schedules.AverageEpochs(2), **options
+    )
+    third = fit_replicas(build, X, Y, optimizer=sgd(), **options | {"epochs": 3})
+    fourth = fit_replicas(build, X, Y, optimizer=sgd(), **options)
+    expected = (third.weights[0] + fourth.weights[0]) / 2
+    np.testing.assert_allclose(averaged.weights[0], expected, rtol=1e-5)
+
+
+def test_average_epochs_refuses_a_training_that_ends_before_it():
+    with pytest.raises(ValueError, match=r"`first` must be an epoch that is trained\. Received: f"):
+        line(sgd()).fit(X, Y, epochs=2, callbacks=[schedules.AverageEpochs(2)], **FIT)

@@ -27,7 +27,7 @@ def clip_adaptively(gradients: Gradients, weights: Sequence[Array], ratio: float
         One array for each variable. A unit with an infinity or a NaN becomes NaN, at least there.
 
     Raises:
-        TypeError: `gradients` is a single array, or holds what is no real numbers.
+        TypeError: `gradients` is a single array, or holds None or what is no real numbers.
         ValueError: There is no variable, the shapes differ, or `ratio` is not above 0 and finite.
 
     Example:
@@ -40,6 +40,11 @@ def clip_adaptively(gradients: Gradients, weights: Sequence[Array], ratio: float
         normalization.
     """
     check_threshold(ratio, "ratio")
+    if any(gradient is None for gradient in gradients):
+        raise TypeError(
+            "`gradients` must hold an array for each of `weights`; leave out the variables that "
+            "have none. Received: None"
+        )
     arrays = checked_gradients(gradients)
     shapes = [array.shape for array in arrays], [np.shape(weight) for weight in weights]
     if shapes[0] != shapes[1]:

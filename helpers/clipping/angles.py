@@ -39,6 +39,12 @@ def angle(one: Gradients, other: Gradients, *, degrees: bool = True) -> float:
             "`one` and `other` must have the same shapes. "
             f"Received: {_listed(shapes[0])} and {_listed(shapes[1])}"
         )
+    absent = [[array is None for array in g] for g in (one, other)]
+    if absent[0] != absent[1]:
+        raise ValueError(
+            "`one` and `other` must have no gradient (None) for the same variables. "
+            f"Received: {absent[0]} and {absent[1]}"
+        )
     u, v = _direction(one, "one"), _direction(other, "other")
     radians = 2 * np.arctan2(np.linalg.norm(u - v), np.linalg.norm(u + v))
     return float(np.degrees(radians) if degrees else radians)

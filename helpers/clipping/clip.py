@@ -1,15 +1,17 @@
 """The three kinds of clipping: by value, by the norm of each variable, by the norm of them all.
 
 A gradient is a sequence of arrays, one for each variable; clipping returns a list of arrays of the
-same shapes and floating types. What is not finite comes out as it does of Keras' optimizers.
+same shapes and floating types. What is not finite comes out as it does of Keras' optimizers. As a
+`GradientTape` returns them: None, of a variable that the loss does not depend on, stays None and
+counts for nothing, and `tf.IndexedSlices`, of an embedding, come out as the dense array they mean.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 Array = np.ndarray
-Gradients = Sequence[Array]
+Gradients = Sequence[Array | None]
 
 
 def clip_by_value(gradients: Gradients, threshold: float) -> list[Array]:
@@ -34,7 +36,7 @@ def clip_by_value(gradients: Gradients, threshold: float) -> list[Array]:
     """
     check_threshold(threshold)
     limit = float(threshold)  # NumPy's float64 would turn float32 into its own kind
-    return [np.clip(array, -limit, limit) for array in checked_gradients(gradients)]
+    return _placed(gradients, lambda arrays: [np.clip(array, -limit, limit) for array in arrays])
 
 
 def clip_by_norm(gradients: Gradients, threshold: float) -> list[Array]:
@@ -65,9 +67,10 @@ def clip_by_norm(gradients: Gradients, threshold: float) -> list[Array]:
         Pascanu, Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks.
     """
     check_threshold(threshold)
-    arrays = checked_gradients(gradients)
     with np.errstate(all="ignore"):
-        return [array * _scale(_norm([array]), threshold) for array in arrays]
+        return _placed(
+            gradients, lambda arrays: [a * _scale(_norm([a]), threshold) for a in arrays]
+        )
 
 
 def clip_by_global_norm(gradients: Gradients, threshold: float) -> list[Array]:
@@ -96,11 +99,14 @@ def clip_by_global_norm(gradients: Gradients, threshold: float) -> list[Array]:
         Pascanu, Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks.
     """
     check_threshold(threshold)
-    arrays = checked_gradients(gradients)
-    with np.errstate(all="ignore"):
+
+    def clip(arrays):
         norm = _norm(arrays)
         factor = _scale(norm, threshold) + (norm - norm)  # NaN where the norm is not finite
         return [array * factor.astype(array.dtype) for array in arrays]
+
+    with np.errstate(all="ignore"):
+        return _placed(gradients, clip)
 
 
 def global_norm(gradients: Gradients) -> float:
@@ -126,13 +132,13 @@ def global_norm(gradients: Gradients) -> float:
 
 
 def checked_gradients(gradients: Gradients) -> list[Array]:
-    """Return the gradient as floating arrays; refuse what is not one array for each variable."""
+    """Return the gradients that there are, as floating arrays; refuse what is no such sequence."""
     if isinstance(gradients, np.ndarray):
         raise TypeError(
             "`gradients` must be a sequence of arrays, one for each variable. "
             f"Received: one array of shape {gradients.shape}"
         )
-    arrays = [np.asarray(array) for array in gradients]
+    arrays = [dense(array) for array in gradients if array is not None]
     if not arrays:
         raise ValueError("`gradients` must hold at least one array. Received: none")
     kinds = {array.dtype for array in arrays if array.dtype.kind not in "iuf"}
@@ -142,6 +148,32 @@ def checked_gradients(gradients: Gradients) -> list[Array]:
             f"Received: arrays of type {', '.join(sorted(map(str, kinds)))}"
         )
     return [array if array.dtype.kind == "f" else array.astype(np.float64) for array in arrays]
+
+
+def dense(gradient) -> Array:
+    """Return a gradient as an array; of sparse slices, those of one row added up.
+
+    Args:
+        gradient: An array, or what has `indices`, `values` and `dense_shape`, as
+            `tf.IndexedSlices` has.
+
+    Raises:
+        ValueError: Sparse slices do not say the shape of the whole.
+    """
+    if not hasattr(gradient, "indices") or not hasattr(gradient, "dense_shape"):
+        return np.asarray(gradient)
+    if gradient.dense_shape is None:
+        raise ValueError("sparse gradients must have a `dense_shape`. Received: dense_shape=None")
+    values = np.asarray(gradient.values)
+    whole = np.zeros(tuple(np.asarray(gradient.dense_shape)), values.dtype)
+    np.add.at(whole, np.asarray(gradient.indices), values)
+    return whole
+
+
+def _placed(gradients: Gradients, clip: Callable[[list[Array]], list[Array]]) -> list:
+    """Clip the gradients that there are, and put None where there is none."""
+    clipped = iter(clip(checked_gradients(gradients)))
+    return [None if gradient is None else next(clipped) for gradient in gradients]
 
 
 def check_threshold(threshold: float, name: str = "threshold") -> None:

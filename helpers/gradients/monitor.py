@@ -20,7 +20,9 @@ def model_gradients(model: keras.Model, x: np.ndarray, y: np.ndarray) -> dict[st
         y: Their targets.
 
     Returns:
-        Name of the layer → gradient, lowest layer first. Biases and other vectors are left out.
+        Name of the layer → gradient, lowest layer first. Biases and other vectors are left out. A
+        kernel that the loss does not depend on has a gradient of 0, and the sparse gradient of an
+        embedding is given in full.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="only")])
@@ -34,9 +36,16 @@ def model_gradients(model: keras.Model, x: np.ndarray, y: np.ndarray) -> dict[st
         loss = model.compute_loss(x=x, y=y, y_pred=model(x, training=False), training=False)
     gradients = tape.gradient(loss, [kernel.value for kernel in kernels.values()])
     return {
-        name: keras.ops.convert_to_numpy(gradient)
+        name: _in_full(gradient, kernels[name])
         for name, gradient in zip(kernels, gradients, strict=True)
     }
+
+
+def _in_full(gradient, kernel: keras.Variable) -> np.ndarray:
+    """Return a gradient that may be missing or sparse as an array of its kernel's shape."""
+    if gradient is None:
+        return np.zeros(kernel.shape, kernel.dtype)
+    return keras.ops.convert_to_numpy(tf.convert_to_tensor(gradient))
 
 
 class GradientMonitor(keras.callbacks.Callback):

@@ -5,14 +5,12 @@ DropConnect; `penalties` ℓ1 and ℓ2 with their gradients, the soft threshold 
 projection; `decay` sets ℓ2 beside weight decay under Adam.
 
 For Keras: `drop_connect` has the layer, `constraints` the soft threshold as a constraint and a
-norm to watch, `networks` perceptrons with any of these inside, augmentation layers, and the losses
-that a training leaves. `monte_carlo` samples predictions;
-`calibration` and `uncertainty` judge them.
+norm to watch, `sharpness` the training of SAM. `monte_carlo` samples predictions; `temperature`,
+`calibration` and `uncertainty` judge them, and `readings` puts what is read side by side.
 """
 
 from helpers.regularization.calibration import (
     Reliability,
-    calibration_floor,
     confidence_and_hits,
     expected_calibration_error,
     reliability,
@@ -33,12 +31,6 @@ from helpers.regularization.monte_carlo import (
     mc_predict,
     monte_carlo,
 )
-from helpers.regularization.networks import (
-    Losses,
-    augmentation_layers,
-    final_losses,
-    regularized_mlp,
-)
 from helpers.regularization.penalties import (
     l1_gradient,
     l1_l2_gradient,
@@ -49,7 +41,14 @@ from helpers.regularization.penalties import (
     max_norm,
     soft_threshold,
 )
-from helpers.regularization.uncertainty import mutual_information, predictive_entropy
+from helpers.regularization.readings import READINGS, Predictions, Reading, read
+from helpers.regularization.sharpness import fit_sam, perceptron
+from helpers.regularization.temperature import fit_temperature, temper
+from helpers.regularization.uncertainty import (
+    error_detection,
+    mutual_information,
+    predictive_entropy,
+)
 
 __all__ = [
     "Array",
@@ -73,15 +72,19 @@ __all__ = [
     "Reliability",
     "confidence_and_hits",
     "reliability",
-    "calibration_floor",
     "expected_calibration_error",
     "predictive_entropy",
+    "error_detection",
+    "temper",
+    "fit_temperature",
+    "READINGS",
+    "Predictions",
+    "Reading",
+    "read",
+    "fit_sam",
+    "perceptron",
     "mutual_information",
     "max_norm",
     "largest_norm",
     "SoftThreshold",
-    "augmentation_layers",
-    "regularized_mlp",
-    "Losses",
-    "final_losses",
 ]

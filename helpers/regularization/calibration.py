@@ -103,37 +103,6 @@ def expected_calibration_error(confidence: Array, hits: Array, *, bins: int = 10
     return float(np.average(distance, weights=found.count[filled]))
 
 
-def calibration_floor(
-    confidence: Array, *, bins: int = 10, draws: int = 100, seed: int = 0
-) -> float:
-    """Return the expected calibration error that chance alone gives a perfectly calibrated model.
-
-    Hits are drawn with the confidences as their probabilities; what comes back is the mean error.
-    The fewer and the less sure the answers, the higher it is.
-
-    Args:
-        confidence: Probability of the answer given, in [0, 1], any shape.
-        bins: Number of bins, at least 1.
-        draws: Number of times that hits are drawn, at least 1.
-        seed: Of the draws.
-
-    Raises:
-        ValueError: As for `reliability`, or `draws` is below 1.
-
-    Example:
-        >>> calibration_floor([0.5]), calibration_floor([1.0, 1.0])
-        (0.5, 0.0)
-    """
-    if draws < 1:
-        raise ValueError(f"`draws` must be at least 1. Received: draws={draws}")
-    confidence, rng = np.asarray(confidence, float), np.random.default_rng(seed)
-    errors = [
-        expected_calibration_error(confidence, rng.random(confidence.shape) < confidence, bins=bins)
-        for _ in range(draws)
-    ]
-    return float(np.mean(errors))
-
-
 def _checked(confidence: Array, hits: Array, bins: int) -> tuple[Array, Array]:
     confidence, hits = np.asarray(confidence, float), np.asarray(hits, float)
     if bins < 1:

@@ -38,12 +38,15 @@ class SoftThreshold(keras.constraints.Constraint):
         return {"amount": self.amount}
 
 
-def largest_norm(step, *, kernel: int):
+def largest_norm(step, *, kernel: int, axis: int | tuple[int, ...] = 0):
     """Return the largest norm of a unit's incoming weights, for `watch` of `fit_replicas`.
 
     Args:
         step: What a watcher sees: `weights` holds a replica's trainable variables.
-        kernel: Position of a kernel among them, shape (inputs, units).
+        kernel: Position of a kernel among them, shape (inputs, units) or that of a convolution.
+        axis: The axes over which a unit's weights lie: 0 for dense layers, (0, 1, 2) for
+            two-dimensional convolutions, (0, 1) for depthwise ones, each of whose kernels
+            (height, width, channels, multiplier) sees one channel.
 
     Returns:
         A number.
@@ -54,4 +57,5 @@ def largest_norm(step, *, kernel: int):
         >>> float(largest_norm(step, kernel=0))
         5.0
     """
-    return keras.ops.max(keras.ops.norm(step.weights[kernel], axis=0))
+    squares = keras.ops.sum(keras.ops.square(step.weights[kernel]), axis=axis)
+    return keras.ops.sqrt(keras.ops.max(squares))

@@ -51,6 +51,44 @@ def mutual_information(probabilities: Array) -> Array:
     return predictive_entropy(probabilities) - _entropy(probabilities).mean(axis=0)
 
 
+def error_detection(uncertainty: Array, wrong: Array) -> float:
+    """Return how often a wrong answer is less certain than a right one (the area under the ROC).
+
+    The chance that of a wrong and a right answer, drawn at random, the wrong one has the larger
+    uncertainty; a draw counts half. 0.5 is no better than a coin, 1 is perfect.
+
+    Args:
+        uncertainty: Shape (n,), as an entropy.
+        wrong: Whether the answer is wrong, shape (n,).
+
+    Returns:
+        The chance, 0.5 where no answer is wrong, or none is right.
+
+    Raises:
+        ValueError: The shapes differ.
+
+    Example:
+        >>> error_detection(np.array([0.1, 0.3, 0.2]), np.array([False, True, True]))
+        1.0
+
+    Reference:
+        Hanley and McNeil (1982), The meaning and use of the area under a ROC curve.
+    """
+    from scipy.stats import rankdata
+
+    uncertainty, wrong = np.asarray(uncertainty), np.asarray(wrong, bool)
+    if uncertainty.ndim != 1 or uncertainty.shape != wrong.shape:
+        raise ValueError(
+            "`uncertainty` and `wrong` must have one shape (n,). "
+            f"Received: {uncertainty.shape} and {wrong.shape}"
+        )
+    errors, hits = int(wrong.sum()), int((~wrong).sum())
+    if not errors or not hits:
+        return 0.5
+    ranks = rankdata(uncertainty)[wrong].sum()
+    return float((ranks - errors * (errors + 1) / 2) / (errors * hits))
+
+
 def _entropy(probabilities: Array) -> Array:
     logarithm = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
     return -np.sum(probabilities * logarithm, axis=-1)

@@ -47,6 +47,12 @@ def check_count(at_least: int, **values: int) -> None:
             raise ValueError(f"`{name}` must be at least {at_least}. Received: {name}={value}")
 
 
+def check_reals(**values: float) -> None:
+    """Raise unless every value is a real number."""
+    for name, value in values.items():
+        _real(name, value)
+
+
 def as_steps(step: object) -> Array:
     """Return steps as a float64 array; refuse what is no real number of 0 or more."""
     array = np.asarray(step)

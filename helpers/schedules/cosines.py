@@ -1,4 +1,4 @@
-"""Schedules along a cosine: one decay with a warm-up, and restarts."""
+"""The schedule along a cosine, with a warm-up."""
 
 import numpy as np
 
@@ -76,66 +76,6 @@ def cosine(
     return schedule
 
 
-def cosine_restarts(
-    initial_learning_rate: float,
-    *,
-    first_decay_steps: int,
-    t_mul: float = 2.0,
-    m_mul: float = 1.0,
-    alpha: float = 0.0,
-) -> Schedule:
-    """Return cosine scheduling with warm restarts (SGDR), as Keras' `CosineDecayRestarts`.
-
-        η(t) = η₀ [(1 − α) mⁱ (1 + cos(π u)) / 2 + α],   u: share of the i-th period that is over
-
-    Period i, from 0, lasts s kⁱ steps, and begins with a restart.
-
-    Args:
-        initial_learning_rate: η₀, above 0.
-        first_decay_steps: s, at least 1.
-        t_mul: k, 1 or more: each period is k times as long as the one before.
-        m_mul: m, above 0: each restart begins at m times the rate of the one before.
-        alpha: α in [0, 1): the share of η₀ that is left at the end of a period.
-
-    Returns:
-        The learning rate as a function of the step.
-
-    Raises:
-        TypeError: An argument is not a number.
-        ValueError: An argument is out of its range.
-
-    Example:
-        >>> cosine_restarts(0.1, first_decay_steps=4)([0, 2, 4, 8, 12]).round(4)
-        array([0.1 , 0.05, 0.1 , 0.05, 0.1 ])
-
-    Loshchilov and Hutter (2017).
-    """
-    check_positive(initial_learning_rate=initial_learning_rate, m_mul=m_mul)
-    check_count(1, first_decay_steps=first_decay_steps)
-    check_shares(alpha=alpha)
-    check_positive(t_mul=t_mul)
-    if t_mul < 1:
-        raise ValueError(f"`t_mul` must be 1 or more. Received: t_mul={t_mul}")
-
-    def schedule(step):
-        period, share = _periods(as_steps(step) / first_decay_steps, t_mul)
-        wave = (1 - alpha) * m_mul**period * _half_wave(share) + alpha
-        return initial_learning_rate * wave
-
-    return schedule
-
-
 def _half_wave(share):
     """Return a cosine that falls from 1 to 0 while the share goes from 0 to 1."""
     return 0.5 * (1 + np.cos(np.pi * share))
-
-
-def _periods(elapsed, growth: float):
-    """Return the number of each period, from 0, and the share of it that is over."""
-    if growth == 1:
-        period = np.floor(elapsed)
-        return period, elapsed - period
-    # Period i begins at (kⁱ − 1) / (k − 1) first periods; a hair is added against rounding.
-    period = np.floor(np.log1p(elapsed * (growth - 1)) / np.log(growth) + 1e-9)
-    begin = (growth**period - 1) / (growth - 1)
-    return period, np.maximum(elapsed - begin, 0) / growth**period

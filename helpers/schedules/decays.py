@@ -1,4 +1,4 @@
-"""Schedules that never rise: constant, power, exponential, piecewise constant, polynomial.
+"""Schedules that never rise: constant, power, exponential, piecewise constant.
 
 Each function checks its arguments once and returns a pure function of the step, counted from 0,
 that takes a number or an array of any shape and gives float64.
@@ -12,7 +12,6 @@ from helpers.schedules.checks import (
     Schedule,
     as_increasing,
     as_steps,
-    check_not_negative,
     check_positive,
 )
 
@@ -155,45 +154,5 @@ def piecewise_constant(values: Sequence[float], *, boundaries: Sequence[float]) 
 
     def schedule(step):
         return levels[np.searchsorted(edges, as_steps(step), side="left")]
-
-    return schedule
-
-
-def polynomial(
-    initial_learning_rate: float,
-    *,
-    decay_steps: float,
-    end_learning_rate: float = 0.0001,
-    power: float = 1.0,
-) -> Schedule:
-    """Return polynomial scheduling, as Keras' `PolynomialDecay`; with power 1 a straight line.
-
-        η(t) = (η₀ − η₁) (1 − min(t, s) / s)ᵖ + η₁
-
-    Args:
-        initial_learning_rate: η₀, above 0.
-        decay_steps: s, above 0; from there on the rate is η₁.
-        end_learning_rate: η₁, 0 or more.
-        power: p, above 0.
-
-    Returns:
-        The learning rate as a function of the step.
-
-    Raises:
-        TypeError: An argument is not a number.
-        ValueError: An argument is out of its range.
-
-    Example:
-        >>> polynomial(0.1, decay_steps=10, end_learning_rate=0.0)([0, 5, 20])
-        array([0.1 , 0.05, 0.  ])
-    """
-    check_positive(
-        initial_learning_rate=initial_learning_rate, decay_steps=decay_steps, power=power
-    )
-    check_not_negative(end_learning_rate=end_learning_rate)
-
-    def schedule(step):
-        left = 1 - np.minimum(as_steps(step), decay_steps) / decay_steps
-        return (initial_learning_rate - end_learning_rate) * left**power + end_learning_rate
 
     return schedule

@@ -1,0 +1,105 @@
+"""Sharpness-aware minimization of stacked perceptrons: two gradients in every step."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from helpers.numerics import batch_order
+
+Array = np.ndarray
+
+
+def fit_sam(
+    weights: Sequence[Array],
+    x: Array,
+    y: Array,
+    rows: Array,
+    *,
+    rho: Sequence[float],
+    learning_rate: float,
+    epochs: int,
+    batch_size: int,
+    seeds: Sequence[int],
+) -> list[Array]:
+    """Train ReLU perceptrons with Adam on the gradient that stands a step of ρ uphill.
+
+        e = ρ g(w) / ‖g(w)‖,   w ← Adam(w, g(w + e))
+
+    With ρ = 0 this is Adam. Each batch's two gradients are of that same batch.
+
+    Args:
+        weights: Kernel, bias, kernel, bias …, each with a leading axis of replicas.
+        x: Examples, flattened to shape (n, inputs).
+        y: Labels, shape (n,).
+        rows: Each replica's own training examples, shape (replicas, m).
+        rho: ρ of each replica, 0 or more.
+        learning_rate: Adam's.
+        epochs: Passes over the training examples.
+        batch_size: Examples a step.
+        seeds: Of each replica's order of examples, as in `fit_replicas`.
+
+    Returns:
+        The trained weights, in the same form.
+
+    Raises:
+        ValueError: `rho` is negative or not finite, or not as many as the replicas.
+
+    Reference:
+        Foret et al. (2021), Sharpness-aware minimization for efficiently improving generalization.
+    """
+    radius = np.asarray(rho, np.float32)
+    if radius.shape != (len(rows),) or not ((radius >= 0) & (radius < np.inf)).all():
+        raise ValueError(
+            f"`rho` must be {len(rows)} numbers of 0 or more, one for each replica. "
+            f"Received: rho={rho}"
+        )
+    variables = [keras.Variable(one) for one in weights]
+    adam = keras.optimizers.Adam(learning_rate)
+    adam.build(variables)
+    step = tf.function(
+        lambda xs, ys: sam_step(variables, adam, radius, xs, ys), reduce_retracing=True
+    )
+    for epoch in range(epochs):
+        orders = [batch_order(seed, epoch, rows.shape[1]) for seed in seeds]
+        mixed = np.take_along_axis(rows, np.stack(orders), axis=1)
+        for start in range(0, rows.shape[1], batch_size):
+            batch = mixed[:, start : start + batch_size]
+            step(tf.constant(x[batch]), tf.constant(y[batch]))
+    return [one.numpy() for one in variables]
+
+
+def perceptron(weights: Sequence, x):
+    """Return the logits of stacked ReLU perceptrons, shape (replicas, n, classes).
+
+    Args:
+        weights: Kernel, bias, kernel, bias …, each with a leading axis of replicas.
+        x: Shape (replicas, n, inputs), or (n, inputs) for all.
+    """
+    for number in range(0, len(weights), 2):
+        x = keras.ops.matmul(x, weights[number]) + weights[number + 1][:, None]
+        x = keras.ops.relu(x) if number < len(weights) - 2 else x
+    return x
+
+
+def sam_step(variables, adam, radius, x, y) -> None:
+    """Take one step of SAM: uphill, the gradient there, back, and down along it."""
+    gradients = own_gradients(variables, x, y)
+    axes = [tuple(range(1, len(g.shape))) for g in gradients]
+    squares = [tf.reduce_sum(g**2, axis) for g, axis in zip(gradients, axes, strict=True)]
+    scale = radius / (tf.sqrt(tf.add_n(squares)) + 1e-12)
+    uphill = [g * tf.reshape(scale, (-1,) + (1,) * (len(g.shape) - 1)) for g in gradients]
+    there = [v + e for v, e in zip(variables, uphill, strict=True)]
+    adam.apply(own_gradients(there, x, y), variables)
+
+
+def own_gradients(weights, x, y) -> list:
+    """Return each replica's own gradient: the losses are added, and share no weight."""
+    weights = [tf.convert_to_tensor(one) for one in weights]
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        logits = perceptron(weights, x)
+        losses = keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
+        loss = tf.reduce_sum(tf.reduce_mean(losses, axis=1))
+    return tape.gradient(loss, weights)
