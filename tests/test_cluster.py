@@ -1,5 +1,7 @@
 """`dnnbook batch` on a cluster: a scheduler and workers as processes of their own."""
 
+import contextlib
+import json
 import re
 import shutil
 import signal
@@ -7,11 +9,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import trustme
 
 from helpers.batch.drive.cluster import ClusterOptions, _check_address, _security
 from helpers.batch.errors import UsageError
+from helpers.batch.results.records import differences
 from tests.processes import ROOT, Batch, Processes, Started, processes_in
 from tests.proxy import bad_network
 from tests.waiting import wait_for
@@ -170,6 +174,69 @@ def test_on_a_bad_network_each_result_comes_once(servers, batch, processes, netw
     assert records(batch) == records(local)
     assert all(line.late for line in lines)
     assert lines[0].accepted > 1
+
+
+REDUCED = {  # a chapter of the book in a few seconds; what its claims say at this size is not asked
+    "replicas": 2,
+    "epochs": 1,
+    "train_size": 400,
+    "batch_size": 100,
+    "depth": 4,
+    "width": 10,
+    "probe_size": 5,
+    "trained_depth": 2,
+    "trained_width": 4,
+    "steps": 10,
+    "seed": [1, 2, 3],
+}
+OTHERS = [{"ONEDNN_MAX_CPU_ISA": "SSE41"}, {"TF_ENABLE_ONEDNN_OPTS": "0"}]  # as if other machines
+
+
+def results_in(folder):
+    """Return the results in a batch's folder, by their ids."""
+    found = [json.loads(file.read_text()) for file in sorted(folder.glob("runs/*/run.json"))]
+    return {result["id"]: result for result in found}
+
+
+def is_at_work(worker):
+    """Return whether a kernel runs: below the nanny, the worker and the server of kernels."""
+    found = psutil.Process(worker.pid).children(recursive=True)
+    with contextlib.suppress(psutil.NoSuchProcess):  # one has just ended
+        above = [[parent.pid for parent in process.parents()] for process in found]
+        return any(pids.index(worker.pid) == 2 for pids in above if worker.pid in pids)
+    return False
+
+
+@pytest.mark.slow
+def test_a_chapter_says_the_same_on_other_processors(servers, processes, network, tmp_path):
+    """Two of four workers are as this machine is, and are killed as soon as one is at work."""
+    grid = tmp_path / "grid.yml"
+    grid.write_text(json.dumps({"chapters": ["gradients"], "parameters": REDUCED}))
+    cluster = Cluster(servers, tmp_path)
+    lines = [network(cluster.address) for _ in range(5)]
+    places = zip(lines[1:], [{}, {}, *OTHERS], strict=True)
+    workers = [cluster.start_worker(address=line.address, **more) for line, more in places]
+    for worker in workers:
+        worker.says("Registered to:")
+    driver = processes.dnnbook(
+        "batch", grid, "-o", tmp_path / "far", "--scheduler", lines[0].address
+    )
+    wait_for(lambda: any(map(is_at_work, workers[:2])))
+    for worker in workers[:2]:
+        worker.send(signal.SIGKILL)
+    assert driver.wait() == 0, driver.stderr
+    far = results_in(tmp_path / "far")
+    switches = {f"{name}={value}" for more in OTHERS for name, value in more.items()}
+    assert {result["processor"].split(", ")[-1] for result in far.values()} == switches
+
+    assert processes.dnnbook("batch", grid, "-o", tmp_path / "near").wait() == 0
+    near = results_in(tmp_path / "near")
+    assert near.keys() == far.keys()
+    assert len(near) == 3
+    for name, result in near.items():
+        pairs = list(zip(result["records"], far[name]["records"], strict=True))
+        assert len(pairs) > 20
+        assert [line for pair in pairs for line in differences(*pair)] == []
 
 
 def records(batch):
