@@ -22,7 +22,7 @@ from tests.waiting import wait_for
 PAGE = (ROOT / "book" / "running.md").read_text("utf-8")
 MANIFESTS = {
     f"{one['kind']} {one['metadata']['name']}": one
-    for one in yaml.safe_load_all((ROOT / "examples" / "kubernetes.yml").read_text("utf-8"))
+    for one in yaml.safe_load_all((ROOT / "examples" / "cluster" / "kubernetes.yml").read_text("utf-8"))
 }
 WORKLOADS = {name: one for name, one in MANIFESTS.items() if "template" in one["spec"]}
 SCHEDULER, WORKER, DRIVER = (
