@@ -20,10 +20,8 @@ from tests.processes import ROOT, Batch, processes_in
 from tests.waiting import wait_for
 
 PAGE = (ROOT / "book" / "running.md").read_text("utf-8")
-MANIFESTS = {
-    f"{one['kind']} {one['metadata']['name']}": one
-    for one in yaml.safe_load_all((ROOT / "examples" / "cluster" / "kubernetes.yml").read_text("utf-8"))
-}
+RECIPE = (ROOT / "examples" / "cluster" / "kubernetes.yml").read_text("utf-8")
+MANIFESTS = {f"{one['kind']} {one['metadata']['name']}": one for one in yaml.safe_load_all(RECIPE)}
 WORKLOADS = {name: one for name, one in MANIFESTS.items() if "template" in one["spec"]}
 SCHEDULER, WORKER, DRIVER = (
     WORKLOADS[name]
