@@ -47,10 +47,11 @@ def check_count(at_least: int, **values: int) -> None:
             raise ValueError(f"`{name}` must be at least {at_least}. Received: {name}={value}")
 
 
-def check_reals(**values: float) -> None:
-    """Raise unless every value is a real number."""
+def check_parts(**values: float) -> None:
+    """Raise unless every value is in [0, 1]."""
     for name, value in values.items():
-        _real(name, value)
+        if not 0 <= _real(name, value) <= 1:
+            raise ValueError(f"`{name}` must be in [0, 1]. Received: {name}={value}")
 
 
 def as_steps(step: object) -> Array:

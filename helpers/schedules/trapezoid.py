@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.schedules.checks import Schedule, as_steps, check_count, check_positive, check_reals
+from helpers.schedules.checks import Schedule, as_steps, check_count, check_parts, check_positive
 
 
 def warmup_stable_decay(
@@ -38,10 +38,7 @@ def warmup_stable_decay(
     """
     check_positive(learning_rate=learning_rate)
     check_count(1, steps=steps)
-    check_reals(warmup=warmup, decay=decay)
-    for name, share in (("warmup", warmup), ("decay", decay)):
-        if not 0 <= share <= 1:
-            raise ValueError(f"`{name}` must be in [0, 1]. Received: {name}={share}")
+    check_parts(warmup=warmup, decay=decay)
 
     def schedule(step):
         t = as_steps(step)

@@ -2,6 +2,7 @@
 
 import collections
 import hashlib
+import io
 import pickle
 from pathlib import Path
 from typing import BinaryIO
@@ -40,16 +41,16 @@ def read_tensors(path: str | Path, *, sha256: str) -> dict[str, NDArray]:
     Reference:
         `torch.serialization._legacy_save` and `torch._utils._rebuild_tensor_v2`.
     """
-    found = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    content = Path(path).read_bytes()  # once: what is unpickled is what was compared
+    found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise RefusedFileError(f"`path` must have the SHA-256 {sha256}. Received: {found}")
-    with Path(path).open("rb") as file:
-        try:
-            return _read(file)
-        except RefusedFileError:
-            raise
-        except Exception as error:  # a damaged stream fails in many ways
-            raise RefusedFileError(f"{Path(path).name} is damaged: {error}") from error
+    try:
+        return _read(io.BytesIO(content))
+    except RefusedFileError:
+        raise
+    except Exception as error:  # a damaged stream fails in many ways
+        raise RefusedFileError(f"{Path(path).name} is damaged: {error}") from error
 
 
 def _read(file: BinaryIO) -> dict[str, NDArray]:

@@ -66,12 +66,13 @@ def run_once(
     source = read(notebook)
     (run,) = make_runs([(source, validate(parameters, parameters_of(source)))])
     store = Notebooks(folder)
+    place = store.place(notebook_path(run))
     kept = None if again else load(store, run)
     if kept is not None and kept.is_done:
         watcher = watcher or Watcher()
         watcher.begin(1, 1)
         watcher.end()
-        return kept, folder / f"{run.id}.ipynb"
+        return kept, place
     check_data([run])
     store.make()
     started = datetime.now(UTC)
@@ -81,4 +82,4 @@ def run_once(
     here = {"worker": this_worker(), "processor": this_processor(), "versions": versions()}
     result = result_of(run, outcome, started=started, **here)
     save(store, result, outcome.notebook)
-    return result, store.place(notebook_path(run))
+    return result, place
