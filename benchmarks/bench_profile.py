@@ -3,9 +3,9 @@
 Each chapter's cells run in a process of their own, as they stand, with a clock around what
 TensorFlow traces and runs for `helpers.replicas`. *Tracing* makes a graph; *compiling* is the first
 call of one, in which XLA compiles the step, with the training that this call does; *training* is
-every other call. *Making* is what else `fit_replicas` does: it builds models, compares them, cuts
-rows. The *rest* is what a chapter does outside: Keras models called as they are, from-scratch code,
-intervals, figures.
+every other call. *Making* is what else `fit_replicas`, `fit_arms` and `search` do: they build
+models, compare them, cut rows. The *rest* is what a chapter does outside: Keras models called as
+they are, from-scratch code, intervals, figures.
 """
 
 import json
@@ -61,7 +61,7 @@ def profile(notebook: Path) -> dict[str, float]:
     import tensorflow as tf
     from IPython.core.interactiveshell import InteractiveShell
 
-    from helpers.replicas import arms, fitting
+    from helpers import replicas
 
     clock = Clock()
     clock.seconds["importing"] = time.process_time() - start
@@ -78,8 +78,7 @@ def profile(notebook: Path) -> dict[str, float]:
     parts = (
         (function, "get_concrete_function", lambda *_: "tracing"),
         (graph, "__call__", kind),
-        (fitting, "fit", lambda *_: "making"),
-        (arms, "fit", lambda *_: "making"),
+        *((replicas, name, lambda *_: "making") for name in ("fit_replicas", "fit_arms", "search")),
     )
     start = time.process_time()
     with ExitStack() as stack:
