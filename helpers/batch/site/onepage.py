@@ -46,12 +46,13 @@ class OnePage:
     _articles: str
 
     def html(self) -> str:
-        """Return the whole: cover, contents, pages."""
-        return self._page(self._contents({}), self._articles)
+        """Return the whole: cover, contents with room for numbers, pages."""
+        hidden = "<style>nav b { visibility: hidden }</style>"
+        return self._page(hidden + self._contents({}), self._articles)
 
     def numbers(self, sheets: Mapping[str, int]) -> str:
         """Return cover and contents with sheet numbers by place, and all else invisible."""
-        hidden = "<style>* { visibility: hidden } b { visibility: visible }</style>"
+        hidden = "<style>* { visibility: hidden } nav b { visibility: visible }</style>"
         return self._page(hidden + self._contents(sheets), "")
 
     def _page(self, contents: str, articles: str) -> str:
@@ -66,7 +67,7 @@ class OnePage:
         rows = [
             f'<li class="{"page" if line.is_page else "section"}">'
             f'<a href="#{line.place}">{escape(line.title)}</a>'
-            f"<b>{sheets.get(line.place, '')}</b></li>"
+            f"<b>{sheets.get(line.place, 0)}</b></li>"
             for line in self.headings
         ]
         return f'<nav class="dnnbook-contents"><p>Contents</p><ol>{"".join(rows)}</ol></nav>'
