@@ -19,7 +19,11 @@ from helpers.batch.site.pdf import print_book
 
 ROOT = Path(__file__).parents[2]
 SITE = Path(os.environ.get("DNNBOOK_SITE", ROOT / "_build" / "html"))
-CHAPTERS = [path.relative_to(ROOT).with_suffix(".html").as_posix() for path in chapters(ROOT)]
+CHAPTERS = [
+    path.relative_to(ROOT).with_suffix(".html").as_posix()
+    for path in chapters(ROOT)
+    if re.match(r"\d\d_", path.name)
+]
 
 # What is folded, closed or unprinted on a page, and is text on paper.
 FOLDED = {
