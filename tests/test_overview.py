@@ -173,7 +173,7 @@ def test_the_first_page_says_which_share_was_confirmed(book):
     assert told in page
 
 
-@pytest.mark.parametrize(("directive", "line"), [("fig-small\n", 3), ("fig-small:", 8)])
+@pytest.mark.parametrize(("directive", "line"), [("fig-small\n", 3), ("fig-small:", 7)])
 def test_a_misspelled_figure_fails_the_build(book, directive, line):
     wrong = directive.replace("small", "smal")
     (book / "book" / "index.md").write_text(INDEX.replace(directive, wrong))
