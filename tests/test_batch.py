@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 
 from helpers.batch.ask.grid.points import plan
-from helpers.batch.ask.run import make_runs
 from helpers.batch.cli import main
 from helpers.batch.drive.batch import _mark_interrupted
 from helpers.batch.results.store import open_store
@@ -271,8 +270,7 @@ def test_an_interrupt_of_a_fresh_batch_leaves_earlier_results(mixed, tmp_path):
     copy = Batch(tmp_path)
     shutil.copytree(mixed.batch.output, copy.output)
     wanted = plan(mixed.batch.folder / "grid.yml", root=ROOT)
-    runs = make_runs((point.notebook, point.given) for point in wanted.points)
-    _mark_interrupted(runs, {}, open_store(copy.output))
+    _mark_interrupted(wanted.runs, {}, open_store(copy.output))
     assert copy.statuses() == mixed.batch.statuses()
 
 
