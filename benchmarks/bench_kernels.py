@@ -2,14 +2,13 @@
 
 import json
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
 import psutil
-from measuring import write_rows
+from measuring import QUICK, ROOT, write_rows
 from typing_extensions import override
 
 from helpers.batch.ask.run import make_run, make_runs
@@ -21,7 +20,6 @@ from helpers.batch.notebook import read
 from helpers.batch.results.result import Result
 from helpers.batch.results.store import Folder
 
-ROOT = Path(__file__).parent.parent
 TRIVIAL = ROOT / "tests" / "fixtures" / "succeeds.ipynb"
 # What every chapter imports; a kernel that has imported nothing weighs nothing of interest.
 IMPORTS = "import helpers.quiet, keras, scipy.stats, sklearn.datasets, matplotlib.pyplot"
@@ -113,7 +111,7 @@ def many(runs: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    runs = 20 if QUICK else 500
     warm, spawn = beyond_cells("warm", 10), beyond_cells("spawn", 3)
     light, heavy = weight("warm"), weight("spawn")
     rate, grown = many(runs)
@@ -127,8 +125,6 @@ def main() -> None:
         {"what": "by how much the driver grows meanwhile, MB", "value": round(grown)},
     ]
     write_rows("kernels", rows)
-    for row in rows:
-        print(f"{row['what']}: {row['value']}")
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ REDUCED = {  # a chapter of the book in a few seconds; what its claims say at th
     "width": 10,
     "probe_size": 5,
     "trained_depth": 2,
-    "trained_width": 4,
+    "trained_width": 10,
     "steps": 10,
     "seed": [1, 2, 3],
 }

@@ -102,6 +102,7 @@ def test_a_kernel_that_is_killed_has_died(kind, capfd):
             "import sys; sys.exit(0)",
             "cell 1: sys.exit(0) ended the notebook: no cell after it has run",
         ),
+        ("spawn", "quit()", "cell 1: quit() ended the notebook: no cell after it has run"),
         pytest.param("warm", "import sys; sys.exit(3)", "cell 1: SystemExit: 3", marks=on_linux),
         ("spawn", "import os; os._exit(3)", "kernel died"),
         pytest.param("warm", "import os; os._exit(3)", "kernel died", marks=on_linux),
