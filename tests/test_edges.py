@@ -17,11 +17,15 @@ MORE_THAN_ALL = 100_000  # examples in a batch; no data set here has as many
 
 
 def smallest(parameter: Parameter):
-    """Return the least that is declared: fewest, smallest and shortest; None if nothing is."""
+    """Return the least that is declared: fewest, smallest and shortest; None if nothing is.
+
+    Of a list it is the middle: the ends of a grid of rates are there to be worse.
+    """
     least = [bound for _, test, bound in parameter.range.bounds if test == ">="]
     value = parameter.default
     if isinstance(value, list):
-        value = value[: parameter.range.length] or None
+        length = parameter.range.length
+        value = value[(len(value) - length) // 2 :][:length] or None
     elif least and (value is None or isinstance(value, int)):
         value = int(least[0])
     elif not least:
