@@ -20,9 +20,9 @@ REDUCED = {
     "train_size": 400,
     "depth": 4,
     "width": 10,
-    "probe_size": 1,
+    "probe_size": 2,
     "trained_depth": 2,
-    "trained_width": 1,
+    "trained_width": 10,
     "steps": 4,
 }
 

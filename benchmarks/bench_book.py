@@ -17,7 +17,6 @@ from helpers.batch.notebook import read_notebook
 from helpers.batch.site.sources import copy_sources
 
 DNNBOOK = [sys.executable, "-m", "helpers.batch.cli"]
-SMALL = ROOT / "tests" / "fixtures" / "small_book"
 
 
 def jupyter_book(book: Path, folder: Path) -> None:
@@ -57,6 +56,15 @@ def edited(topic: str) -> tuple[set[str], set[str]]:
     return ran, importing
 
 
+def small_book(root: Path) -> Path:
+    """Copy the small book of the tests, with the settings of the real one, and return its root."""
+    shutil.copytree(ROOT / "tests" / "fixtures" / "small_book", root)
+    shutil.copy(ROOT / "_config.yml", root)
+    shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
+    shutil.copy(ROOT / "book" / "references.bib", root / "book")
+    return root
+
+
 def measured(book: Path) -> list[dict]:
     """Return what a build takes where nothing was built, and where nothing has changed."""
     shutil.rmtree(book / "_build", ignore_errors=True)
@@ -75,8 +83,7 @@ def measured(book: Path) -> list[dict]:
 def main() -> None:
     if QUICK:
         with tempfile.TemporaryDirectory() as folder:
-            book = shutil.copytree(SMALL, Path(folder) / "book")
-            write_rows("book", measured(book))
+            write_rows("book", measured(small_book(Path(folder) / "source")))
         return
     rows = measured(ROOT)
     ran, importing = edited("gradients")

@@ -19,13 +19,13 @@ MORE_THAN_ALL = 100_000  # examples in a batch; no data set here has as many
 def smallest(parameter: Parameter):
     """Return the least that is declared: fewest, smallest and shortest; None if nothing is.
 
-    Of a list it is the middle: the ends of a grid of rates are there to be worse.
+    Of rates they are the largest, at which so few steps learn something.
     """
     least = [bound for _, test, bound in parameter.range.bounds if test == ">="]
     value = parameter.default
     if isinstance(value, list):
-        length = parameter.range.length
-        value = value[(len(value) - length) // 2 :][:length] or None
+        ends = slice(-parameter.range.length, None), slice(parameter.range.length)
+        value = value[ends[not isinstance(value[0], float)]] if parameter.range.length else None
     elif least and (value is None or isinstance(value, int)):
         value = int(least[0])
     elif not least:
