@@ -12,7 +12,11 @@ from helpers.batch.notebook import read
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = chapters(ROOT)
-HELD = {"measurement", "optimizers"}  # chapters that run with all their smallest values at once
+# Chapters that run with all their smallest values at once.
+HELD = {
+    *("measurement", "gradients", "initialization", "activations", "transfer", "optimizers"),
+    *("schedules", "regularization"),
+}
 MORE_THAN_ALL = 100_000  # examples in a batch; no data set here has as many
 
 
