@@ -7,7 +7,7 @@ UV_LOCK := $(RUN) -m uv pip compile --universal --python-version 3.11 \
 
 # Two processes: tests and notebooks spend their time in single threads.
 JOBS ?= 2
-PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadfile
+PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 MACHINES := ONEDNN_MAX_CPU_ISA=SSE41 ONEDNN_MAX_CPU_ISA=AVX2 \
 	TF_ENABLE_ONEDNN_OPTS=0 TF_NUM_INTRAOP_THREADS=2
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 900
