@@ -23,6 +23,7 @@ KEPT = (
     *("statement", "design", "verdict", "effect", "low", "high", "p_value", "replicas", "scale"),
     *("unit", "margin", "scope"),
 )
+OF_MACHINE = ("processor", "seconds", "versions")  # wall-clock seconds
 DEFAULT_DATA = "digits"
 
 
@@ -33,6 +34,11 @@ def confirmable(root: Path) -> list[Path]:
         for notebook in chapters(root)
         if any(record.get("design") for record in read_records(notebook))
     ]
+
+
+def spoken(record: Mapping) -> str:
+    """Return what a claim's verdict says, without an aside on another run."""
+    return record.get("variants", {}).get(record["verdict"], "")
 
 
 def confirm(
@@ -69,7 +75,7 @@ def confirm(
     if not result.is_done:
         raise ExecutionError(f"{name} failed: {result.error}\n{result.traceback}")
     claims = {
-        record["id"]: {key: record.get(key) for key in KEPT}
+        record["id"]: {key: record.get(key) for key in KEPT} | {"sentence": spoken(record)}
         for record in result.records
         if record["kind"] == "claim" and record.get("design")
     }
@@ -82,7 +88,11 @@ def confirm(
     path.parent.mkdir(exist_ok=True)
     whole = json.loads(path.read_text("utf-8")) if path.is_file() else {"data": {}}
     whole["schema"] = SCHEMA
-    whole["data"][data] = {"parameters": dict(given), "claims": claims}
+    whole["data"][data] = {
+        "parameters": dict(given),
+        "claims": claims,
+        "machine": {name: getattr(result, name) for name in OF_MACHINE},
+    }
     text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     Folder(path.parent).write_text(path.name, text + "\n")
     return path, claims
