@@ -21,6 +21,11 @@ DATASETS = {  # in the order in which they are shown
 }
 
 
+def results_of(root: Path) -> list[Path]:
+    """Return the files of confirming results of the book in `root`."""
+    return sorted((root / FOLDER).glob("*.json"))
+
+
 def read_confirmed(root: Path, chapter: str) -> dict[str, dict]:
     """Return the confirming runs of a chapter: data set → run.
 
@@ -47,11 +52,21 @@ def read_confirmed(root: Path, chapter: str) -> dict[str, dict]:
 
 
 def keep_confirmed(root: Path, chapter: str, data: str, run: Mapping) -> Path:
-    """Put a run among those of its chapter, in the place of an earlier one on that data set."""
-    runs = read_confirmed(root, chapter) | {data: dict(run)}
+    """Put a run behind those of its chapter, or in the place of an earlier one on that data set.
+
+    So the first run stays the first: it is the one that confirms a claim that looks at no images.
+    """
+    runs = read_confirmed(root, chapter) | {data: _sorted(run)}
     path = root / FOLDER / f"{chapter}.json"
     path.parent.mkdir(exist_ok=True)
     whole = {"schema": SCHEMA, "data": runs}
-    text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
     Folder(path.parent).write_text(path.name, text + "\n")
     return path
+
+
+def _sorted(data: object) -> object:
+    """Return JSON data with the keys of all mappings sorted, so that diffs stay small."""
+    if isinstance(data, Mapping):
+        return {key: _sorted(data[key]) for key in sorted(data)}
+    return data

@@ -14,21 +14,22 @@ from sphinx.util.docutils import SphinxDirective
 
 from helpers.batch.book import chapters
 from helpers.batch.errors import BatchError
+from helpers.batch.results.confirmed import results_of
 from helpers.batch.site.overview import Picture, Standing, find_picture, standing
 from helpers.claims.box import LOOKS
 
 Row = Sequence[nodes.Node | str]
 
 
-class _Overview(SphinxDirective):
-    """What both directives share: the book's chapters, and errors as Sphinx reports them."""
+class Overview(SphinxDirective):
+    """What directives of this kind share: the book's chapters, and errors as Sphinx reports them."""
 
     def run(self) -> list[nodes.Node]:
         """Fill the directive; what is wrong with a chapter is reported at its line."""
         try:
             notebooks = chapters(Path(self.env.srcdir))
-            for notebook in notebooks:  # else the page stays when one of them changes
-                self.env.note_dependency(str(notebook))
+            for file in [*notebooks, *results_of(Path(self.env.srcdir))]:
+                self.env.note_dependency(str(file))  # else the page stays when one of them changes
             return self.fill(notebooks)
         except BatchError as error:
             raise self.error(str(error)) from error
@@ -47,7 +48,7 @@ class _Overview(SphinxDirective):
         return f"{page}#{anchor}" if anchor else page
 
 
-class Scoreboard(_Overview):
+class Scoreboard(Overview):
     """How many claims hold, are contradicted, are inconclusive: a sentence, a table, a list."""
 
     def fill(self, notebooks: list[Path]) -> list[nodes.Node]:
@@ -96,7 +97,7 @@ class Scoreboard(_Overview):
         return nodes.admonition("", *folded, classes=["admonition", "dropdown"])
 
 
-class Gallery(_Overview):
+class Gallery(Overview):
     """Figures of the chapters as cards; each line of the content is `figure: a sentence`."""
 
     has_content = True
