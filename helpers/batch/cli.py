@@ -117,6 +117,7 @@ def params(chapter: str, as_json: bool) -> None:
 @timeout
 @kernel
 @click.option("--again", is_flag=True, help="Run it again, though it is there.")
+@click.option("--keep", "file", type=Path, help="File for what it found, to be committed.")
 @as_json
 @_reports_errors
 def run(
@@ -124,6 +125,7 @@ def run(
     parameters: tuple,
     folder: Path | None,
     timeout: float | None,
+    file: Path | None,
     as_json: bool,
     **options: object,
 ) -> None:
@@ -137,6 +139,7 @@ def run(
     from helpers.batch.drive.progress import watcher_for
     from helpers.batch.drive.run import run_once
     from helpers.batch.execute.execution import TIMEOUT
+    from helpers.batch.results.kept import keep
     from helpers.batch.results.records import claim_lines
 
     root = find_root(Path.cwd())
@@ -149,6 +152,8 @@ def run(
         watcher=watcher_for(sys.stderr),
         **options,
     )
+    if file is not None and result.is_done:
+        keep(result, file)
     if as_json:
         _print_json({**result.as_json(), "notebook": str(executed)})
     elif result.is_done:

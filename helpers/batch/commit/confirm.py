@@ -13,6 +13,7 @@ from helpers.batch.book import chapter_name, chapters
 from helpers.batch.drive.run import run_once
 from helpers.batch.errors import ExecutionError, ParameterError
 from helpers.batch.results.confirmed import keep_confirmed
+from helpers.batch.results.kept import of_machine
 from helpers.batch.results.records import read_records
 from helpers.claims.confirming import FIRST_CONFIRMING_SEED
 
@@ -21,7 +22,6 @@ KEPT = (
     *("statement", "design", "verdict", "effect", "low", "high", "p_value", "replicas", "scale"),
     *("unit", "margin", "scope"),
 )
-OF_MACHINE = ("processor", "seconds", "versions")
 DEFAULT_DATA = "digits"
 
 
@@ -96,7 +96,7 @@ def confirm(
     run = {
         "parameters": given,
         "claims": claims,
-        "machine": {key: getattr(result, key) for key in OF_MACHINE},
+        "machine": of_machine(result),
     }
     return keep_confirmed(root, name, data_of(notebook, given), run), claims
 

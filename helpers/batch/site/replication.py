@@ -1,7 +1,8 @@
 """What confirming runs found of every claim on every data set, for the pages that show it.
 
 A cell is what one run found of one claim. Not every claim has a cell on every set: some look at no
-images, as those on random nets; some look at a set of their own; and some were not run.
+images, as those on random nets; some look at a set of their own; on some sets there is nothing to
+compare, as whole writers against single images where no writers are known; and some were not run.
 """
 
 import re
@@ -64,7 +65,7 @@ class Row:
         return "same" if len(self.cells) == len(DATASETS) else "partly"
 
 
-NO_IMAGES, NOT_RUN = "looks at no images", "not run"
+NO_IMAGES, NOT_RUN, ALIKE = "looks at no images", "not run", "nothing differs here"
 PATTERNS = {
     "same": "the same on all four sets",
     "differs": "decided on some, not on others",
@@ -118,6 +119,8 @@ def _cells(
             absent[data] = NO_IMAGES if is_blind else NOT_RUN
         elif is_blind and data != next(iter(records)):
             absent[data] = NO_IMAGES
+        elif is_alike(records[data]):
+            absent[data] = ALIKE
         elif own not in (None, data):
             absent[data] = f"on {DATASETS[own]}"
         else:
@@ -145,6 +148,12 @@ def looks_at_no_images(records: Mapping[str, Mapping]) -> bool:
         if record["low"] is not None and record["low"] != record["high"]
     ]
     return len(set(designs)) < len(designs) or len(set(numbers)) < len(numbers)
+
+
+def is_alike(record: Mapping) -> bool:
+    """Return whether both arms of a comparison were one and the same."""
+    none = 1.0 if record["scale"] == "ratio" else 0.0
+    return all(record[name] == none for name in NUMBERS)
 
 
 def _named_in(scope: str | None) -> str | None:

@@ -1,0 +1,105 @@
+"""A directive that sets figures from elsewhere beside those of a kept run, and says what it was.
+
+    ```{headlines} results/kept/headlines.json
+    validation accuracy | .7479 | headlines-ten-validation
+    exercise 8 | test .4510 | {doc}`10_capstone`
+    ```
+
+Each line is what was measured, the figure from elsewhere, and the name of ours; or, where ours
+stands elsewhere, a text that leads there.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from helpers.batch.errors import BatchError, NotebookError, nearest
+from helpers.batch.report.page import duration_text
+from helpers.batch.results.kept import read_kept
+from helpers.claims.claim import number_text
+
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+DIGITS = 4
+
+
+class Headlines(SphinxDirective):
+    """A table of figures from elsewhere and ours."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table and a line on the run; what is wrong is reported at its line."""
+        file = Path(self.env.srcdir, self.arguments[0])
+        self.env.note_dependency(str(file))
+        try:
+            kept = read_kept(file)
+            lines = table_lines(self.content, kept)
+        except BatchError as error:
+            raise self.error(str(error)) from error
+        return self.parse_text_to_nodes("\n".join([*lines, "", about(kept)]))
+
+
+def table_lines(content: Iterable[str], kept: Mapping) -> list[str]:
+    """Return the lines of a table in Markdown.
+
+    Raises:
+        NotebookError: A line has not three parts, or names a figure that there is not.
+    """
+    figures = {one["name"]: one for one in kept["records"] if one["kind"] == "figure"}
+    lines = ["| what | in the notes, one run | ours | from run to run |", "|---|---|---|---|"]
+    for line in filter(None, map(str.strip, content)):
+        parts = [part.strip() for part in line.split("|")]
+        if len(parts) != 3:
+            raise NotebookError(
+                f"a line must be `what | a figure | the name of ours`. Received: {line}"
+            )
+        what, theirs, name = parts
+        if not NAME.fullmatch(name):
+            ours, spread = name, ""
+        elif name in figures:
+            ours = figure_text(figures[name])
+            spread = figures.get(f"{name}-range", {"value": ""})["value"]
+        else:
+            raise NotebookError(f"there is no figure {name}. {nearest(name, figures)}")
+        lines.append(f"| {what} | {theirs} | {ours} | {spread} |")
+    return lines
+
+
+def figure_text(figure: Mapping) -> str:
+    """Return a figure as it is read: with its interval, if it is a mean over replicas.
+
+    >>> figure_text({"value": 0.75, "low": 0.7, "high": 0.8, "replicas": 8})
+    '0.7500 [0.7000, 0.8000]'
+    >>> figure_text({"value": 271346, "low": None, "high": None, "replicas": 0})
+    '271,346'
+    """
+    if isinstance(figure["value"], str):
+        return figure["value"]
+    if isinstance(figure["value"], int):
+        return f"{figure['value']:,}"
+    value, low, high = (
+        number_text(figure[key], DIGITS) if figure[key] is not None else ""
+        for key in ("value", "low", "high")
+    )
+    return f"{value} [{low}, {high}]" if low else value
+
+
+def about(kept: Mapping) -> str:
+    """Return a sentence on the run: what it was given, how long it took, on what."""
+    given = ", ".join(f"`{name}` {value}" for name, value in sorted(kept["parameters"].items()))
+    machine = kept["machine"]
+    return (
+        f"Made by `{kept['notebook']}.ipynb` with {given}; {duration_text(machine['seconds'])} by "
+        f"the clock on {machine['processor']}, beside other work."
+    )
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directive with Sphinx."""
+    app.add_directive("headlines", Headlines)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
