@@ -88,7 +88,8 @@ def test_a_damaged_file_is_named(tmp_path, text):
 
 def test_the_page_has_the_table(tmp_path):
     index = "# A book\n\n```{headlines} results/kept/found.json\naccuracy | .74 | net-accuracy\n```\n"
-    root = make_book(tmp_path, index=index)
+    root = make_book(tmp_path, "01_more", index=index)
+    (root / "book" / "01_more.md").write_text("# More\n\nThere is.\n")
     (root / "results" / "kept").mkdir(parents=True)
     (root / "results" / "kept" / "found.json").write_text(json.dumps(KEPT))
     done, site = render(root)
