@@ -7,6 +7,7 @@ import pytest
 
 from helpers.batch.errors import NotebookError
 from helpers.batch.results.confirmed import keep_confirmed, read_confirmed
+from helpers.batch.site.directives import replicated_in_words
 from helpers.batch.site.matrix import find_cell, with_signs
 from helpers.batch.site.replication import counted, looks_at_no_images, rows_of
 from helpers.claims import MIME
@@ -120,6 +121,8 @@ class TestRows:
             (["holds", "inconclusive", "holds", "holds"], "differs"),
             (["holds", "holds", "no difference", "contradicted"], "turns"),
             (["holds", "holds"], "partly"),
+            (["holds", "inconclusive"], "partly"),
+            (["holds", "contradicted"], "turns"),
             ([], "partly"),
         ],
     )
@@ -188,6 +191,22 @@ class TestRows:
         row = row_of(tmp_path, own(*["holds"] * 4))
         counts = counted([row, row])
         assert (counts["same"], counts["hold on all"], counts["turns"]) == (2, 2, 0)
+
+
+class TestInWords:
+    def test_the_first_page_says_which_share_holds_on_all_sets(self, tmp_path):
+        row = row_of(tmp_path, own(*["holds"] * 4))
+        turns = row_of(tmp_path, own("contradicted", "holds", "holds", "holds"))
+        blind = row_of(tmp_path, {data: found(design="home") for data in SETS})
+        (paragraph,) = replicated_in_words([row, row, turns, blind])
+        text = paragraph.astext()
+        assert "3 were measured on all four data sets: 2 come to the same verdict" in text
+        assert "2 hold on all of them (67 %)" in text
+        assert "1 turn round" in text
+        assert "Of the rest, 1 look at no images, and 0 were measured on fewer sets." in text
+
+    def test_what_is_not_there_is_not_spoken_of(self, tmp_path):
+        assert replicated_in_words([row_of(tmp_path, own("holds"))]) == []
 
 
 class TestFound:

@@ -58,11 +58,11 @@ class Row:
         if NO_IMAGES in self.absent.values():
             return NO_IMAGES
         verdicts = {cell.verdict for cell in self.cells.values()}
-        if {HOLDS, CONTRADICTED} <= verdicts:
+        if {HOLDS, CONTRADICTED} <= verdicts:  # two sets are enough to see it
             return "turns"
-        if len(verdicts) > 1:
-            return "differs"
-        return "same" if len(self.cells) == len(DATASETS) else "partly"
+        if len(self.cells) < len(DATASETS):
+            return "partly"
+        return "same" if len(verdicts) == 1 else "differs"
 
 
 NO_IMAGES, NOT_RUN, ALIKE = "looks at no images", "not run", "nothing differs here"
@@ -174,10 +174,11 @@ def _end(record: Mapping, name: str) -> float | str:
 
 
 def counted(rows: Iterable[Row]) -> dict[str, int]:
-    """Return how many claims have each pattern; of the same, how many of them hold."""
+    """Return how many claims have each pattern, are measured everywhere, and hold everywhere."""
     rows = list(rows)
     counts = {pattern: sum(row.pattern == pattern for row in rows) for pattern in PATTERNS}
     same = [row for row in rows if row.pattern == "same"]
+    counts["everywhere"] = sum(len(row.cells) == len(DATASETS) for row in rows)
     counts["hold on all"] = sum(
         all(cell.verdict == HOLDS for cell in row.cells.values()) for row in same
     )
