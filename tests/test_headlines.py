@@ -87,7 +87,8 @@ def test_a_damaged_file_is_named(tmp_path, text):
 
 
 def test_the_page_has_the_table(tmp_path):
-    index = "# A book\n\n```{headlines} results/kept/found.json\naccuracy | .74 | net-accuracy\n```\n"
+    table = "```{headlines} results/kept/found.json\naccuracy | .74 | net-accuracy\n```\n"
+    index = f"# A book\n\nWe found {{kept}}`found: net-accuracy`!\n\n{table}"
     root = make_book(tmp_path, "01_more", index=index)
     (root / "book" / "01_more.md").write_text("# More\n\nThere is.\n")
     (root / "results" / "kept").mkdir(parents=True)
@@ -95,5 +96,5 @@ def test_the_page_has_the_table(tmp_path):
     done, site = render(root)
     assert done.returncode == 0, done.stdout
     page = (site / "book" / "index.html").read_text()
-    assert "0.7500 [0.7000, 0.8000]" in page
+    assert page.count("0.7500 [0.7000, 0.8000]") == 2
     assert "An old one" in page

@@ -235,7 +235,8 @@ class TestBoxes:
         row = row_of(tmp_path, own("holds", "contradicted", "inconclusive"))
         html = with_signs(box() + box("small-b"), {"small-a": row})
         text = re.sub("<[^>]*>", "", html).replace("&middot;", "·")
-        assert text == "It is sodigits ✓ · MNIST ✗ · Fashion-MNIST ?It is so"
+        assert text == "It is sodigits ✓ · MNIST ✗ · Fashion-MNIST ? · CIFAR-10 –It is so"
+        assert 'title="not run"' in html
         assert html.index("dnnbook-sets") < html.index("</summary>")
 
     def test_one_set_says_no_more_than_the_box(self, tmp_path):

@@ -1,4 +1,4 @@
-"""Confirming runs by a grid: what is there already is not run again, and each run is kept as it ends.
+"""Confirming runs by a grid: what is there is not run again, and each run is kept as it ends.
 
 A run is there if `results/` has one of its chapter on its data set with the same parameters, and
 the claims that it judged are those of the chapter as it is committed, word by word.
@@ -47,7 +47,8 @@ def confirm_grid(
     errors = []
     for number, point in enumerate(left, 1):
         notebook = point.notebook.path
-        what = f"[{number}/{len(left)}] {chapter_name(notebook)} on {data_of(notebook, point.given)}"
+        name, data = chapter_name(notebook), data_of(notebook, point.given)
+        what = f"[{number}/{len(left)}] {name} on {data}"
         try:
             path, claims = confirm(notebook, point.given, root=root, timeout=timeout)
             say(f"{what}: {len(claims)} claims in {path.relative_to(root)}")

@@ -22,8 +22,8 @@ DATASETS = {  # in the order in which they are shown
 
 
 def results_of(root: Path) -> list[Path]:
-    """Return the files of confirming results of the book in `root`."""
-    return sorted((root / FOLDER).glob("*.json"))
+    """Return the files of results of the book in `root`."""
+    return sorted((root / FOLDER).rglob("*.json"))
 
 
 def read_confirmed(root: Path, chapter: str) -> dict[str, dict]:

@@ -1,4 +1,4 @@
-"""A run's figures and claims as a file to be committed: no paths, no hosts, nothing of one machine."""
+"""A run's figures and claims as a file to be committed: no paths and no hosts in it."""
 
 import json
 from collections.abc import Mapping

@@ -23,7 +23,7 @@ Cells = Sequence[nodes.Node | str]
 
 
 class Overview(SphinxDirective):
-    """What directives of this kind share: the book's chapters, and errors as Sphinx reports them."""
+    """What such directives share: the book's chapters, and errors as Sphinx reports them."""
 
     def run(self) -> list[nodes.Node]:
         """Fill the directive; what is wrong with a chapter is reported at its line."""

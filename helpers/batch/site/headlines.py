@@ -1,4 +1,4 @@
-"""A directive that sets figures from elsewhere beside those of a kept run, and says what it was.
+"""Figures of a kept run on a page: beside figures from elsewhere, in a table, or in the prose.
 
     ```{headlines} results/kept/headlines.json
     validation accuracy | .7479 | headlines-ten-validation
@@ -6,7 +6,8 @@
     ```
 
 Each line is what was measured, the figure from elsewhere, and the name of ours; or, where ours
-stands elsewhere, a text that leads there.
+stands elsewhere, a text that leads there. In the prose {kept}`headlines: headlines-ten-validation`
+puts a figure of `results/kept/headlines.json`.
 """
 
 import re
@@ -15,10 +16,11 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from helpers.batch.errors import BatchError, NotebookError, nearest
 from helpers.batch.report.page import duration_text
+from helpers.batch.results.confirmed import FOLDER
 from helpers.batch.results.kept import read_kept
 from helpers.claims.claim import number_text
 
@@ -44,13 +46,45 @@ class Headlines(SphinxDirective):
         return self.parse_text_to_nodes("\n".join([*lines, "", about(kept)]))
 
 
+class Kept(SphinxRole):
+    """A figure of a kept run in the prose; its text is `file: name`."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the figure; what is wrong is reported at the role's line."""
+        stem, _, name = self.text.partition(": ")
+        file = Path(self.env.srcdir, FOLDER, "kept", f"{stem}.json")
+        self.env.note_dependency(str(file))
+        try:
+            text = figure_text(find_figure(name, read_kept(file)))
+        except BatchError as error:
+            message = self.inliner.reporter.error(str(error), line=self.lineno)
+            return [nodes.problematic(self.rawtext, self.rawtext)], [message]
+        return [nodes.Text(text)], []
+
+
+def find_figure(name: str, kept: Mapping) -> Mapping:
+    """Return the figure of a name.
+
+    Raises:
+        NotebookError: There is none.
+    """
+    figures = {one["name"]: one for one in kept["records"] if one["kind"] == "figure"}
+    if name not in figures:
+        raise NotebookError(f"there is no figure {name}. {nearest(name, figures)}")
+    return figures[name]
+
+
 def table_lines(content: Iterable[str], kept: Mapping) -> list[str]:
     """Return the lines of a table in Markdown.
 
     Raises:
         NotebookError: A line has not three parts, or names a figure that there is not.
     """
-    figures = {one["name"]: one for one in kept["records"] if one["kind"] == "figure"}
+    spreads = {
+        one["name"].removesuffix("-range"): one["value"]
+        for one in kept["records"]
+        if one.get("name", "").endswith("-range")
+    }
     lines = ["| what | in the notes, one run | ours | from run to run |", "|---|---|---|---|"]
     for line in filter(None, map(str.strip, content)):
         parts = [part.strip() for part in line.split("|")]
@@ -61,11 +95,9 @@ def table_lines(content: Iterable[str], kept: Mapping) -> list[str]:
         what, theirs, name = parts
         if not NAME.fullmatch(name):
             ours, spread = name, ""
-        elif name in figures:
-            ours = figure_text(figures[name])
-            spread = figures.get(f"{name}-range", {"value": ""})["value"]
         else:
-            raise NotebookError(f"there is no figure {name}. {nearest(name, figures)}")
+            ours = figure_text(find_figure(name, kept))
+            spread = spreads.get(name, "")
         lines.append(f"| {what} | {theirs} | {ours} | {spread} |")
     return lines
 
@@ -100,6 +132,7 @@ def about(kept: Mapping) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the directive with Sphinx."""
+    """Register directive and role with Sphinx."""
     app.add_directive("headlines", Headlines)
+    app.add_role("kept", Kept())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -233,6 +233,7 @@ def _short(heading: str) -> str:
 
 def _template(name: str) -> object:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -269,15 +270,19 @@ def with_signs(html: str, rows: Mapping[str, Row]) -> str:
 
 
 def signs(row: Row) -> str:
-    """Return what was found of a claim on which data set: its name and a sign, as HTML."""
+    """Return what was found of a claim on which data set: its name and a sign, as HTML.
+
+    Where there is nothing a dash says so. One set alone says no more than the box itself.
+    """
+    if len(row.cells) < 2:
+        return ""
     found = [
         f'<span title="{escape(_title(row, row.cells[data]))}">{DATASETS[data]} '
         f"{LOOKS[row.cells[data].verdict][0]}</span>"
-        for data in DATASETS
         if data in row.cells
+        else f'<span title="{row.absent[data]}">{DATASETS[data]} –</span>'
+        for data in DATASETS
     ]
-    if len(found) < 2:
-        return ""
     return f'<span class="dnnbook-sets">{" &middot; ".join(found)}</span>'
 
 
