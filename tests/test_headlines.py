@@ -96,5 +96,6 @@ def test_the_page_has_the_table(tmp_path):
     done, site = render(root)
     assert done.returncode == 0, done.stdout
     page = (site / "book" / "index.html").read_text()
-    assert page.count("0.7500 [0.7000, 0.8000]") == 2
+    assert "0.7500 [0.7000, 0.8000]" in page
+    assert "We found 0.75 [0.70, 0.80]!" in page
     assert "An old one" in page

@@ -25,7 +25,8 @@ from helpers.batch.results.kept import read_kept
 from helpers.claims.claim import number_text
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
-DIGITS = 4
+DIGITS = 4  # in the table, as accuracies are given; in the prose fewer
+PROSE_DIGITS = 2
 
 
 class Headlines(SphinxDirective):
@@ -55,7 +56,7 @@ class Kept(SphinxRole):
         file = Path(self.env.srcdir, FOLDER, "kept", f"{stem}.json")
         self.env.note_dependency(str(file))
         try:
-            text = figure_text(find_figure(name, read_kept(file)))
+            text = figure_text(find_figure(name, read_kept(file)), PROSE_DIGITS)
         except BatchError as error:
             message = self.inliner.reporter.error(str(error), line=self.lineno)
             return [nodes.problematic(self.rawtext, self.rawtext)], [message]
@@ -102,7 +103,7 @@ def table_lines(content: Iterable[str], kept: Mapping) -> list[str]:
     return lines
 
 
-def figure_text(figure: Mapping) -> str:
+def figure_text(figure: Mapping, digits: int = DIGITS) -> str:
     """Return a figure as it is read: with its interval, if it is a mean over replicas.
 
     >>> figure_text({"value": 0.75, "low": 0.7, "high": 0.8, "replicas": 8})
@@ -115,7 +116,7 @@ def figure_text(figure: Mapping) -> str:
     if isinstance(figure["value"], int):
         return f"{figure['value']:,}"
     value, low, high = (
-        number_text(figure[key], DIGITS) if figure[key] is not None else ""
+        number_text(figure[key], digits) if figure[key] is not None else ""
         for key in ("value", "low", "high")
     )
     return f"{value} [{low}, {high}]" if low else value
