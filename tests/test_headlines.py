@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from helpers.batch.cli import main
 from helpers.batch.errors import NotebookError
+from helpers.batch.results.confirmed import keep_confirmed
 from helpers.batch.results.kept import read_kept
 from helpers.batch.site.headlines import about, table_lines
 from tests.running import FIXTURES
@@ -26,19 +27,33 @@ KEPT = {
 }
 
 
-def test_ours_stand_beside_the_others():
+@pytest.fixture
+def root(tmp_path):
+    """Return a book of one chapter, which was run on CIFAR-10."""
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n- file: 10_deep\n")
+    (tmp_path / "index.md").write_text("# A book\n")
+    (tmp_path / "10_deep.ipynb").write_text("{}")
+    keep_confirmed(tmp_path, "deep", "cifar10", {"parameters": {}, "claims": {}})
+    return tmp_path
+
+
+def test_ours_stand_beside_the_others(root):
     content = [
         "accuracy | .74 | net-accuracy",
         "",
         "parameters | 271,346 | net-parameters",
         "clipped | [0.9, 1.0] | net-clipped",
-        "deep | .4510 | {doc}`10_capstone`",
+        "deep | .4510 | run of deep on cifar10",
+        "deep | .4510 | run of deep on mnist",
+        "deeper | .4510 | run of deeper on mnist",
     ]
-    assert table_lines(content, KEPT)[2:] == [
+    assert table_lines(content, KEPT, root)[2:] == [
         "| accuracy | .74 | 0.7500 [0.7000, 0.8000] | 0.6800 to 0.8100 |",
         "| parameters | 271,346 | 271,346 |  |",
         "| clipped | [0.9, 1.0] | [0.9, 1] |  |",
-        "| deep | .4510 | {doc}`10_capstone` |  |",
+        "| deep | .4510 | see {doc}`/10_deep` |  |",
+        "| deep | .4510 | not run |  |",
+        "| deeper | .4510 | not run |  |",
     ]
 
 
@@ -49,9 +64,9 @@ def test_ours_stand_beside_the_others():
         ("accuracy | .74 | net-acuracy", r"no figure net-acuracy. Did you mean net-accuracy\?"),
     ],
 )
-def test_what_does_not_stand_is_refused(line, message):
+def test_what_does_not_stand_is_refused(root, line, message):
     with pytest.raises(NotebookError, match=message):
-        table_lines([line], KEPT)
+        table_lines([line], KEPT, root)
 
 
 def test_the_run_is_told():

@@ -2,11 +2,11 @@
 
     ```{headlines} results/kept/headlines.json
     validation accuracy | .7479 | headlines-ten-validation
-    exercise 8 | test .4510 | {doc}`10_capstone`
+    exercise 8 | test .4510 | run of capstone on cifar10
     ```
 
-Each line is what was measured, the figure from elsewhere, and the name of ours; or, where ours
-stands elsewhere, a text that leads there. In the prose {kept}`headlines: headlines-ten-validation`
+Each line is what was measured, the figure from elsewhere, and the name of ours; or the run of a
+chapter that has it, to which the table then leads if it was made. In the prose {kept}`headlines: headlines-ten-validation`
 puts a figure of `results/kept/headlines.json`.
 """
 
@@ -18,13 +18,14 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
+from helpers.batch.book import chapter_name, chapters
 from helpers.batch.errors import BatchError, NotebookError, nearest
 from helpers.batch.report.page import duration_text
-from helpers.batch.results.confirmed import FOLDER
+from helpers.batch.results.confirmed import FOLDER, read_confirmed, results_of
 from helpers.batch.results.kept import read_kept
 from helpers.claims.claim import number_text
 
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+ELSEWHERE = re.compile(r"run of (?P<chapter>\w+) on (?P<data>\w+)")
 DIGITS = 4  # in the table, as accuracies are given; in the prose fewer
 PROSE_DIGITS = 2
 
@@ -37,11 +38,13 @@ class Headlines(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the table and a line on the run; what is wrong is reported at its line."""
-        file = Path(self.env.srcdir, self.arguments[0])
-        self.env.note_dependency(str(file))
+        root = Path(self.env.srcdir)
+        file = root / self.arguments[0]
+        for one in (file, *results_of(root)):
+            self.env.note_dependency(str(one))
         try:
             kept = read_kept(file)
-            lines = table_lines(self.content, kept)
+            lines = table_lines(self.content, kept, root)
         except BatchError as error:
             raise self.error(str(error)) from error
         return self.parse_text_to_nodes("\n".join([*lines, "", about(kept)]))
@@ -75,8 +78,13 @@ def find_figure(name: str, kept: Mapping) -> Mapping:
     return figures[name]
 
 
-def table_lines(content: Iterable[str], kept: Mapping) -> list[str]:
+def table_lines(content: Iterable[str], kept: Mapping, root: Path) -> list[str]:
     """Return the lines of a table in Markdown.
+
+    Args:
+        content: a line for each figure.
+        kept: what the run left that has ours.
+        root: the book's folder, for those that a chapter has.
 
     Raises:
         NotebookError: A line has not three parts, or names a figure that there is not.
@@ -94,13 +102,19 @@ def table_lines(content: Iterable[str], kept: Mapping) -> list[str]:
                 f"a line must be `what | a figure | the name of ours`. Received: {line}"
             )
         what, theirs, name = parts
-        if not NAME.fullmatch(name):
-            ours, spread = name, ""
-        else:
-            ours = figure_text(find_figure(name, kept))
-            spread = spreads.get(name, "")
-        lines.append(f"| {what} | {theirs} | {ours} | {spread} |")
+        found = ELSEWHERE.fullmatch(name)
+        ours = chapter_text(root, **found.groupdict()) if found else ""
+        ours = ours or figure_text(find_figure(name, kept))
+        lines.append(f"| {what} | {theirs} | {ours} | {spreads.get(name, '')} |")
     return lines
+
+
+def chapter_text(root: Path, chapter: str, data: str) -> str:
+    """Return a text that leads to a chapter, if it was run on a data set."""
+    pages = {chapter_name(notebook): notebook for notebook in chapters(root)}
+    if chapter not in pages or data not in read_confirmed(root, chapter):
+        return "not run"
+    return f"see {{doc}}`/{pages[chapter].relative_to(root).with_suffix('').as_posix()}`"
 
 
 def figure_text(figure: Mapping, digits: int = DIGITS) -> str:
