@@ -6,8 +6,8 @@
     ```
 
 Each line is what was measured, the figure from elsewhere, and the name of ours; or the run of a
-chapter that has it, to which the table then leads if it was made. In the prose {kept}`headlines: headlines-ten-validation`
-puts a figure of `results/kept/headlines.json`.
+chapter that has it, to which the table then leads if it was made. In the prose the role
+{kept}`headlines: headlines-ten-validation` puts a figure of `results/kept/headlines.json`.
 """
 
 import re
