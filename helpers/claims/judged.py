@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from helpers.claims.arriving import time_ratio
 from helpers.claims.checks import check_names, checked_sample
 from helpers.claims.claim import SAME, Claim, Scale
-from helpers.claims.confirming import design_of, repeated, status_of, verdicts_elsewhere
+from helpers.claims.confirming import design_of, repeated, status_of
 from helpers.claims.intervals import on_scale, paired_differences, side_of
 from helpers.claims.publishing import publish_claim
 from helpers.claims.resampling import Resampled, resampled_interval
@@ -301,7 +301,6 @@ class Judged(Mapping):
                 design=design,
                 status=status_of(verdict, second),
                 repeated=second,
-                elsewhere=verdicts_elsewhere(id, self.data, design),
             )
         )
 
