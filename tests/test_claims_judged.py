@@ -644,25 +644,3 @@ class TestChance:
 
     def alike(self):
         return {"c": [1.1, 0.9, 1.2, 0.8], "d": [0.9, 1.2, 0.8, 1.1]}
-
-
-class TestConfirmedFigures:
-    """What a confirming run kept beside its claims."""
-
-    def test_they_are_those_of_the_chapter_on_the_data_set(self, ledger):
-        run = {"parameters": {}, "claims": {}, "figures": {"made-loss": 0.5, "made-way": "long"}}
-        (ledger / "made.json").write_text(json.dumps({"data": {"boxes": run}}))
-        assert claims.confirmed_figures("made", "boxes") == run["figures"]
-        assert claims.confirmed_figures("made", "circles") == {}
-
-    def test_a_run_that_was_kept_without_figures_has_none(self, ledger):
-        old = {"data": {"boxes": {"claims": {}}}}
-        (ledger / "made.json").write_text(json.dumps(old))
-        assert claims.confirmed_figures("made", "boxes") == {}
-        assert claims.confirmed_figures("other", "boxes") == {}
-
-    @pytest.mark.parametrize("text", ["{", "[]", '{"data": []}', '{"data": {"boxes": 1}}'])
-    def test_a_damaged_file_is_named(self, ledger, text):
-        (ledger / "made.json").write_text(text)
-        with pytest.raises(ValueError, match=r"made\.json must hold the results"):
-            claims.confirmed_figures("made", "boxes")

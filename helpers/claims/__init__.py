@@ -24,7 +24,6 @@ from helpers.claims.claim import (
     Claim,
     Scale,
 )
-from helpers.claims.confirming import confirmed_figures
 from helpers.claims.intervals import mean_interval
 from helpers.claims.judged import Drawn, Judged, Trained, judge, observe
 from helpers.claims.judging import check, compare
@@ -55,7 +54,6 @@ __all__ = [
     "Resampled",
     "Trained",
     "Says",
-    "confirmed_figures",
     "judge",
     "observe",
     "first_at_most",

@@ -92,27 +92,3 @@ def confirmed_records(id: str) -> dict[str, dict]:
             f"{path.name} must hold the results of `dnnbook confirm`. Received: {error!r}"
         ) from error
     return found
-
-
-def confirmed_figures(chapter: str, data: str) -> dict[str, int | float | str]:
-    """Return the plain figures of a chapter's confirming run on a data set, by their names.
-
-    Args:
-        chapter: Its name, without a number.
-        data: Name of the data set.
-
-    Returns:
-        Name → value; nothing where there was no such run, or it was kept without figures.
-
-    Raises:
-        ValueError: The file of the chapter's results is damaged.
-    """
-    path = RESULTS / f"{chapter}.json"
-    if not path.is_file():
-        return {}
-    try:
-        return dict(json.loads(path.read_text("utf-8"))["data"].get(data, {}).get("figures", {}))
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ValueError(
-            f"{path.name} must hold the results of `dnnbook confirm`. Received: {error!r}"
-        ) from error

@@ -77,15 +77,12 @@ def confirm(
         raise ParameterError(
             f"a chapter to confirm must judge claims over draws. Received: {name}, which has none"
         )
-    figures = {
-        record["name"]: record["value"] for record in result.records if record["kind"] == "figure"
-    }
     data = str(given.get("dataset", declared.get("dataset", DEFAULT_DATA)))
     path = root / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     whole = json.loads(path.read_text("utf-8")) if path.is_file() else {"data": {}}
     whole["schema"] = SCHEMA
-    whole["data"][data] = {"parameters": dict(given), "claims": claims, "figures": figures}
+    whole["data"][data] = {"parameters": dict(given), "claims": claims}
     text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     Folder(path.parent).write_text(path.name, text + "\n")
     return path, claims
