@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 BATCH = sorted((ROOT / "helpers" / "batch").rglob("*.py"))
 HELPERS = sorted(set((ROOT / "helpers").rglob("*.py")) - set(BATCH))
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
-TOPICS = {chapter.stem.split("_", 1)[1] for chapter in CHAPTERS}
+TOPICS = {re.sub(r"^\d+_", "", chapter.stem) for chapter in CHAPTERS}
 # They teach no topic of their own: one what claims and replicas do, one sits the others' exam.
 WITHOUT_TOPIC = {"measurement", "capstone"}
 FOR_TOPICS = {"helpers.numerics", "helpers.replicas"}  # the services that a topic may import
