@@ -52,7 +52,7 @@ class Scoreboard(_Overview):
 
     def fill(self, notebooks: list[Path]) -> list[nodes.Node]:
         """Count the verdicts in all chapters."""
-        standings = [standing(notebook) for notebook in notebooks]
+        standings = [s for s in map(standing, notebooks) if s.claims]  # the errata have none
         totals = {verdict: sum(s.count(verdict) for s in standings) for verdict in LOOKS}
         return [
             nodes.paragraph("", _in_words(totals, sum(s.facts for s in standings))),
