@@ -15,7 +15,7 @@ DEAD = 0.5  # share of a layer's units; fresh He layers have below 0.2, chapter 
 SATURATED = 0.5  # share of a layer's outputs within 1% of an end
 ENDS = {"sigmoid": (0, 1), "hard_sigmoid": (0, 1), "tanh": (-1, 1), "hard_tanh": (-1, 1)}
 # Norm of the lowest kernel's gradient over that of the highest. Twenty layers with weights made for
-# their activation stay within a factor of 30, see the tests; twenty logistic ones reach 1e-10.
+# their activation stay within a factor of 30; twenty logistic ones reach 1e-10.
 SHRINKS, GROWS = 1e-3, 1e3
 DROPS_MOST = 0.8  # rate; the papers' are 0.1 to 0.5
 FEW_VALUES = 8  # for a mean of a batch; its noise is then a third of a deviation

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -13,7 +12,7 @@ from helpers.diagnosis.signals import kernels, values_of
 
 # ‖step‖ / ‖weights‖ of one step. Healthy nets lie at 1e-4 to 3e-2 (chapter 1 and the tests).
 STANDS, JUMPS = 1e-6, 0.5
-FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)  # of the optimizer's own rate
+FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)  # of the optimizer's own rate
 FALLS = 0.2  # share of the loss that a good rate removes within the trial
 FALLS_NOT = 0.01
 RISES = 1.1
@@ -141,7 +140,7 @@ def _rate(
     # only moves by chance, is told neither to raise nor to lower its rate.
     unit = max(start, patient.guessing()) if patient.kind != "other" else abs(start)
     own, lower = sweep[1.0], min((0.01, 0.1), key=lambda factor: sweep[factor])
-    higher = min((10.0, 100.0), key=lambda factor: sweep[factor])
+    higher = min((10.0, 100.0, 1000.0), key=lambda factor: sweep[factor])
     text = (
         f"after the trial the loss has gone from {start:.3g} to {own:.3g} at the rate {rate:.2g}, "
     )
