@@ -38,8 +38,9 @@ def compiled(model, optimizer="adam", loss="sparse_categorical_crossentropy"):
     return model
 
 
-def normalized(units=50):
-    return layers.Dense(units, use_bias=False), layers.BatchNormalization(), layers.ReLU()
+def normalized(units=50, momentum=0.9):
+    normalization = layers.BatchNormalization(momentum=momentum)
+    return layers.Dense(units, use_bias=False), normalization, layers.ReLU()
 
 
 def convolutional():
@@ -48,7 +49,7 @@ def convolutional():
         layers.Conv2D(8, 3, padding="same", activation="relu"),
         layers.MaxPooling2D(),
         layers.Conv2D(16, 3, padding="same", use_bias=False),
-        layers.BatchNormalization(),
+        layers.BatchNormalization(momentum=0.9),
         layers.ReLU(),
         layers.Flatten(),
         layers.Dropout(0.4),
@@ -151,11 +152,9 @@ def broken():
     return model
 
 
-def off_statistics():
-    model = fit(compiled(net(*normalized())), epochs=5)
-    model.layers[1].moving_variance.assign(np.full(50, 30.0, "float32"))
-    model.layers[1].moving_mean.assign(np.full(50, 3.0, "float32"))
-    return model
+def lagging():
+    # 150 steps at Keras' momentum of 0.99: of the averages 22% are still what they began with.
+    return fit(compiled(net(*normalized(momentum=0.99), *normalized(momentum=0.99))), epochs=10)
 
 
 def all_dead():
@@ -271,7 +270,7 @@ SICK = {
         Y,
     ),
     "not-learned": lambda: (fit(all_dead(), epochs=3), X, Y),
-    "batch-norm-modes": lambda: (off_statistics(), X, Y),
+    "batch-norm-modes": lambda: (lagging(), X, Y),
     "batch-norm-small-batch": lambda: (compiled(net(*normalized())), X, Y, {"batch_size": 4}),
     "dropout-heavy": lambda: (compiled(net(dense(), layers.Dropout(0.9))), X, Y),
     "dropout-heavy, at the end": lambda: (
