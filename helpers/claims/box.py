@@ -1,7 +1,7 @@
 """How a claim looks: a box for one, a table for a chapter's. Legible in light and dark pages."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from helpers.claims.claim import Claim
@@ -49,7 +49,7 @@ def claim_line(claim: Claim) -> str:
 
 
 def _evidence_rows(claim: Claim) -> list[tuple[str, str]]:
-    what = "Ratio" if claim.scale == "ratio" else "Difference"
+    what = "How many times" if claim.scale == "ratio" else "By how much"
     interval = f", {100 * claim.confidence:g}% interval" if claim.confidence else ""
     margin = f"× {claim.margin:g}" if claim.scale == "ratio" else f"{claim.margin:g} {claim.unit}"
     elsewhere = sorted(claim.elsewhere.items())
@@ -60,7 +60,7 @@ def _evidence_rows(claim: Claim) -> list[tuple[str, str]]:
         ("Second run", _second_run(claim)),
         ("Replicas", f"{claim.replicas}, paired"),
         ("Scope", _marked(claim.scope)),
-        ("Tried", "; ".join(f"{escape(n)}: {_listed(s)}" for n, s in claim.tried.items())),
+        ("Tried", _tried(claim.tried)),
         ("Status", STATUS.get(claim.status, "")),
         ("Elsewhere", " &middot; ".join(f"{escape(n)} {LOOKS[v][0]}" for n, v in elsewhere)),
         ("Name", f"<code>{claim.id}</code>, design <code>{claim.design}</code>"),
@@ -72,6 +72,16 @@ def _second_run(claim: Claim) -> str:
     if not claim.repeated:
         return ""
     return f"{_badge(claim.repeated['verdict'])} {escape(claim.repeated_text)}"
+
+
+def _tried(tried: Mapping[str, Sequence[float]]) -> str:
+    """Return the settings of each arm; those of arms that share them once."""
+    shared: dict[str, list[str]] = {}
+    for arm, settings in tried.items():
+        shared.setdefault(_listed(settings), []).append(escape(arm))
+    if len(shared) == 1 < len(tried):
+        return f"all arms: {next(iter(shared))}"
+    return "; ".join(f"{', '.join(arms)}: {settings}" for settings, arms in shared.items())
 
 
 def _listed(settings: Sequence[float]) -> str:

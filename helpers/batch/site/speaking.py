@@ -19,6 +19,7 @@ from helpers.batch.errors import BatchError, NotebookError, nearest
 from helpers.batch.notebook import read_notebook
 from helpers.batch.site.sentences import LABELS, VARIANTS, paragraphs_of, split_role, spoken
 from helpers.claims.box import LOOKS
+from helpers.claims.claim import CONTRADICTED, INCONCLUSIVE
 
 
 @lru_cache(maxsize=32)
@@ -75,14 +76,19 @@ STANDS = {
 
 
 def sign(claim: dict, uri: str) -> nodes.reference:
-    """Return the sign of a verdict, as a link to the claim's evidence."""
+    """Return the sign of a verdict, as a link to the claim's evidence.
+
+    The sign judges the question that was asked beforehand, the sentence before it says what was
+    found. So a true sentence can bear a ✗, which would look like "false" without a word.
+    """
     symbol, _ = LOOKS[claim["verdict"]]
-    if claim.get("status") == "not confirmed" and symbol != "?":
-        symbol += "?"
+    words = ["not as asked"] if claim["verdict"] == CONTRADICTED else []
+    if claim.get("status") == "not confirmed" and claim["verdict"] != INCONCLUSIVE:
+        words.append("in 1 of 2 runs")
     kind = claim["verdict"].replace(" ", "-")
     return nodes.reference(
         "",
-        symbol,
+        " ".join([symbol, ", ".join(words)]).rstrip(),
         internal=True,
         refuri=f"{uri}#claim-{claim['id']}",
         reftitle=f"{STANDS.get(claim.get('status'), '')}{claim['verdict']}: {claim['statement']}",
