@@ -546,7 +546,7 @@ def test_text_stays_text(tmp_path):
     html = page(collect(write_batch(tmp_path, [run, planned(2, {bad: 1})], [result])))
     assert "<script>alert" not in html
     assert "<img" not in html
-    assert html.count("</script>") == 3
+    assert html.count("</script>") == 4
     assert data_of(html)["runs"][0]["chapter"] == bad
 
 

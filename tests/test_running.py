@@ -40,7 +40,7 @@ def quick():
     """Return the commands that say something without executing a notebook."""
     pairs = {*consoles(PAGE), *consoles(README)}
     commands = sorted(pair for pair in pairs if pair[0].startswith("dnnbook") and pair[1])
-    slow = ("dnnbook build", "dnnbook batch examples", "dnnbook report")
+    slow = ("dnnbook build", "dnnbook batch examples", "dnnbook confirm", "dnnbook report")
     done = [pair for pair in commands if pair[1].startswith("executed")]
     return [pair for pair in commands if pair not in done and not pair[0].startswith(slow)]
 

@@ -117,6 +117,7 @@ def params(chapter: str, as_json: bool) -> None:
 @timeout
 @kernel
 @click.option("--again", is_flag=True, help="Run it again, though it is there.")
+@click.option("--keep", "file", type=Path, help="File for what it found, to be committed.")
 @as_json
 @_reports_errors
 def run(
@@ -124,6 +125,7 @@ def run(
     parameters: tuple,
     folder: Path | None,
     timeout: float | None,
+    file: Path | None,
     as_json: bool,
     **options: object,
 ) -> None:
@@ -137,6 +139,7 @@ def run(
     from helpers.batch.drive.progress import watcher_for
     from helpers.batch.drive.run import run_once
     from helpers.batch.execute.execution import TIMEOUT
+    from helpers.batch.results.kept import keep
     from helpers.batch.results.records import claim_lines
 
     root = find_root(Path.cwd())
@@ -149,6 +152,8 @@ def run(
         watcher=watcher_for(sys.stderr),
         **options,
     )
+    if file is not None and result.is_done:
+        keep(result, file)
     if as_json:
         _print_json({**result.as_json(), "notebook": str(executed)})
     elif result.is_done:
@@ -282,26 +287,50 @@ def report(output: str, by: str, as_json: bool) -> None:
 @main.command(name="confirm", epilog="Example: dnnbook confirm activations -p dataset mnist")
 @click.argument("names", metavar="[CHAPTER]...", nargs=-1)
 @given
+@click.option("--grid", type=Path, help="A grid file: chapters and parameters, run by run.")
+@click.option("--again", is_flag=True, help="Of a grid, run again what is there already.")
 @timeout
 @as_json
 @_reports_errors
 def confirm_chapters(
-    names: tuple[str, ...], parameters: tuple, timeout: float | None, as_json: bool
+    names: tuple[str, ...],
+    parameters: tuple,
+    grid: Path | None,
+    again: bool,
+    timeout: float | None,
+    as_json: bool,
 ) -> None:
     """Run each CHAPTER on seeds and draws from 10,000 on, and keep what comes of its claims.
 
     Without CHAPTER all are run that judge claims over draws. The results go into `results/`,
     to be committed; the boxes of the chapters show from then on which claims were confirmed.
+
+    With a grid, runs are kept one by one, and the same command goes on where it stopped.
     """
-    from helpers.batch.book import find_chapter, find_root
-    from helpers.batch.commit.confirm import confirm, confirmable
+    from helpers.batch.book import find_root
     from helpers.batch.execute.execution import TIMEOUT
 
     root = find_root(Path.cwd())
+    if grid is None:
+        if again:
+            raise click.UsageError("--again is for --grid: without one all is run")
+        _confirm_each(names, _values(parameters), root, timeout or TIMEOUT, as_json)
+    elif names or parameters or as_json:
+        raise click.UsageError("--grid names chapters and parameters itself, and prints no JSON")
+    else:
+        _confirm_grid(grid, root, timeout or TIMEOUT, again)
+
+
+def _confirm_each(
+    names: tuple[str, ...], values: dict, root: Path, timeout: float, as_json: bool
+) -> None:
+    from helpers.batch.book import find_chapter
+    from helpers.batch.commit.confirm import confirm, confirmable
+
     notebooks = [find_chapter(name, root=root) for name in names] or confirmable(root)
-    values, found = _values(parameters), {}
+    found = {}
     for notebook in notebooks:
-        path, claims = confirm(notebook, values, root=root, timeout=timeout or TIMEOUT)
+        path, claims = confirm(notebook, values, root=root, timeout=timeout)
         found[str(path.relative_to(root))] = claims
         if not as_json:
             click.echo(f"{path.relative_to(root)}: {len(claims)} claims")
@@ -309,6 +338,15 @@ def confirm_chapters(
                 click.echo(f"{record['verdict']:<13}  {id}")
     if as_json:
         _print_json(found)
+
+
+def _confirm_grid(grid: Path, root: Path, timeout: float, again: bool) -> None:
+    from helpers.batch.commit.replicate import confirm_grid
+
+    errors = confirm_grid(grid, root=root, timeout=timeout, again=again, say=click.echo)
+    for error in errors:
+        click.echo(f"Error: {error}", err=True)
+    sys.exit(bool(errors))
 
 
 @main.command(epilog="Example: dnnbook build -p dataset fashion_mnist")

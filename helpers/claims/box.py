@@ -42,7 +42,7 @@ def claim_line(claim: Claim) -> str:
         f'<details class="dnnbook-claim" id="claim-{claim.id}" '
         f'style="{BOX.format(c=colour)}">'
         f"<summary>{_badge(claim.verdict)}&ensp;"
-        f"{_marked(claim.sentence)}</summary>"
+        f"{marked(claim.sentence)}</summary>"
         f'<table style="{QUIET};margin-top:.5em">{rows}</table>'
         "</details>"
     )
@@ -52,17 +52,15 @@ def _evidence_rows(claim: Claim) -> list[tuple[str, str]]:
     what = "How many times" if claim.scale == "ratio" else "By how much"
     interval = f", {100 * claim.confidence:g}% interval" if claim.confidence else ""
     margin = f"× {claim.margin:g}" if claim.scale == "ratio" else f"{claim.margin:g} {claim.unit}"
-    elsewhere = sorted(claim.elsewhere.items())
     found = [
-        ("Asked", _marked(claim.statement)),
+        ("Asked", marked(claim.statement)),
         (what, f"{escape(claim.effect_text)}{interval}"),
         ("Matters from", escape(margin.rstrip()) if claim.margin else ""),
         ("Second run", _second_run(claim)),
         ("Replicas", f"{claim.replicas}, paired"),
-        ("Scope", _marked(claim.scope)),
+        ("Scope", marked(claim.scope)),
         ("Tried", _tried(claim.tried)),
         ("Status", STATUS.get(claim.status, "")),
-        ("Elsewhere", " &middot; ".join(f"{escape(n)} {LOOKS[v][0]}" for n, v in elsewhere)),
         ("Name", f"<code>{claim.id}</code>, design <code>{claim.design}</code>"),
     ]
     return [(name, text) for name, text in found if text]
@@ -79,8 +77,6 @@ def _tried(tried: Mapping[str, Sequence[float]]) -> str:
     shared: dict[str, list[str]] = {}
     for arm, settings in tried.items():
         shared.setdefault(_listed(settings), []).append(escape(arm))
-    if len(shared) == 1 < len(tried):
-        return f"all arms: {next(iter(shared))}"
     return "; ".join(f"{', '.join(arms)}: {settings}" for settings, arms in shared.items())
 
 
@@ -102,7 +98,7 @@ def _open_box(claim: Claim) -> str:
     return (
         f'<div class="dnnbook-claim" id="claim-{claim.id}" role="note" '
         f'style="{BOX.format(c=colour)}">'
-        f"<div>{_badge(claim.verdict)}&ensp;<strong>{_marked(claim.statement)}</strong></div>"
+        f"<div>{_badge(claim.verdict)}&ensp;<strong>{marked(claim.statement)}</strong></div>"
         f'<div style="{QUIET}">{_evidence(claim)} &middot; <code>{claim.id}</code></div>'
         "</div>"
     )
@@ -112,7 +108,7 @@ def claims_table(claims: Sequence[Claim], note: str = "") -> str:
     """Return the claims as a table in HTML, each linked to its box, with a note below."""
     second = any(claim.status for claim in claims)
     rows = "".join(
-        f"<tr><td style='text-align:left'><a href='#claim-{claim.id}'>{_marked(claim.statement)}"
+        f"<tr><td style='text-align:left'><a href='#claim-{claim.id}'>{marked(claim.statement)}"
         f"</a></td><td>{_badge(claim.verdict)}</td>"
         f"<td style='text-align:left'>{escape(claim.effect_text)}</td>"
         f"<td>{claim.replicas or 'exact'}</td>"
@@ -127,7 +123,7 @@ def claims_table(claims: Sequence[Claim], note: str = "") -> str:
     ) + (f"<p>{escape(note)}</p>" if note else "")
 
 
-def _marked(statement: str) -> str:
+def marked(statement: str) -> str:
     """Return a statement in HTML, with code between backticks and mathematics between dollars."""
     coded = re.sub("`([^`]+)`", r"<code>\1</code>", escape(statement))
     return re.sub(

@@ -46,7 +46,6 @@ class Claim:
         tried: Arm → the settings that were tried for it.
         status: ``"confirmed"``, ``"not confirmed"``, ``"open twice"`` or ``"exploratory"``.
         repeated: What the confirming run found: ``verdict``, ``effect``, ``low`` and ``high``.
-        elsewhere: Data set → verdict on it, where `dnnbook confirm` was run on others.
     """
 
     id: str
@@ -70,7 +69,6 @@ class Claim:
     tried: Mapping[str, Sequence[float]] = field(default_factory=dict)
     status: str = ""
     repeated: Mapping[str, str | float] = field(default_factory=dict)
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def effect_text(self) -> str:
@@ -104,7 +102,7 @@ class Claim:
 # What only claims have that are judged over draws.
 OF_JUDGED = (
     *("margin", "p_value", "sentence", "variants", "scope", "tried", "design", "status"),
-    *("repeated", "elsewhere"),
+    "repeated",
 )
 
 

@@ -32,7 +32,8 @@ def repeated(id: str, design: str) -> dict[str, str | float]:
     """Return what the run that was to confirm a claim found, if it had this design.
 
     A run is filed under the chapter's data set. A claim may be about another one, as of a
-    convolutional net on images that the tiny digits are too small for; the design names it.
+    convolutional net on images that the tiny digits are too small for; the design names it. A
+    claim that looks at no images has one design on all sets; then the first run counts.
 
     Args:
         id: The claim's, which begins with its chapter's name.
@@ -65,17 +66,8 @@ def status_of(verdict: str, second: Mapping[str, str | float]) -> Status:
     return "open twice" if verdict == "inconclusive" else "confirmed"
 
 
-def verdicts_elsewhere(id: str, data: str, design: str) -> dict[str, str]:
-    """Return the verdicts on a claim on other data sets than this one, by their names."""
-    return {
-        name: found["verdict"]
-        for name, found in confirmed_records(id).items()
-        if name != data and found["design"] != design
-    }
-
-
 def confirmed_records(id: str) -> dict[str, dict]:
-    """Return what confirming runs found of a claim: data set → its record.
+    """Return what confirming runs found of a claim: data set → its record, in their order.
 
     Raises:
         ValueError: The file of the chapter's results is damaged.

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from helpers.claims.arriving import time_ratio
 from helpers.claims.checks import check_names, checked_sample
 from helpers.claims.claim import SAME, Claim, Scale
-from helpers.claims.confirming import design_of, repeated, status_of, verdicts_elsewhere
+from helpers.claims.confirming import design_of, repeated, status_of
 from helpers.claims.intervals import on_scale, paired_differences, side_of
 from helpers.claims.publishing import publish_claim
 from helpers.claims.resampling import Resampled, resampled_interval
@@ -297,11 +297,10 @@ class Judged(Mapping):
                 sentence=sentence,
                 variants={name: says.sentence(name, words) for name in FIELDS},
                 scope=self.scope,
-                tried=self.tried,
+                tried={arm: self.tried[arm] for arm in arms if arm in self.tried},
                 design=design,
                 status=status_of(verdict, second),
                 repeated=second,
-                elsewhere=verdicts_elsewhere(id, self.data, design),
             )
         )
 

@@ -4,7 +4,6 @@ The files lie in `results/` and are committed. `helpers.claims` reads them: a cl
 is the one that was run here is confirmed or not, any other is exploratory.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,11 +12,11 @@ from helpers.batch.ask.parameters import read_parameters
 from helpers.batch.book import chapter_name, chapters
 from helpers.batch.drive.run import run_once
 from helpers.batch.errors import ExecutionError, ParameterError
+from helpers.batch.results.confirmed import keep_confirmed
+from helpers.batch.results.kept import of_machine
 from helpers.batch.results.records import read_records
-from helpers.batch.results.store import Folder
 from helpers.claims.confirming import FIRST_CONFIRMING_SEED
 
-SCHEMA = 1
 # Of a claim's record: what decides whether it was confirmed, and what a reader may want to see.
 KEPT = (
     *("statement", "design", "verdict", "effect", "low", "high", "p_value", "replicas", "scale"),
@@ -26,13 +25,39 @@ KEPT = (
 DEFAULT_DATA = "digits"
 
 
+def judged(notebook: Path) -> dict[str, dict]:
+    """Return the records of a chapter's claims that are judged over draws, by their ids."""
+    return {record["id"]: record for record in read_records(notebook) if record.get("design")}
+
+
 def confirmable(root: Path) -> list[Path]:
     """Return the chapters of the book in `root` whose claims are judged over draws."""
-    return [
-        notebook
-        for notebook in chapters(root)
-        if any(record.get("design") for record in read_records(notebook))
-    ]
+    return [notebook for notebook in chapters(root) if judged(notebook)]
+
+
+def given_to_confirm(notebook: Path, parameters: Mapping[str, Value]) -> dict[str, Value]:
+    """Return what a confirming run of a chapter is given: its parameters, with a fresh seed.
+
+    Raises:
+        ParameterError: The chapter has no seed, or the seed belongs to other runs.
+    """
+    name = chapter_name(notebook)
+    if "seed" not in {one.name for one in read_parameters(notebook)}:
+        raise ParameterError(f"a chapter to confirm must declare `seed`. Received: {name}")
+    given = {"seed": FIRST_CONFIRMING_SEED, **parameters}
+    seed = given["seed"]
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < FIRST_CONFIRMING_SEED:
+        raise ParameterError(
+            f"`seed` must be a whole number from {FIRST_CONFIRMING_SEED} on: smaller ones were "
+            f"looked at. Received: {seed!r}"
+        )
+    return given
+
+
+def data_of(notebook: Path, given: Mapping[str, Value]) -> str:
+    """Return the data set under which a run of a chapter is filed."""
+    declared = {one.name: one.default for one in read_parameters(notebook)}
+    return str(given.get("dataset", declared.get("dataset", DEFAULT_DATA)))
 
 
 def confirm(
@@ -55,21 +80,12 @@ def confirm(
         ExecutionError: The run failed; the file is as it was.
     """
     name = chapter_name(notebook)
-    declared = {one.name: one.default for one in read_parameters(notebook)}
-    if "seed" not in declared:
-        raise ParameterError(f"a chapter to confirm must declare `seed`. Received: {name}")
-    given = {"seed": FIRST_CONFIRMING_SEED, **parameters}
-    seed = given["seed"]
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < FIRST_CONFIRMING_SEED:
-        raise ParameterError(
-            f"`seed` must be a whole number from {FIRST_CONFIRMING_SEED} on: smaller ones were "
-            f"looked at. Received: {seed!r}"
-        )
+    given = given_to_confirm(notebook, parameters)
     result, _ = run_once(notebook, given, folder=root / "_build" / "confirm", timeout=timeout)
     if not result.is_done:
         raise ExecutionError(f"{name} failed: {result.error}\n{result.traceback}")
     claims = {
-        record["id"]: {key: record.get(key) for key in KEPT}
+        record["id"]: {key: record.get(key) for key in KEPT} | {"sentence": spoken(record)}
         for record in result.records
         if record["kind"] == "claim" and record.get("design")
     }
@@ -77,12 +93,14 @@ def confirm(
         raise ParameterError(
             f"a chapter to confirm must judge claims over draws. Received: {name}, which has none"
         )
-    data = str(given.get("dataset", declared.get("dataset", DEFAULT_DATA)))
-    path = root / "results" / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
-    whole = json.loads(path.read_text("utf-8")) if path.is_file() else {"data": {}}
-    whole["schema"] = SCHEMA
-    whole["data"][data] = {"parameters": dict(given), "claims": claims}
-    text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    Folder(path.parent).write_text(path.name, text + "\n")
-    return path, claims
+    run = {
+        "parameters": given,
+        "claims": claims,
+        "machine": of_machine(result),
+    }
+    return keep_confirmed(root, name, data_of(notebook, given), run), claims
+
+
+def spoken(record: Mapping) -> str:
+    """Return what a claim's verdict says, without an aside on another run."""
+    return record.get("variants", {}).get(record["verdict"], "")

@@ -1,16 +1,8 @@
 "use strict";
 // The matrix of claims for another parameter, the sortable table of runs and its filter.
-// `report` and `make` serve plots.js too.
+// `report` serves plots.js too, and so does `make` of table.js.
 
 const report = JSON.parse(document.getElementById("data").textContent);
-
-/** Make an element with attributes and children; text stays text. */
-function make(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
 
 document.documentElement.classList.add("scripted");
 
@@ -99,34 +91,11 @@ document.documentElement.classList.add("scripted");
 }
 
 {
-  const table = document.getElementById("table"), body = table.tBodies[0];
-  const rows = [...body.rows];
-  const key = (row, k) => row.cells[k].dataset.sort ?? row.cells[k].textContent;
-
-  /** Compare as numbers where both are, else as text; what is empty comes last. */
-  const compare = (a, b, sign) => {
-    if (!a || !b) return Boolean(b) - Boolean(a) || 0;
-    const isNumeric = !Number.isNaN(Number(a)) && !Number.isNaN(Number(b));
-    return sign * (isNumeric ? Number(a) - Number(b) : a.localeCompare(b));
-  };
-  [...table.tHead.rows[0].cells].forEach((head, k, heads) => {
-    const button = make("button", { type: "button" }, ...head.childNodes);
-    head.append(button);
-    button.addEventListener("click", () => {
-      const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
-      for (const other of heads) other.setAttribute("aria-sort", "none");
-      head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-      body.append(...[...rows].sort((a, b) => compare(key(a, k), key(b, k), sign)));
-    });
-  });
-
+  const table = document.getElementById("table"), rows = [...table.tBodies[0].rows];
+  sortable(table);
   const filter = document.getElementById("filter"), shown = document.getElementById("shown");
   const texts = rows.map((row) => row.textContent.toLowerCase());
-  const apply = () => {
-    const words = filter.value.toLowerCase().split(/\s+/);
-    rows.forEach((row, k) => { row.hidden = !words.every((word) => texts[k].includes(word)); });
-    shown.textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} runs`;
-  };
+  const apply = () => showRows(rows, hasWords(texts, filter.value), shown, "runs");
   filter.addEventListener("input", apply);
   apply();
 }

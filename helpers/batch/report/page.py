@@ -49,7 +49,7 @@ def page(collection: Collection, *, by: str = "dataset") -> str:
     by = columns_of(collection, by)
     names = varying(collection)
     choices = names if by is None or by in names else [by, *names]
-    files = ("page.css", "page.js", "plots.js")
+    files = ("page.css", "table.js", "page.js", "plots.js")
     return environment.get_template("page.html.j2").render(
         collection=collection,
         head=_head(collection),

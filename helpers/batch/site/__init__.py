@@ -4,4 +4,5 @@
 - `sources`: what pages are made of. `render`: jupyter-book, strictly.
 - `overview`, `directives`: the first page, filled from the chapters' outputs.
 - `sentences`, `speaking`: claims that speak in the prose.
+- `replication`, `matrix`: what confirming runs found on all data sets. `headlines`: kept figures.
 """

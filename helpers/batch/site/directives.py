@@ -15,21 +15,23 @@ from sphinx.util.docutils import SphinxDirective
 
 from helpers.batch.book import chapters
 from helpers.batch.errors import BatchError
+from helpers.batch.results.confirmed import results_of
 from helpers.batch.site.overview import Picture, Standing, find_picture, standing
+from helpers.batch.site.replication import NO_IMAGES, Row, counted, rows_of
 from helpers.claims.box import LOOKS
 
-Row = Sequence[nodes.Node | str]
+Cells = Sequence[nodes.Node | str]
 
 
-class _Overview(SphinxDirective):
-    """What both directives share: the book's chapters, and errors as Sphinx reports them."""
+class Overview(SphinxDirective):
+    """What such directives share: the book's chapters, and errors as Sphinx reports them."""
 
     def run(self) -> list[nodes.Node]:
         """Fill the directive; what is wrong with a chapter is reported at its line."""
         try:
             notebooks = chapters(Path(self.env.srcdir))
-            for notebook in notebooks:  # else the page stays when one of them changes
-                self.env.note_dependency(str(notebook))
+            for file in [*notebooks, *results_of(Path(self.env.srcdir))]:
+                self.env.note_dependency(str(file))  # else the page stays when one of them changes
             return self.fill(notebooks)
         except BatchError as error:
             raise self.error(str(error)) from error
@@ -48,7 +50,7 @@ class _Overview(SphinxDirective):
         return f"{page}#{anchor}" if anchor else page
 
 
-class Scoreboard(_Overview):
+class Scoreboard(Overview):
     """How many claims hold, are contradicted, are inconclusive: a sentence, a table, a list."""
 
     def fill(self, notebooks: list[Path]) -> list[nodes.Node]:
@@ -58,6 +60,7 @@ class Scoreboard(_Overview):
         return [
             nodes.paragraph("", _in_words(totals, sum(s.facts for s in standings))),
             *confirmed_in_words(standings),
+            *replicated_in_words(rows_of(Path(self.env.srcdir), notebooks)),
             self.table(standings, totals),
             self.surprises(standings, totals["contradicted"]),
         ]
@@ -70,7 +73,7 @@ class Scoreboard(_Overview):
             "measured",
             "facts",
         ]
-        rows: list[Row] = [
+        rows: list[Cells] = [
             [
                 _link(self.uri(s.notebook), s.title),
                 *(str(s.count(verdict)) for verdict in LOOKS),
@@ -97,7 +100,7 @@ class Scoreboard(_Overview):
         return nodes.admonition("", *folded, classes=["admonition", "dropdown"])
 
 
-class _Pictures(_Overview):
+class _Pictures(Overview):
     """What directives share that show figures of the chapters."""
 
     has_content = True
@@ -179,18 +182,46 @@ def confirmed_in_words(standings: Iterable[Standing]) -> list[nodes.Node]:
     text = (
         f"{len(states)} of them are judged over draws of the data, on images that nobody tuned on. "
         f"{len(frozen)} of these were frozen and run again on seeds and draws that nobody had "
-        f"looked at. {frozen.count('confirmed')} came to the same verdict again, "
+        f"looked at. {frozen.count('confirmed')} came to the same verdict again"
+        f"{_share(frozen.count('confirmed'), len(frozen))}, "
         f"{frozen.count('not confirmed')} to another, and {frozen.count('open twice')} could not "
         "be told in either run."
     )
     return [nodes.paragraph("", text)]
 
 
+def replicated_in_words(rows: Iterable[Row]) -> list[nodes.Node]:
+    """Say which share of the claims comes to one verdict on all data sets, and which holds there.
+
+    Nothing is said where no claim was measured on all of them.
+    """
+    counts = counted(rows)
+    everywhere = counts["everywhere"]
+    if not everywhere:
+        return []
+    text = (
+        f"{everywhere} were measured on all four data sets: {counts['same']} come to the same "
+        f"verdict on all of them{_share(counts['same'], everywhere)}, and {counts['hold on all']} "
+        f"hold on all of them{_share(counts['hold on all'], everywhere)}. {counts['turns']} turn "
+        "round: they hold on one set and are contradicted on another."
+    )
+    if counts[NO_IMAGES] or counts["partly"]:
+        text += (
+            f" Of the rest, {counts[NO_IMAGES]} look at no images, and {counts['partly']} were "
+            "measured on fewer sets."
+        )
+    return [nodes.paragraph("", text)]
+
+
+def _share(some: int, whole: int) -> str:
+    return f" ({100 * some / whole:.0f} %)" if whole else ""
+
+
 def _link(uri: str, text: str) -> nodes.reference:
     return nodes.reference("", text, internal=True, refuri=uri)
 
 
-def _table(head: Row, rows: Iterable[Row]) -> nodes.table:
+def _table(head: Cells, rows: Iterable[Cells]) -> nodes.table:
     """Return a table of one line of heads and rows of texts or inline nodes."""
     columns = [nodes.colspec(colwidth=10 if i else 40) for i in range(len(head))]
     group = nodes.tgroup("", *columns, cols=len(head))
@@ -199,7 +230,7 @@ def _table(head: Row, rows: Iterable[Row]) -> nodes.table:
     return nodes.table("", group, classes=["dnnbook-scoreboard"])
 
 
-def _row(cells: Row) -> nodes.row:
+def _row(cells: Cells) -> nodes.row:
     wrapped = [nodes.Text(cell) if isinstance(cell, str) else cell for cell in cells]
     return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in wrapped))
 

@@ -15,6 +15,7 @@ from helpers.batch.ask.identity import PACKAGE, digest
 from helpers.batch.ask.run import Run
 from helpers.batch.book import read_toc
 from helpers.batch.notebook import absolute, read_notebook, source, tags
+from helpers.batch.results.confirmed import results_of
 
 # What looks like a file's name: without blanks, or between quotes or brackets.
 NAME = re.compile(
@@ -94,13 +95,14 @@ def site_identity(root: Path, runs: Iterable[Run]) -> str:
 def source_files(root: Path) -> list[Path]:
     """Return the files that the book in `root` is made of, sorted.
 
-    They are its configuration, every folder that holds a page, what lies in `_static`, and other
-    files that a page or the configuration names, as pictures and logos beside them.
+    They are its configuration, every folder that holds a page, what lies in `_static`, what
+    confirming runs found, and other files that a page or the configuration names, as pictures and
+    logos beside them.
     """
     pages = read_toc(root)
     configuration = [root / "_config.yml", root / "_toc.yml"]
     places = {root / page.relative_to(root).parts[0] for page in pages}
-    found = {*configuration, *pages, *_inside(root / "_static", root)}
+    found = {*configuration, *pages, *_inside(root / "_static", root), *results_of(root)}
     for place in places:
         found |= {*_inside(place, root)} if place.is_dir() else {place}
     for page in pages:

@@ -1,0 +1,50 @@
+"""A run's figures and claims as a file to be committed: no paths and no hosts in it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from helpers.batch.errors import NotebookError
+from helpers.batch.results.result import Result
+from helpers.batch.results.store import Folder
+
+SCHEMA = 1
+OF_MACHINE = ("processor", "seconds", "versions")  # seconds by the clock
+LEFT_OUT = {"part", "summary"}  # kinds of records that repeat others
+
+
+def of_machine(result: Result) -> dict:
+    """Return on what kind of machine a run was made, in how long, with which versions."""
+    return {name: getattr(result, name) for name in OF_MACHINE}
+
+
+def keep(result: Result, file: Path) -> None:
+    """Write what a run found into a file, to be committed."""
+    whole = {
+        "schema": SCHEMA,
+        "notebook": result.chapter,
+        "parameters": dict(result.parameters),
+        "machine": of_machine(result),
+        "records": [record for record in result.records if record["kind"] not in LEFT_OUT],
+    }
+    text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Folder(file.parent).write_text(file.name, text + "\n")
+
+
+def read_kept(file: Path) -> Mapping:
+    """Return what `keep` has written.
+
+    Raises:
+        NotebookError: The file is missing or damaged.
+    """
+    try:
+        found = json.loads(file.read_text("utf-8"))
+        assert isinstance(found["parameters"], dict)
+        assert isinstance(found["machine"], dict)
+        assert all(record["kind"] for record in found["records"])
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise NotebookError(
+            f"{file.name} must hold what `dnnbook run --keep` wrote. Received: {error!r}"
+        ) from error
+    return found

@@ -1,0 +1,116 @@
+"""Figures from elsewhere beside ours: what a run keeps, and the table that the page makes of it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from helpers.batch.cli import main
+from helpers.batch.errors import NotebookError
+from helpers.batch.results.confirmed import keep_confirmed
+from helpers.batch.results.kept import read_kept
+from helpers.batch.site.headlines import about, table_lines
+from tests.running import FIXTURES
+from tests.small_books import make_book, render
+
+FIGURES = [
+    {"name": "net-accuracy", "value": 0.75, "low": 0.7, "high": 0.8, "replicas": 8},
+    {"name": "net-accuracy-range", "value": "0.6800 to 0.8100"},
+    {"name": "net-parameters", "value": 271346, "low": None, "high": None, "replicas": 0},
+    {"name": "net-clipped", "value": "[0.9, 1]"},
+]
+KEPT = {
+    "notebook": "nets",
+    "parameters": {"seed": 100, "images": None},
+    "machine": {"processor": "An old one", "seconds": 75.0, "versions": {}},
+    "records": [{"kind": "figure", **one} for one in FIGURES] + [{"kind": "claim", "id": "a-b"}],
+}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Return a book of one chapter, which was run on CIFAR-10."""
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n- file: 10_deep\n")
+    (tmp_path / "index.md").write_text("# A book\n")
+    (tmp_path / "10_deep.ipynb").write_text("{}")
+    keep_confirmed(tmp_path, "deep", "cifar10", {"parameters": {}, "claims": {}})
+    return tmp_path
+
+
+def test_ours_stand_beside_the_others(root):
+    content = [
+        "accuracy | .74 | net-accuracy",
+        "",
+        "parameters | 271,346 | net-parameters",
+        "clipped | [0.9, 1.0] | net-clipped",
+        "deep | .4510 | run of deep on cifar10",
+        "deep | .4510 | run of deep on mnist",
+        "deeper | .4510 | run of deeper on mnist",
+    ]
+    assert table_lines(content, KEPT, root)[2:] == [
+        "| accuracy | .74 | 0.7500 [0.7000, 0.8000] | 0.6800 to 0.8100 |",
+        "| parameters | 271,346 | 271,346 |  |",
+        "| clipped | [0.9, 1.0] | [0.9, 1] |  |",
+        "| deep | .4510 | see {doc}`/10_deep` |  |",
+        "| deep | .4510 | not run |  |",
+        "| deeper | .4510 | not run |  |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("accuracy | net-accuracy", r"must be `what \| a figure \| the name of ours`"),
+        ("accuracy | .74 | net-acuracy", r"no figure net-acuracy. Did you mean net-accuracy\?"),
+    ],
+)
+def test_what_does_not_stand_is_refused(root, line, message):
+    with pytest.raises(NotebookError, match=message):
+        table_lines([line], KEPT, root)
+
+
+def test_the_run_is_told():
+    told = "Made by `nets.ipynb` with `images` None, `seed` 100; 1 min 15 s by the clock on An old"
+    assert about(KEPT).startswith(told)
+
+
+def test_a_run_keeps_what_it_found_and_nothing_of_the_machine_s_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (tmp_path / "index.md").write_text("# A book\n")
+    notebook = str(FIXTURES / "succeeds.ipynb")
+    run = ["run", notebook, "-p", "seed", "7", "-o", "runs", "--keep", "kept/found.json"]
+    done = CliRunner().invoke(main, run)
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "kept" / "found.json").read_text()
+    kept = read_kept(tmp_path / "kept" / "found.json")
+    assert (kept["notebook"], kept["parameters"]["seed"]) == ("succeeds", 7)
+    assert kept["machine"]["seconds"] > 0
+    assert str(tmp_path) not in text
+    assert str(FIXTURES) not in text
+    CliRunner().invoke(main, run)  # it is there already, and kept again
+    assert (tmp_path / "kept" / "found.json").read_text() == text
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", '{"records": [{}]}'])
+def test_a_damaged_file_is_named(tmp_path, text):
+    file = tmp_path / "found.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(NotebookError, match=r"found\.json must hold what `dnnbook run --keep`"):
+        read_kept(file)
+
+
+def test_the_page_has_the_table(tmp_path):
+    table = "```{headlines} results/kept/found.json\naccuracy | .74 | net-accuracy\n```\n"
+    index = f"# A book\n\nWe found {{kept}}`found: net-accuracy`!\n\n{table}"
+    root = make_book(tmp_path, "01_more", index=index)
+    (root / "book" / "01_more.md").write_text("# More\n\nThere is.\n")
+    (root / "results" / "kept").mkdir(parents=True)
+    (root / "results" / "kept" / "found.json").write_text(json.dumps(KEPT))
+    done, site = render(root)
+    assert done.returncode == 0, done.stdout
+    page = (site / "book" / "index.html").read_text()
+    assert "0.7500 [0.7000, 0.8000]" in page
+    assert "We found 0.75 [0.70, 0.80]!" in page
+    assert "An old one" in page
