@@ -7,7 +7,7 @@ UV_LOCK := $(RUN) -m uv pip compile --universal --python-version 3.11 \
 
 # Two processes: tests and notebooks spend their time in single threads.
 JOBS ?= 2
-PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadfile
+PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 MACHINES := ONEDNN_MAX_CPU_ISA=SSE41 ONEDNN_MAX_CPU_ISA=AVX2 \
 	TF_ENABLE_ONEDNN_OPTS=0 TF_NUM_INTRAOP_THREADS=2
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 900
@@ -15,7 +15,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 900
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: book test test-portable lint lock refresh bench browser clean help
+.PHONY: book pdf test test-portable lint lock refresh bench browser clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ test-portable: $(SITE)  ## nbval as on four other machines
 	@status=0; for machine in $(MACHINES); do \
 		echo "nbval with $$machine"; env $$machine $(PYTEST) $(NBVAL) book || status=1; \
 	done; exit $$status
+
+pdf: book  ## print the built book into _build/dnnbook.pdf, with Debian's Chromium
+	$(RUN) -m helpers.batch.site.pdf
 
 browser: $(SITE)  ## open every page of the built site in headless Chromium
 	$(RUN) -m pytest tests/browser

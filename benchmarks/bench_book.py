@@ -1,4 +1,7 @@
-"""`make book`, installed, from nothing built; against jupyter-book; and again with less to do."""
+"""The book built from nothing; against jupyter-book; and again with less to do.
+
+With ``--quick`` it is the small book of the tests, of one chapter.
+"""
 
 import shutil
 import subprocess
@@ -6,10 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measuring import seconds, write_rows
+from measuring import QUICK, ROOT, environment, seconds, write_rows
 
 from helpers.batch.ask.identity import imported_digests
-from helpers.batch.book import CHECKOUT as ROOT
 from helpers.batch.book import chapters
 from helpers.batch.notebook import read_notebook
 from helpers.batch.site.sources import copy_sources
@@ -17,21 +19,22 @@ from helpers.batch.site.sources import copy_sources
 DNNBOOK = [sys.executable, "-m", "helpers.batch.cli"]
 
 
-def jupyter_book(folder: Path) -> None:
+def jupyter_book(book: Path, folder: Path) -> None:
     """Build the same pages with `execute_notebooks: force`."""
-    copy_sources(ROOT, folder)
+    copy_sources(book, folder)
     configuration = folder / "_config.yml"
     text = configuration.read_text()
     forced = text.replace('execute_notebooks: "off"', "execute_notebooks: force\n  timeout: 600")
     assert forced != text
     configuration.write_text(forced)
     command = [Path(sys.executable).with_name("jupyter-book"), "build", folder]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, env=environment(ROOT), capture_output=True)
 
 
-def dnnbook_build() -> str:
+def dnnbook_build(book: Path) -> str:
     """Build what has changed, and return what is said."""
-    done = subprocess.run([*DNNBOOK, "build"], cwd=ROOT, check=True, capture_output=True, text=True)
+    options = {"cwd": book, "env": environment(ROOT), "capture_output": True, "text": True}
+    done = subprocess.run([*DNNBOOK, "build"], check=True, **options)
     return done.stdout + done.stderr
 
 
@@ -46,31 +49,48 @@ def edited(topic: str) -> tuple[set[str], set[str]]:
     }
     try:
         module.write_text(before + "# An edit.\n", "utf-8")
-        lines = dnnbook_build().splitlines()
+        lines = dnnbook_build(ROOT).splitlines()
     finally:
         module.write_text(before, "utf-8")
     ran = {line.split()[2].rsplit("-", 1)[0] for line in lines if line.startswith("[")}
     return ran, importing
 
 
-def main() -> None:
-    shutil.rmtree(ROOT / "_build", ignore_errors=True)
-    rows = []
-    ours = seconds(lambda: subprocess.run(["make", "book"], cwd=ROOT, check=True))
+def small_book(root: Path) -> Path:
+    """Copy the small book of the tests, with the settings of the real one, and return its root."""
+    shutil.copytree(ROOT / "tests" / "fixtures" / "small_book", root)
+    shutil.copy(ROOT / "_config.yml", root)
+    shutil.copytree(ROOT / "book" / "_static", root / "book" / "_static")
+    shutil.copy(ROOT / "book" / "references.bib", root / "book")
+    return root
+
+
+def measured(book: Path) -> list[dict]:
+    """Return what a build takes where nothing was built, and where nothing has changed."""
+    shutil.rmtree(book / "_build", ignore_errors=True)
+    ours = seconds(lambda: dnnbook_build(book))
     with tempfile.TemporaryDirectory() as folder:
-        theirs = seconds(lambda: jupyter_book(Path(folder)))
-    rows.append({"what": "make book, from nothing built, s", "value": round(ours)})
-    rows.append({"what": "jupyter-book build, executing by force, s", "value": round(theirs)})
-    rows.append({"what": "jupyter-book / make book", "value": round(theirs / ours, 2)})
-    again = seconds(dnnbook_build)
-    rows.append({"what": "dnnbook build, nothing changed, s", "value": round(again, 2)})
+        theirs = seconds(lambda: jupyter_book(book, Path(folder)))
+    again = seconds(lambda: dnnbook_build(book))
+    return [
+        {"what": "dnnbook build, from nothing built, s", "value": round(ours)},
+        {"what": "jupyter-book build, executing by force, s", "value": round(theirs)},
+        {"what": "jupyter-book / dnnbook build", "value": round(theirs / ours, 2)},
+        {"what": "dnnbook build, nothing changed, s", "value": round(again, 2)},
+    ]
+
+
+def main() -> None:
+    if QUICK:
+        with tempfile.TemporaryDirectory() as folder:
+            write_rows("book", measured(small_book(Path(folder) / "source")))
+        return
+    rows = measured(ROOT)
     ran, importing = edited("gradients")
     assert ran == importing, (ran, importing)
     chapters_run = " ".join(sorted(ran))
     rows.append({"what": "executed after an edit in helpers/gradients", "value": chapters_run})
     write_rows("book", rows)
-    for row in rows:
-        print(f"{row['what']}: {row['value']}")
 
 
 if __name__ == "__main__":

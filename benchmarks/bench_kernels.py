@@ -2,26 +2,24 @@
 
 import json
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
 import psutil
-from measuring import write_rows
+from measuring import QUICK, ROOT, write_rows
 from typing_extensions import override
 
-from helpers.batch.ask.run import make_runs
+from helpers.batch.ask.run import make_run, make_runs
 from helpers.batch.drive.batch import BatchOptions, run_batch
 from helpers.batch.drive.progress import Watcher
-from helpers.batch.execute.execution import execute, read_request
+from helpers.batch.execute.execution import execute
 from helpers.batch.execute.kernels.managing import warm_server
 from helpers.batch.notebook import read
 from helpers.batch.results.result import Result
 from helpers.batch.results.store import Folder
 
-ROOT = Path(__file__).parent.parent
 TRIVIAL = ROOT / "tests" / "fixtures" / "succeeds.ipynb"
 # What every chapter imports; a kernel that has imported nothing weighs nothing of interest.
 IMPORTS = "import helpers.quiet, keras, scipy.stats, sklearn.datasets, matplotlib.pyplot"
@@ -29,8 +27,9 @@ IMPORTS = "import helpers.quiet, keras, scipy.stats, sklearn.datasets, matplotli
 
 def beyond_cells(kind: str, runs: int) -> float:
     """Return the median over runs of the time beyond the cells' own."""
-    request = read_request(TRIVIAL, kernel=kind)
-    outcomes = [execute(request) for _ in range(runs + 1)][1:]  # the first starts the server
+    run = make_run(TRIVIAL, {})
+    execute(run, kernel=kind)  # starts the server
+    outcomes = [execute(run, kernel=kind) for _ in range(runs)]
     return median(outcome.seconds - outcome.cell_seconds for outcome in outcomes)
 
 
@@ -40,12 +39,10 @@ def weight(kind: str, kernels: int = 3) -> float:
 
     server = warm_server()
     with tempfile.TemporaryDirectory() as folder:
-        notebook = _reporting(Path(folder))
-        requests = [read_request(notebook, kernel=kind) for _ in range(kernels)]
-        outcomes: list = []
+        run = make_run(_reporting(Path(folder)), {})
         threads = [
-            threading.Thread(target=lambda r=request: outcomes.append(execute(r)))
-            for request in requests
+            threading.Thread(target=execute, args=(run,), kwargs={"kernel": kind})
+            for _ in range(kernels)
         ]
         before = _pss(server)
         for thread in threads:
@@ -114,7 +111,7 @@ def many(runs: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    runs = 20 if QUICK else 500
     warm, spawn = beyond_cells("warm", 10), beyond_cells("spawn", 3)
     light, heavy = weight("warm"), weight("spawn")
     rate, grown = many(runs)
@@ -128,8 +125,6 @@ def main() -> None:
         {"what": "by how much the driver grows meanwhile, MB", "value": round(grown)},
     ]
     write_rows("kernels", rows)
-    for row in rows:
-        print(f"{row['what']}: {row['value']}")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def checked_out(commit: str = BEFORE) -> Iterator[Path]:
 
 def environment(tree: Path) -> dict[str, str]:
     """Return this process's environment, in which `helpers` is that of a tree."""
-    return os.environ | {"PYTHONPATH": str(tree), "MPLBACKEND": "agg"}
+    return os.environ | {"PYTHONPATH": str(tree)}
 
 
 def measured(tree: Path, case: str, **options) -> dict[str, float]:

@@ -11,6 +11,7 @@ Topics, one for each chapter and under its name, import none of the others:
 - `optimizers`: update rules as pure functions, their trajectories, fair searches.
 - `schedules`: learning rates as functions of the step, 1cycle, a rate finder.
 - `regularization`: penalties, dropout and its kin, Monte Carlo predictions, calibration.
+- `errata`: verdicts on a list of errata, old calls of Keras beside new ones.
 
 Services, which every chapter uses (topics import `replicas` and `numerics` alone):
 

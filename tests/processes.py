@@ -19,6 +19,8 @@ from tests.waiting import LIMIT, wait_for
 ROOT = Path(__file__).parents[1]
 ACTS = ROOT / "tests" / "fixtures" / "acts.ipynb"
 MARK = "DNNBOOK_TEST_MARK"
+# For tests that are not about warm kernels, whose server takes longer to start than a few runs.
+SPAWN = ("--kernel", "spawn")
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 

@@ -1,4 +1,4 @@
-"""What tests of executions share: requests made of cells, and processes found by a mark."""
+"""What tests of executions share: runs made of cells, and processes found by a mark."""
 
 import contextlib
 import json
@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from helpers.batch.execute.execution import Request
+from helpers.batch.ask.run import Run
+from helpers.batch.execute.execution import execute
+from helpers.batch.notebook import Notebook
 
 FIXTURES = Path(__file__).parent / "fixtures"
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="forks and reads /proc")
@@ -20,10 +22,16 @@ def tagged(code, *tags):
     return new_code_cell(code, metadata={"tags": list(tags)})
 
 
-def request_of(*cells, **options):
-    """Return the request to execute cells, strings being code; in an empty folder if not told."""
+def run_of(*cells, folder="/no such folder", parameters=None):
+    """Return the run of cells, strings being code; in an empty folder if none is given."""
     cells = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
-    return Request("cells", json.dumps(new_notebook(cells=cells)), **options)
+    notebook = Notebook(Path(folder) / "cells.ipynb", new_notebook(cells=cells))
+    return Run("cells", "", notebook, parameters or {}, parameters or {})
+
+
+def execute_cells(*cells, folder="/no such folder", parameters=None, **how):
+    """Execute cells as `run_of` takes them."""
+    return execute(run_of(*cells, folder=folder, parameters=parameters), **how)
 
 
 def code_cells(outcome):

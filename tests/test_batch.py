@@ -12,11 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from helpers.batch.ask.grid.points import plan
-from helpers.batch.ask.run import make_runs
 from helpers.batch.cli import main
 from helpers.batch.drive.batch import _mark_interrupted
 from helpers.batch.results.store import open_store
-from tests.processes import ROOT, Batch, Started, processes_in
+from tests.processes import ROOT, SPAWN, Batch, Started, processes_in
 from tests.waiting import wait_for
 
 
@@ -75,7 +74,7 @@ def test_each_run_has_an_outcome_of_its_own(mixed):
 def test_what_takes_too_long_is_an_outcome_too(batch, processes):
     """It does in any case: were it slow to start, that would count as well."""
     grid = batch.grid({1: "sleep"})
-    arguments = ["--timeout", 2, "--kernel", "spawn", "--json"]
+    arguments = ["--timeout", 2, *SPAWN, "--json"]
     driver = processes.dnnbook("batch", grid, "-o", batch.output, *arguments)
     assert driver.wait() == 1
     assert json.loads(driver.stdout)["counts"] == {"timeout": 1}
@@ -173,7 +172,7 @@ def test_fresh_runs_all_again_with_ordinary_kernels_if_wanted(mixed, processes, 
     shutil.copytree(mixed.batch.output, batch.output)
     log = mixed.batch.log.read_text()
     grid = mixed.batch.grid({1: "finish", 6: "finish"}, name="fresh", rate=1)
-    driver = processes.dnnbook("batch", grid, "-o", batch.output, "--fresh", "--kernel", "spawn")
+    driver = processes.dnnbook("batch", grid, "-o", batch.output, "--fresh", *SPAWN)
     assert driver.wait() == 0
     more = mixed.batch.log.read_text().removeprefix(log)
     assert sorted(line.split()[0] for line in more.splitlines()) == ["1", "6"]
@@ -219,7 +218,7 @@ def test_without_retries_what_was_lost_has_failed(batch, processes):
 @pytest.mark.slow
 def test_after_a_kill_only_what_is_missing_or_cut_off_runs(batch, processes):
     grid = batch.grid({1: "finish", 2: "finish", 3: "finish", 4: "wait", 5: "be busy in C"})
-    arguments = ["batch", grid, "-o", batch.output, "--workers", 2]
+    arguments = ["batch", grid, "-o", batch.output, "--workers", 2, *SPAWN]
     driver = processes.dnnbook(*arguments)
     wait_for(lambda: len(batch.results()) == 3 and batch.begun() == [1, 2, 3, 4, 5])
 
@@ -271,8 +270,7 @@ def test_an_interrupt_of_a_fresh_batch_leaves_earlier_results(mixed, tmp_path):
     copy = Batch(tmp_path)
     shutil.copytree(mixed.batch.output, copy.output)
     wanted = plan(mixed.batch.folder / "grid.yml", root=ROOT)
-    runs = make_runs((point.notebook, point.given) for point in wanted.points)
-    _mark_interrupted(runs, {}, open_store(copy.output))
+    _mark_interrupted(wanted.runs, {}, open_store(copy.output))
     assert copy.statuses() == mixed.batch.statuses()
 
 
@@ -282,7 +280,7 @@ def test_a_full_disk_is_said_and_harms_nothing(batch, processes):
     grid = batch.grid({1: "finish", 2: "print much", 3: "sleep"})
     limited = ["sh", "-c", 'ulimit -f 2000 && exec "$0" "$@"', sys.executable]
     command = [*limited, "-m", "helpers.batch.cli", "batch", grid, "-o", batch.output]
-    driver = processes.start(*command, "--workers", 1)
+    driver = processes.start(*command, "--workers", 1, *SPAWN)
     assert driver.wait() == 1
     error = driver.stderr.splitlines()[-1]
     assert re.fullmatch(r"Error: .*/notebook\.ipynb could not be written: File too large", error)

@@ -26,7 +26,7 @@ from helpers.batch.errors import (
     UnknownChapterError,
     UsageError,
 )
-from helpers.batch.execute.execution import execute, read_request
+from helpers.batch.execute.execution import execute
 from helpers.batch.notebook import source
 from helpers.batch.site import build as build_module
 from helpers.batch.site.build import assign, build
@@ -125,7 +125,7 @@ def test_warnings_fail_the_first_build_and_the_second_alike(book, prepared):
 def executed(book, **parameters):
     """Return what comes of the small chapter, to render it without running it again."""
     chapter = book / "book" / "01_small.ipynb"
-    outcome = execute(read_request(chapter, kernel="spawn", parameters=parameters))
+    outcome = execute(make_run(chapter, parameters), kernel="spawn")
     assert not outcome.error
     return outcome
 

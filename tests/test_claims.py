@@ -373,8 +373,8 @@ class TestCheck:
             (10**30, 10**30, "1" + 30 * "0"),
             (np.int64(7), 7, "7"),
             (0.123456, 0.123456, "0.123"),  # others to three digits
-            (np.float32(0.5), 0.5, "0.5"),
-            (np.array(2.5), 2.5, "2.5"),
+            (np.float32(0.5), 0.5, "0.500"),
+            (np.array(2.5), 2.5, "2.50"),
             (True, True, "True"),
             (np.True_, True, "True"),
             ("18 of 20", "18 of 20", "18 of 20"),

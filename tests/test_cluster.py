@@ -16,7 +16,7 @@ import trustme
 from helpers.batch.drive.cluster import ClusterOptions, _check_address, _security
 from helpers.batch.errors import UsageError
 from helpers.batch.results.records import differences
-from tests.processes import ROOT, Batch, Processes, Started, processes_in
+from tests.processes import ROOT, SPAWN, Batch, Processes, Started, processes_in
 from tests.proxy import bad_network
 from tests.waiting import wait_for
 
@@ -149,7 +149,7 @@ def test_on_a_bad_network_each_result_comes_once(servers, batch, processes, netw
     acts = dict.fromkeys([1, 2, 3, 4], "wait") | dict.fromkeys([5, 6, 7, 8], "finish")
     local = Batch(tmp_path / "local")
     local.gate.touch()
-    alone = processes.dnnbook("batch", local.grid(acts), "-o", local.output)
+    alone = processes.dnnbook("batch", local.grid(acts), "-o", local.output, *SPAWN)
 
     cluster = Cluster(servers, tmp_path)
     lines = [network(cluster.address) for _ in range(5)]
@@ -157,7 +157,7 @@ def test_on_a_bad_network_each_result_comes_once(servers, batch, processes, netw
     for worker, _ in workers:
         worker.says("Registered to:")
     driver = processes.dnnbook(
-        "batch", batch.grid(acts), "-o", batch.output, "--scheduler", lines[0].address
+        "batch", batch.grid(acts), "-o", batch.output, "--scheduler", lines[0].address, *SPAWN
     )
     wait_for(lambda: batch.begun() == [1, 2, 3, 4])
     lines[0].cut()  # the driver comes back, and what it waited for begins anew
@@ -185,7 +185,7 @@ REDUCED = {  # a chapter of the book in a few seconds; what its claims say at th
     "width": 10,
     "probe_size": 5,
     "trained_depth": 2,
-    "trained_width": 4,
+    "trained_width": 10,
     "steps": 10,
     "seed": [1, 2, 3],
 }
@@ -318,7 +318,7 @@ def test_a_lost_scheduler_ends_the_batch_with_a_message(servers, batch, processe
     cluster = Cluster(servers, tmp_path)
     cluster.add_worker()
     grid = batch.grid({1: "finish", 2: "wait", 3: "finish"})
-    arguments = ["batch", grid, "-o", batch.output, "--scheduler", cluster.address]
+    arguments = ["batch", grid, "-o", batch.output, "--scheduler", cluster.address, *SPAWN]
     driver = impatient(processes, *arguments, code=IMPATIENT_ONCE_CONNECTED)
     wait_for(lambda: batch.begun() == [1, 2] and 1 in batch.results())
     cluster.scheduler.send(signal.SIGKILL)
@@ -343,7 +343,7 @@ def test_workers_that_are_gone_for_good_end_the_batch_with_what_to_do(
     cluster = Cluster(servers, tmp_path)
     worker = cluster.add_worker()
     grid = batch.grid({1: "finish", 2: "sleep", 3: "finish"})
-    arguments = ["batch", grid, "-o", batch.output, "--scheduler", cluster.address]
+    arguments = ["batch", grid, "-o", batch.output, "--scheduler", cluster.address, *SPAWN]
     driver = impatient(processes, *arguments, code=SOON_GONE)
     wait_for(lambda: batch.begun() == [1, 2] and 1 in batch.results())
     worker.send(signal.SIGTERM)
@@ -380,7 +380,7 @@ def test_tls(servers, batch, processes, tmp_path):
     assert batch.begun() == []
 
     files = ["--tls-ca", ca, "--tls-cert", cert, "--tls-key", key]
-    driver = processes.dnnbook(*arguments, cluster.address, *files)
+    driver = processes.dnnbook(*arguments, cluster.address, *files, *SPAWN)
     assert driver.wait() == 0
     assert batch.statuses() == {1: "done", 2: "done"}
 
@@ -448,7 +448,7 @@ def test_results_in_an_object_store(servers, batch, processes, tmp_path):
     make = "import s3fs; s3fs.S3FileSystem().mkdir('bucket')"
     assert processes.start(sys.executable, "-c", make, env=environment).wait() == 0
     grid = batch.grid({1: "finish", 2: "raise"})
-    arguments = ["batch", grid, "-o", "s3://bucket/x"]
+    arguments = ["batch", grid, "-o", "s3://bucket/x", *SPAWN]
     first = processes.dnnbook(*arguments, env=environment)
     assert first.wait() == 1
     assert batch.begun() == [1, 2]

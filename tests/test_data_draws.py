@@ -164,7 +164,8 @@ class TestPools:
         image[0, :2, :2] = [[1, 0], [0.5, 0.5]]
         pool = Pool("own", image, np.array([0]), None, ("one",)).halved()
         assert pool.image_shape == (14, 14)
-        assert pool.x[0, 0, 0] == 0.5 and pool.x.sum() == 0.5
+        assert pool.x[0, 0, 0] == 0.5
+        assert pool.x.sum() == 0.5
 
     def test_halving_keeps_channels_means_labels_and_small_images(self):
         x = np.random.default_rng(0).random((3, 32, 32, 3)).astype("float32")

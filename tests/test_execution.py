@@ -1,6 +1,7 @@
 """Whatever a notebook does, an outcome says so, and nothing of it is left behind."""
 
 import json
+import pickle
 import sys
 import tempfile
 import time
@@ -13,20 +14,22 @@ import zmq
 from jupyter_client.session import Session
 from nbformat.v4 import new_markdown_cell
 
+from helpers.batch.ask.run import make_run
 from helpers.batch.errors import ExecutionError, InfrastructureError
 from helpers.batch.execute import execution
 from helpers.batch.execute.executed import describe, finite
-from helpers.batch.execute.execution import Outcome, execute, read_request, require
+from helpers.batch.execute.execution import Outcome, execute, require
 from helpers.batch.results.records import records_of
 from tests.processes import ACTS, Batch
 from tests.running import (
     FIXTURES,
     both_kinds,
     code_cells,
+    execute_cells,
     marked,
     on_linux,
     printed,
-    request_of,
+    run_of,
     tagged,
 )
 from tests.waiting import LIMIT, wait_for
@@ -47,8 +50,8 @@ def temporary(monkeypatch, tmp_path_factory):
     folder.rmdir()
 
 
-def run(name, kind="spawn", **options):
-    return execute(read_request(FIXTURES / f"{name}.ipynb", kernel=kind, **options))
+def run(name, kind="spawn", parameters=None, **how):
+    return execute(make_run(FIXTURES / f"{name}.ipynb", parameters or {}), kernel=kind, **how)
 
 
 @both_kinds
@@ -99,27 +102,26 @@ def test_a_kernel_that_is_killed_has_died(kind, capfd):
             "import sys; sys.exit(0)",
             "cell 1: sys.exit(0) ended the notebook: no cell after it has run",
         ),
+        ("spawn", "quit()", "cell 1: quit() ended the notebook: no cell after it has run"),
         pytest.param("warm", "import sys; sys.exit(3)", "cell 1: SystemExit: 3", marks=on_linux),
         ("spawn", "import os; os._exit(3)", "kernel died"),
         pytest.param("warm", "import os; os._exit(3)", "kernel died", marks=on_linux),
     ],
 )
 def test_a_cell_that_exits_has_failed(kind, code, error):
-    outcome = execute(request_of(code, "print('never')", kernel=kind))
+    outcome = execute_cells(code, "print('never')", kernel=kind)
     assert (outcome.status, outcome.error) == ("failed", error)
     assert printed(code_cells(outcome)[-1]) == ""
 
 
 def test_a_magic_that_does_not_exist_is_named():
-    outcome = execute(request_of("x = 1\n%nosuch 3", "print('never')", kernel="spawn"))
+    outcome = execute_cells("x = 1\n%nosuch 3", "print('never')", kernel="spawn")
     said = "cell 1: UsageError: Line magic function `%nosuch` not found."
     assert (outcome.status, outcome.error) == ("failed", said)
 
 
 def test_a_long_error_is_cut_and_the_notebook_has_it_all():
-    outcome = execute(
-        request_of("raise ValueError('start' + 'x' * 200_000 + 'end')", kernel="spawn")
-    )
+    outcome = execute_cells("raise ValueError('start' + 'x' * 200_000 + 'end')", kernel="spawn")
     assert outcome.error.startswith("cell 1: ValueError: startxxx")
     assert outcome.error.endswith("xxxend")
     assert "characters left out" in outcome.error
@@ -155,7 +157,7 @@ def test_what_takes_too_long_is_ended(kind, acts, strokes, monkeypatch):
     marker = f"DNNBOOK_TEST={kind}-{time.time_ns()}"
     monkeypatch.setenv(*marker.split("="))
     cells = [STROKE.format(strokes=str(strokes), number=number) + act for number, act in acts]
-    outcome = execute(request_of("print(0)", *cells, kernel=kind, timeout=900))
+    outcome = execute_cells("print(0)", *cells, kernel=kind, timeout=900)
     assert (outcome.status, outcome.error) == ("timeout", "it took more than 900 s")
     assert outcome.seconds == 1000
     assert printed(code_cells(outcome)[0]) == "0\n"
@@ -166,15 +168,15 @@ def test_what_takes_too_long_is_ended(kind, acts, strokes, monkeypatch):
 @both_kinds
 def test_what_takes_less_is_done(kind, strokes):
     cell = STROKE.format(strokes=str(strokes), number=1)
-    outcome = execute(request_of(cell, kernel=kind, timeout=900))
+    outcome = execute_cells(cell, kernel=kind, timeout=900)
     assert (outcome.status, outcome.seconds) == ("done", 500)
 
 
 @both_kinds
 def test_nobody_waits_any_longer(kind, tmp_path):
     batch = Batch(tmp_path)
-    request = read_request(ACTS, kernel=kind, parameters=batch.parameters(act="sleep"))
-    outcome = execute(request, wanted=lambda: not batch.begun())
+    wanted = make_run(ACTS, batch.parameters(act="sleep"))
+    outcome = execute(wanted, kernel=kind, wanted=lambda: not batch.begun())
     assert (outcome.status, outcome.error) == ("failed", "kernel died (SIGKILL)")
 
 
@@ -182,19 +184,22 @@ WHERE = "import os; print(os.getcwd(), os.listdir())"
 
 
 @both_kinds
-def test_a_kernel_works_in_the_folder_that_is_given(kind, tmp_path):
+def test_a_kernel_works_in_the_folder_of_its_notebook(kind, tmp_path):
     (tmp_path / "a file").touch()
-    outcome = execute(request_of(WHERE, kernel=kind, folder=str(tmp_path)))
+    outcome = execute_cells(WHERE, kernel=kind, folder=tmp_path)
     assert printed(code_cells(outcome)[0]) == f"{tmp_path} ['a file']\n"
 
 
 @pytest.mark.parametrize(
-    ("kind", "folder"),
-    [pytest.param("warm", None, marks=on_linux), ("spawn", "/no such folder")],
+    ("kind", "where"),
+    [
+        pytest.param("warm", {"folder": ".", "elsewhere": True}, marks=on_linux),
+        ("spawn", {"folder": "/no such folder"}),
+    ],
 )
-def test_or_in_an_empty_one_that_is_removed(kind, folder, temporary):
+def test_or_in_an_empty_one_that_is_removed(kind, where, temporary):
     write = "open('made here', 'w').close()"
-    outcome = execute(request_of(WHERE, write, kernel=kind, folder=folder))
+    outcome = execute_cells(WHERE, write, kernel=kind, **where)
     where, content = printed(code_cells(outcome)[0]).rsplit(maxsplit=1)
     assert content == "[]"
     assert Path(where).name == "work"
@@ -208,7 +213,7 @@ def test_a_long_name_of_the_folder_for_temporary_files_is_no_obstacle(temporary,
     long = temporary / ("x" * 100)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
-    assert execute(request_of("1", kernel="warm")).status == "done"
+    assert execute_cells("1", kernel="warm").status == "done"
     long.rmdir()
 
 
@@ -218,9 +223,8 @@ def test_executions_at_a_time_have_each_its_own_folder(tmp_path):
     for folder in folders:
         folder.mkdir()
     here = Path.cwd()
-    requests = [request_of(WHERE, kernel="warm", folder=str(folder)) for folder in folders]
     with ThreadPoolExecutor(4) as pool:
-        outcomes = list(pool.map(execute, requests))
+        outcomes = list(pool.map(lambda f: execute_cells(WHERE, kernel="warm", folder=f), folders))
     assert [printed(code_cells(o)[0]) for o in outcomes] == [f"{f} []\n" for f in folders]
     assert Path.cwd() == here
 
@@ -228,7 +232,7 @@ def test_executions_at_a_time_have_each_its_own_folder(tmp_path):
 @both_kinds
 def test_an_error_that_a_tag_allows_stops_nothing(kind):
     allowed = tagged("1 / 0", "raises-exception")
-    outcome = execute(request_of(allowed, "print('after')", kernel=kind))
+    outcome = execute_cells(allowed, "print('after')", kernel=kind)
     assert (outcome.status, outcome.error) == ("done", "")
     cells = json.loads(outcome.notebook)["cells"]
     assert len(cells) == 2  # without papermill's notes on the error
@@ -238,12 +242,13 @@ def test_an_error_that_a_tag_allows_stops_nothing(kind):
 
 def test_an_error_after_one_that_is_allowed_is_the_one_named():
     title = new_markdown_cell("# A title\n\ntext\n\n## Section `two`")
-    request = request_of(tagged("1 / 0", "raises-exception"), title, "{}['a']", kernel="spawn")
-    assert execute(request).error == "cell 3, section 'Section `two`': KeyError: 'a'"
+    cells = [tagged("1 / 0", "raises-exception"), title, "{}['a']"]
+    outcome = execute_cells(*cells, kernel="spawn")
+    assert outcome.error == "cell 3, section 'Section `two`': KeyError: 'a'"
 
 
 def test_colours_are_taken_out_of_messages():
-    outcome = execute(request_of("raise ValueError('\\x1b[31mred\\x1b[0m')", kernel="spawn"))
+    outcome = execute_cells("raise ValueError('\\x1b[31mred\\x1b[0m')", kernel="spawn")
     assert outcome.error == "cell 1: ValueError: red"
 
 
@@ -252,9 +257,9 @@ def test_outputs_are_strict_json(kind):
     nan = "display({'application/json': [float('nan')], 'text/plain': 'x'}, raw=True)"
     cell = tagged(nan)
     cell.metadata["figure"] = float("inf")
-    request = request_of(cell, "print('a\\udc80b')", kernel=kind)
-    assert "Infinity" in request.notebook
-    outcome = execute(request)
+    run = run_of(cell, "print('a\\udc80b')")
+    assert "Infinity" in run.notebook.text
+    outcome = execute(run, kernel=kind)
     assert outcome.status == "done"
     first, second = code_cells(outcome)
     assert first["metadata"]["figure"] is None
@@ -275,7 +280,7 @@ def test_text_that_is_no_unicode_does_no_harm(kind, code, status, monkeypatch):
     Now and then ipykernel loses what it should have sent after it, and the cell never ends.
     """
     monkeypatch.setattr(execution, "SILENCE", 3)
-    outcome = execute(request_of(code, "print('after')", kernel=kind))
+    outcome = execute_cells(code, "print('after')", kernel=kind)
     if "did not send the end" not in outcome.error:
         assert outcome.status == status
         assert ("could not send" in outcome.error) == (status == "failed")
@@ -308,7 +313,7 @@ def test_parameters_and_environment_go_in_and_streams_come_out(kind, monkeypatch
     monkeypatch.setenv("NEW", "set after the server's start")
     declared = tagged("\n".join(f"{name} = 0" for name in VALUES), "parameters")
     cells = [declared, TYPES, STREAMS, ENVIRONMENT]
-    outcome = execute(request_of(*cells, kernel=kind, parameters=VALUES, threads=3))
+    outcome = execute_cells(*cells, kernel=kind, parameters=VALUES, threads=3)
     *_, values, streams, environment = code_cells(outcome)
     text, *types = printed(values).rsplit(" <", 2)
     assert json.loads(text) == list(VALUES.values())
@@ -318,9 +323,9 @@ def test_parameters_and_environment_go_in_and_streams_come_out(kind, monkeypatch
 
 
 @on_linux
-def test_the_environment_counts_more_than_the_request(monkeypatch):
+def test_the_environment_counts_more_than_what_is_asked_for(monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "5")
-    outcome = execute(request_of(ENVIRONMENT, kernel="warm", threads=3))
+    outcome = execute_cells(ENVIRONMENT, kernel="warm", threads=3)
     assert printed(code_cells(outcome)[0]) == "5 None\n"
 
 
@@ -338,21 +343,20 @@ print(len(os.listdir("/proc/self/task")) - before)
 def test_tensorflow_takes_the_threads_that_it_is_given(monkeypatch):
     """A server that had run an operation would have fixed their number for all its kernels."""
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
-    requests = [request_of(COUNT, kernel="warm", threads=threads) for threads in (1, 17)]
-    one, many = (int(printed(code_cells(execute(request))[0])) for request in requests)
+    outcomes = [execute_cells(COUNT, kernel="warm", threads=threads) for threads in (1, 17)]
+    one, many = (int(printed(code_cells(outcome)[0])) for outcome in outcomes)
     assert many - one == 16
 
 
-def test_a_file_is_requested_without_its_outputs(tmp_path):
+def test_a_run_holds_its_notebook_without_outputs(tmp_path):
     content = json.loads((FIXTURES / "succeeds.ipynb").read_text())
     content["cells"][-1].update(outputs=[{"output_type": "stream"}], execution_count=9)
     path = tmp_path / "n.ipynb"
     path.write_text(json.dumps(content))
-    request = read_request(path, timeout=5.0)
-    assert (request.name, request.folder, request.timeout) == ("n", str(tmp_path), 5.0)
-    last = json.loads(request.notebook)["cells"][-1]
+    notebook = pickle.loads(pickle.dumps(make_run(path, {}))).notebook  # as a worker gets it
+    last = json.loads(notebook.text)["cells"][-1]
     assert (last["outputs"], last["execution_count"]) == ([], None)
-    assert read_request(path, folder=None).folder is None
+    assert (notebook.name, notebook.path) == ("n", path)
 
 
 LATE = """\
@@ -369,7 +373,7 @@ tasks = [asyncio.create_task(show(event, n)) for n, event in enumerate((now, lat
 def test_what_a_task_shows_after_its_cell_is_found_in_that_cell(kind):
     """One task ends while another cell runs, and one after the last cell."""
     cells = [LATE, "now.set()\nawait tasks[0]", "print('end')\nlater.set()"]
-    outcome = execute(request_of(*cells, kernel=kind))
+    outcome = execute_cells(*cells, kernel=kind)
     assert (outcome.status, outcome.warning) == ("done", "")
     first, second, last = code_cells(outcome)
     assert [output["data"] for output in first["outputs"]] == [
@@ -381,7 +385,7 @@ def test_what_a_task_shows_after_its_cell_is_found_in_that_cell(kind):
 
 def test_a_task_that_never_ends_is_told(monkeypatch):
     monkeypatch.setattr(execution, "LINGERING", 0.1)
-    outcome = execute(request_of(LATE, "now.set()", kernel="spawn"))
+    outcome = execute_cells(LATE, "now.set()", kernel="spawn")
     assert outcome.status == "done"
     text = "asyncio tasks still ran 0.1 s after the last cell: what they show later is lost (1)"
     assert outcome.warning == text
@@ -407,7 +411,7 @@ REPLY = "message == 'execute_reply'"
 def test_a_kernel_that_is_idle_and_does_not_reply_is_noticed(lost, monkeypatch):
     monkeypatch.setattr(execution, "SILENCE", 1)
     with pytest.raises(InfrastructureError, match="the kernel fell idle without a reply"):
-        execute(request_of(LOSE.format(lost=lost), kernel="spawn"))
+        execute_cells(LOSE.format(lost=lost), kernel="spawn")
 
 
 def test_an_answer_to_a_widget_does_not_hide_the_reply(monkeypatch):
@@ -422,21 +426,21 @@ def test_an_answer_to_a_widget_does_not_hide_the_reply(monkeypatch):
     monkeypatch.setattr(Session, "send", late)
     monkeypatch.setattr(execution, "SILENCE", 10 * LIMIT)
     widget = "from ipywidgets import interact\ninteract(lambda x: print(x), x=3)\n"
-    outcome = execute(request_of(widget, "print('after')", kernel="spawn", timeout=LIMIT))
+    outcome = execute_cells(widget, "print('after')", kernel="spawn", timeout=LIMIT)
     assert (outcome.status, printed(code_cells(outcome)[-1])) == ("done", "after\n")
 
 
 def test_a_kernel_that_is_busy_for_long_is_not_taken_for_an_idle_one(monkeypatch):
     monkeypatch.setattr(execution, "SILENCE", 1)
     cells = ["import time; time.sleep(4)", "import asyncio; await asyncio.sleep(4)", "print(1)"]
-    outcome = execute(request_of(*cells, kernel="spawn"))
+    outcome = execute_cells(*cells, kernel="spawn")
     assert (outcome.status, printed(code_cells(outcome)[-1])) == ("done", "1\n")
 
 
 def test_a_tuple_and_a_mapping_go_in_as_they_are():
     values = {"shape": (1, ("x",), ()), "options": {"a": [1, None, True]}}
     declared = tagged("shape = options = 0", "parameters")
-    outcome = execute(request_of(declared, "print([shape, options])", parameters=values))
+    outcome = execute_cells(declared, "print([shape, options])", parameters=values)
     assert printed(code_cells(outcome)[-1]) == f"{list(values.values())}\n"
 
 

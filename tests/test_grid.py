@@ -48,8 +48,8 @@ def plan_of(folder, text) -> Plan:
 
 
 def given_of(folder, text):
-    """Return what each point of a grid is given, with its notebook's name."""
-    return [(point.notebook.name, point.given) for point in plan_of(folder, text).points]
+    """Return what each run of a grid is given, with its notebook's name."""
+    return [(run.notebook.name, run.given) for run in plan_of(folder, text).runs]
 
 
 def mistakes_of(folder, text):
@@ -79,10 +79,10 @@ def test_a_point_has_an_absolute_path_and_all_parameters(folder, monkeypatch):
     (folder / "grid.v2.yml").write_text("chapters: [a.ipynb]\nparameters: {rate: 1}")
     found = plan(Path("grid.v2.yml"), root=SMALL_BOOK)
     assert found.name == "grid.v2"
-    (point,) = found.points
-    assert point.notebook.path == (folder / "a.ipynb").resolve()
-    assert point.parameters == {"seed": 1, "depth": 2, "width": 8, "rate": 1.0}
-    assert type(point.given["rate"]) is float
+    (run,) = found.runs
+    assert run.notebook.path == (folder / "a.ipynb").resolve()
+    assert run.parameters == {"seed": 1, "depth": 2, "width": 8, "rate": 1.0}
+    assert type(run.given["rate"]) is float
 
 
 @pytest.mark.parametrize(
@@ -92,15 +92,15 @@ def test_a_chapter_goes_by_name_number_or_file(chapter, folder):
     if chapter == "../book":
         shutil.copytree(SMALL_BOOK / "book", folder.parent / f"{folder.name}-book")
         chapter = f"../{folder.name}-book/01_small.ipynb"
-    (point,) = plan_of(folder, f"chapters: [{chapter}]").points
-    assert point.notebook.path.name == "01_small.ipynb"
-    assert point.notebook.path.is_absolute()
-    assert point.given == {}
+    (run,) = plan_of(folder, f"chapters: [{chapter}]").runs
+    assert run.notebook.path.name == "01_small.ipynb"
+    assert run.notebook.path.is_absolute()
+    assert run.given == {}
 
 
 def test_all_are_the_chapters_of_the_book(folder):
-    (point,) = plan_of(folder, "chapters: all").points
-    assert point.notebook.path == (SMALL_BOOK / "book" / "01_small.ipynb").resolve()
+    (run,) = plan_of(folder, "chapters: all").runs
+    assert run.notebook.path == (SMALL_BOOK / "book" / "01_small.ipynb").resolve()
 
 
 def test_paths_are_seen_from_the_grid_file_not_from_the_current_folder(folder, monkeypatch):
@@ -209,7 +209,7 @@ def test_include_may_name_a_chapter_that_is_not_swept(folder):
 
 def test_values_of_exclude_and_include_are_not_swept(folder):
     text = "chapters: [succeeds.ipynb]\nparameters: {depths: [[5, 10], [20]]}\n"
-    assert len(plan_of(folder, text + "exclude: [{depths: [5, 10]}]").points) == 1
+    assert len(plan_of(folder, text + "exclude: [{depths: [5, 10]}]").runs) == 1
     text += "include: [{depths: [7, 8]}]"
     assert given_of(folder, text)[2] == ("succeeds", {"depths": [7, 8]})
 
@@ -224,16 +224,16 @@ def test_replicates_have_seeds_so_far_apart_that_no_replica_is_shared(folder):
         {"depth": 4, "seed": 1 + SEED_STEP},
         {"depth": 4, "seed": 1 + 2 * SEED_STEP},
     ]
-    seeded = plan_of(folder, "chapters: [a.ipynb]\nparameters: {seed: 7}\nreplicates: 2").points
-    assert [point.parameters["seed"] for point in seeded] == [7, 7 + SEED_STEP]
+    seeded = plan_of(folder, "chapters: [a.ipynb]\nparameters: {seed: 7}\nreplicates: 2").runs
+    assert [run.parameters["seed"] for run in seeded] == [7, 7 + SEED_STEP]
 
 
-def test_equal_points_run_once(folder):
+def test_equal_runs_are_done_once(folder):
     # 1 and 1.0 are one rate; 0.5 is the default, as is a depth of 2 in the included run.
     text = "chapters: [a.ipynb]\nparameters: {rate: [1, 1.0, 0.5, 5e-1]}\n"
     text += "include: [{rate: 2.0}, {depth: 2, rate: 2}]"
     found = plan_of(folder, text)
-    assert [point.given["rate"] for point in found.points] == [1.0, 0.5, 2.0]
+    assert [run.given["rate"] for run in found.runs] == [1.0, 0.5, 2.0]
     assert found.merged == 3
 
 
@@ -274,8 +274,8 @@ def test_files_are_seen_from_the_grid_file(folder):
     for name in ("data/1.csv", "data/2.csv", "[x].txt"):
         (folder / name).touch()
     text = "chapters: [a.ipynb]\nfiles: ['[x].txt', data/*.csv, data/1.csv]"
-    names = [path.relative_to(folder).as_posix() for path in plan_of(folder, text).files]
-    assert names == ["[x].txt", "data/1.csv", "data/2.csv"]
+    (run,) = plan_of(folder, text).runs
+    assert list(run.beside) == ["[x].txt", "data/1.csv", "data/2.csv"]
 
 
 def test_a_name_of_two_chapters_is_refused_with_both(folder, tmp_path):
@@ -293,13 +293,13 @@ def test_a_name_of_two_chapters_is_refused_with_both(folder, tmp_path):
         plan(path, root=book)
     for name in ("03", "3", "03_train", "03_train.ipynb"):
         path.write_text(f"chapters: ['{name}']")
-        assert plan(path, root=book).points[0].notebook.name == "03_train"
+        assert plan(path, root=book).runs[0].notebook.name == "03_train"
 
 
 def test_anchors_and_aliases_are_followed(folder):
     text = "chapters: [&one a.ipynb, b.ipynb]\nparameters: {depth: &depths [3, 4], seed: *depths}\n"
     text += "exclude: [{chapter: *one}]"
-    assert len(plan_of(folder, text).points) == 4
+    assert len(plan_of(folder, text).runs) == 4
 
 
 @pytest.mark.parametrize("value", ["../x", "CON", "<script>", "=cmd()", "x" * 5000, "é"])
@@ -476,7 +476,7 @@ def test_aliases_that_multiply_are_refused_at_once(folder):
 def test_a_grid_of_too_many_runs_is_refused_with_their_number(folder):
     axis = list(range(1, 101))
     text = f"chapters: [a.ipynb]\nparameters: {{depth: {axis}, width: {axis}, seed: [1]}}\n"
-    assert len(plan_of(folder, text).points) == RUN_LIMIT
+    assert len(plan_of(folder, text).runs) == RUN_LIMIT
     rule = ": a grid must ask for at most 10,000 runs, with those that it excludes. Received: "
     assert mistakes_of(folder, text + "include: [{depth: 101}]") == [rule + "10,001"]
     assert mistakes_of(folder, text + "replicates: 3") == [rule + "30,000"]
@@ -540,13 +540,13 @@ def test_the_number_of_runs_is_the_product(axes, replicates, tmp_path_factory):
     expected = replicates
     for values in axes.values():
         expected *= len(values)
-    assert len(found.points) + found.merged == expected
+    assert len(found.runs) + found.merged == expected
     declared = read_parameters(FIXTURES / "succeeds.ipynb")
-    for point in found.points:
-        assert validate(point.given, declared) == point.given
-        assert list(point.parameters) == [parameter.name for parameter in declared]
-        assert point.parameters | point.given == point.parameters
-    texts = [json.dumps(point.parameters) for point in found.points]
+    for run in found.runs:
+        assert validate(run.given, declared) == run.given
+        assert list(run.parameters) == [parameter.name for parameter in declared]
+        assert run.parameters | run.given == run.parameters
+    texts = [json.dumps(run.parameters) for run in found.runs]
     assert len(set(texts)) == len(texts)
 
 
@@ -555,7 +555,7 @@ def test_every_example_is_a_grid_of_the_book(path):
     found = plan(path, root=ROOT)
     assert found.name == path.stem
     assert found.merged == 0
-    assert len(found.points) >= 9
+    assert len(found.runs) >= 9
 
 
 def test_the_examples_are_those_that_the_page_lists():

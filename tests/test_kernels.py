@@ -18,14 +18,14 @@ import pytest
 from helpers.batch.ask.run import make_run
 from helpers.batch.book import chapters
 from helpers.batch.errors import InfrastructureError
-from helpers.batch.execute.execution import execute, read_request, request_for
+from helpers.batch.execute.execution import execute
 from helpers.batch.execute.kernels import choosing
 from helpers.batch.execute.kernels import managing as kernels
 from helpers.batch.execute.kernels.choosing import default_kind, needs_ordinary
 from helpers.batch.execute.kernels.managing import DIED, ForkedKernel, WarmServer, warm_server
 from helpers.batch.notebook import read
 from tests.processes import ACTS, Batch
-from tests.running import FIXTURES, code_cells, marked, on_linux, printed, request_of
+from tests.running import FIXTURES, code_cells, execute_cells, marked, on_linux, printed, run_of
 from tests.waiting import LIMIT, wait_for
 
 ROOT = Path(__file__).parents[1]
@@ -48,13 +48,13 @@ def own_server(monkeypatch):
         kernels._server.stop()
 
 
-def in_background(request):
+def in_background(notebook, parameters):
     """Execute in a thread; return it and a list that will hold what comes of it."""
     came = []
 
     def run():
         try:
-            came.append(execute(request))
+            came.append(execute(make_run(notebook, parameters), kernel="warm"))
         except InfrastructureError as error:
             came.append(error)
 
@@ -97,7 +97,7 @@ def shown(outcome):
 @pytest.mark.parametrize("name", ["shows_much", "raises", "small_book/book/01_small"])
 def test_both_kinds_show_the_same(name):
     warm, ordinary = (
-        shown(execute(read_request(FIXTURES / f"{name}.ipynb", kernel=kind)))
+        shown(execute(make_run(FIXTURES / f"{name}.ipynb", {}), kernel=kind))
         for kind in ("warm", "spawn")
     )
     assert warm == ordinary
@@ -144,7 +144,7 @@ def probes():
     """Return what two warm kernels and an ordinary one say of themselves."""
     kinds = ("warm", "warm", "spawn")
     return [
-        json.loads(printed(code_cells(execute(request_of(PROBE, kernel=kind, threads=1)))[0]))
+        json.loads(printed(code_cells(execute_cells(PROBE, kernel=kind, threads=1))[0]))
         for kind in kinds
     ]
 
@@ -183,7 +183,7 @@ print({pool["num_threads"] for pool in threadpoolctl.threadpool_info()})
 )
 def test_what_a_notebook_sets_before_an_import_counts_in_every_kernel(first):
     for kind in ("warm", "spawn"):
-        outcome = execute(request_of(first, LISTENS, kernel=kind, threads=2))
+        outcome = execute_cells(first, LISTENS, kernel=kind, threads=2)
         assert printed(code_cells(outcome)[-1]) == "{1}\n"
 
 
@@ -191,11 +191,10 @@ def test_what_a_notebook_sets_before_an_import_counts_in_every_kernel(first):
 def test_so_does_a_module_beside_it_that_has_the_name_of_an_installed_one(tmp_path):
     (tmp_path / "keras.py").write_text("class backend:\n    backend = lambda: 'my own'\n")
     path = tmp_path / "n.ipynb"
-    path.write_text(request_of("import keras; print(keras.backend.backend())").notebook)
+    path.write_text(run_of("import keras; print(keras.backend.backend())").notebook.text)
     run = make_run(path, {})
     for kind in ("warm", "spawn"):
-        request = request_for(run.notebook, kernel=kind, beside=run.beside)
-        assert printed(code_cells(execute(request))[-1]) == "my own\n"
+        assert printed(code_cells(execute(run, kernel=kind))[-1]) == "my own\n"
 
 
 @pytest.mark.parametrize(
@@ -268,8 +267,7 @@ def test_a_killed_server_takes_its_kernels_along_and_another_is_started(
     (tmp_path / "helpers" / "__init__.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path)
     first, batch = warm_server(), Batch(tmp_path / "batch")
-    parameters = batch.parameters(act="sleep")
-    thread, came = in_background(read_request(ACTS, kernel="warm", parameters=parameters))
+    thread, came = in_background(ACTS, batch.parameters(act="sleep"))
     wait_for(batch.begun)
     assert len(marked(mark)) == 2  # the server and a kernel
     os.kill(first._process.pid, signal.SIGKILL)
@@ -277,7 +275,7 @@ def test_a_killed_server_takes_its_kernels_along_and_another_is_started(
     thread.join(LIMIT)
     assert [str(error) for error in came] == ["the server of warm kernels died"]
     code = "import helpers.data; print(helpers.data.__file__)"
-    outcome = execute(request_of(code, kernel="warm"))
+    outcome = execute_cells(code, kernel="warm")
     assert printed(code_cells(outcome)[0]).startswith(str(ROOT))
     assert warm_server() is not first
     assert not first.folder.exists()
@@ -290,7 +288,7 @@ def test_an_asker_that_goes_takes_its_kernel_and_all_that_it_started_along(mark,
     monkeypatch.setattr(
         server, "start_kernel", lambda *a, **k: started.append(start(*a, **k)) or started[-1]
     )
-    thread, came = in_background(read_request(FIXTURES / "starts_a_child.ipynb", kernel="warm"))
+    thread, came = in_background(FIXTURES / "starts_a_child.ipynb", {})
     wait_for(lambda: started and len(psutil.Process(started[0].pid).children()) == 1)
     processes = [started[0].pid, psutil.Process(started[0].pid).children()[0].pid]
     started[0]._channel.shutdown(socket.SHUT_RDWR)  # as if this process had ended
@@ -298,7 +296,7 @@ def test_an_asker_that_goes_takes_its_kernel_and_all_that_it_started_along(mark,
     thread.join(LIMIT)
     assert (came[0].status, came[0].error) == ("failed", "kernel died")
     assert server.alive
-    assert execute(request_of("1", kernel="warm")).status == "done"
+    assert execute_cells("1", kernel="warm").status == "done"
 
 
 @on_linux
@@ -308,8 +306,9 @@ def test_a_killed_client_takes_the_server_and_a_kernel_busy_in_c_along(mark, tmp
     parameters = batch.parameters(act="be busy in C")
     code = (
         "from pathlib import Path\n"
-        "from helpers.batch.execute.execution import execute, read_request\n"
-        f"execute(read_request(Path({str(ACTS)!r}), kernel='warm', parameters={parameters!r}))"
+        "from helpers.batch.ask.run import make_run\n"
+        "from helpers.batch.execute.execution import execute\n"
+        f"execute(make_run(Path({str(ACTS)!r}), {parameters!r}), kernel='warm')"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as client:
         wait_for(batch.begun)
@@ -323,7 +322,7 @@ def test_a_server_that_does_not_start_says_why(own_server, tmp_path, monkeypatch
     (tmp_path / "tensorflow.py").write_text("raise ImportError('broken on purpose')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(InfrastructureError, match=r"did not start: (?s:.*)broken on purpose$"):
-        execute(request_of("1", kernel="warm"))
+        execute_cells("1", kernel="warm")
     with ThreadPoolExecutor(2) as pool:
         errors = list(pool.map(lambda _: pool_error(), range(2)))
     assert all("broken on purpose" in error for error in errors)  # whoever waits is told
@@ -420,8 +419,9 @@ print(len(os.listdir()))
 @pytest.mark.slow
 def test_fifty_kernels_at_once_all_succeed(tmp_path):
     """Each waits until all are there."""
-    request = request_of(MEET, kernel="warm", folder=str(tmp_path), timeout=3 * LIMIT)
+    run = run_of(MEET, folder=tmp_path)
     with ThreadPoolExecutor(50) as pool:
-        outcomes = list(pool.map(execute, [request] * 50))
+        started = [pool.submit(execute, run, kernel="warm", timeout=3 * LIMIT) for _ in range(50)]
+    outcomes = [one.result() for one in started]
     assert [outcome.error for outcome in outcomes if outcome.error] == []
     assert {printed(code_cells(outcome)[0]) for outcome in outcomes} == {"50\n"}

@@ -13,7 +13,8 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbCell, nocolors
 
-from helpers.batch.execute.execution import execute, read_request
+from helpers.batch.ask.run import make_run
+from helpers.batch.execute.execution import execute
 from helpers.batch.results.records import claim_lines, differences, record_of
 from helpers.claims import GLUE_PREFIX, MIME
 from tests import notebook_comparison
@@ -105,12 +106,12 @@ def test_records_are_found_in_claims_and_in_glue():
 
 
 def test_claims_are_printed_one_line_each():
-    exact = CLAIM | {"effect": None, "observed": 3, "verdict": "contradicted"}
+    exact = CLAIM | {"scale": None, "effect": None, "observed": 3, "verdict": "contradicted"}
     ratio = CLAIM | {"scale": "ratio", "unit": "", "verdict": "inconclusive", "high": None}
     assert claim_lines([CLAIM, FIGURE, exact, ratio]) == [
-        "holds         a-b  2 points [1, 3], 8 replicas",
+        "holds         a-b  2.00 [1.00, 3.00] points, 8 replicas",
         "contradicted  a-b  observed 3",
-        "inconclusive  a-b  × 2 [1, ?], 8 replicas",
+        "inconclusive  a-b  × 2.00 [1.00, not finite], 8 replicas",
     ]
 
 
@@ -183,8 +184,8 @@ def test_the_rest_is_compared_by_nbval():
 def test_nbval_runs_through_the_plugin(tmp_path):
     """One committed verdict is tampered with: its cell fails, the other cells pass."""
     notebook = tmp_path / "tampered.ipynb"
-    request = read_request(ROOT / "tests/fixtures/succeeds.ipynb", kernel="spawn")
-    text = execute(request).notebook
+    run = make_run(ROOT / "tests/fixtures/succeeds.ipynb", {})
+    text = execute(run, kernel="spawn").notebook
     assert '"verdict": "holds"' in text
     notebook.write_text(text.replace('"verdict": "holds"', '"verdict": "contradicted"'))
     options = "-q -p no:cacheprovider -p tests.notebook_comparison --nbval --nbval-current-env"

@@ -104,6 +104,10 @@ def test_a_picture_that_is_not_there_is_an_error(tmp_path, name, pictures, messa
 
 INDEX = """# A small book
 
+:::{picture} fig-small
+It is *small*.
+:::
+
 ```{gallery}
 fig-small: Is it small?
 ```
@@ -132,7 +136,10 @@ def test_the_first_page_counts_the_claims_and_shows_the_figures(book):
     assert 'href="01_small.html#claim-small-1"' in page
     assert "Statement 1 is &lt; 1." in page
     assert "Statement 0" not in page
-    assert 'alt="A line."' in page
+    assert page.count('alt="A line."') == 2
+    picture = page[page.index("dnnbook-picture") :]
+    assert 'href="01_small.html#fig-small"' in picture
+    assert "<p>It is <em>small</em>.</p>" in picture
     assert (site / "_images" / "fig-small.png").read_bytes() == base64.b64decode(PNG)
 
 
@@ -167,9 +174,11 @@ def test_the_first_page_says_which_share_was_confirmed(book):
     assert "data sets" not in page  # nothing was run on others
 
 
-def test_a_misspelled_figure_fails_the_build(book):
-    (book / "book" / "index.md").write_text(INDEX.replace("fig-small", "fig-smal"))
+@pytest.mark.parametrize(("directive", "line"), [("fig-small\n", 3), ("fig-small:", 7)])
+def test_a_misspelled_figure_fails_the_build(book, directive, line):
+    wrong = directive.replace("small", "smal")
+    (book / "book" / "index.md").write_text(INDEX.replace(directive, wrong))
     done, _ = render(book)
     assert done.returncode != 0
-    assert "index.md:3" in done.stdout
+    assert f"index.md:{line}" in done.stdout
     assert "Received: fig-smal. Did you mean fig-small?" in done.stdout

@@ -1,15 +1,21 @@
 """Notebooks of anybody's, in a batch: no number of another notebook, day or file."""
 
 import json
+import re
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook
 
+from helpers.batch.ask.run import make_run
 from helpers.batch.cli import main
 from helpers.batch.drive.progress import KNOWN
-from tests.running import tagged
+from helpers.batch.execute.execution import execute
+from helpers.batch.notebook import read
+from tests.running import code_cells, printed, tagged
 
 RECORD = """\
 record = {"schema": 1, "kind": "figure", "name": "seen", "value": seen, "low": None, "high": None,
@@ -117,3 +123,73 @@ def test_the_values_of_an_earlier_execution_are_gone(project):
     assert project.batch()[1] == {"n.ipynb": [11, 31]}
     done = CliRunner().invoke(main, ["run", str(project.folder / "n.ipynb"), "--json"])
     assert json.loads(done.stdout)["records"][0]["value"] == 11
+
+
+# What papermill's own examples have: magics, displays that change, streams, tags, languages within.
+TRAITS = [
+    tagged("%matplotlib inline\nimport os\nwords: list[str] = ['a']  # what is said", "parameters"),
+    "%%bash\necho from bash",
+    "%%capture out\nprint('hidden')",
+    "listed = !echo shell\nprint(out.stdout, listed, words)",
+    "shown = display('before', display_id='one')",
+    "from IPython.display import clear_output, update_display",
+    "update_display('b', display_id='one')",
+    "print('gone')\nclear_output(wait=True)\nprint('kept')",
+    "import sys, warnings\nprint('out', file=sys.stderr)\nprint('p\\rq')\nwarnings.warn('w')",
+    "print(__name__, type(get_ipython()).__name__, sys.argv[-1])",
+    "6 * 7",
+    "_ + 1;",
+    "display({'text/html': '<i>x</i>', 'text/plain': 'x'}, raw=True)",
+    tagged("print('never')", "skip-execution"),
+    tagged("print('always')", "skip", "report_mode", "remove-cell"),
+    "import asyncio\nawait asyncio.sleep(0)\nprint(words)",
+    "%env A_NEW=3",
+    "import subprocess\nsubprocess.run('echo $A_NEW', shell=True, capture_output=True).stdout",
+    "",
+]
+
+
+def outputs(notebook) -> list:
+    """Return what each cell of code showed, without the names of passing files."""
+    shown = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+    return json.loads(re.sub(r"ipykernel_\d+/\d+", "", json.dumps(shown)))
+
+
+@pytest.mark.slow
+def test_cells_show_what_they_show_under_papermill(tmp_path):
+    """In the file format that needs no ids of cells, and with a kernel of a general name."""
+    import papermill
+
+    path, values = tmp_path / "n.ipynb", {"words": ["b", "c"]}
+    cells = [new_code_cell(cell) if isinstance(cell, str) else cell for cell in TRAITS]
+    kernel = {"name": "python3", "display_name": "Python", "language": "python"}
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    notebook["nbformat_minor"] = 0
+    for cell in notebook["cells"]:
+        del cell["id"]
+    path.write_text(json.dumps(notebook))
+    theirs = papermill.execute_notebook(path, None, values, progress_bar=False)
+    for kind in ("spawn", "warm") if sys.platform == "linux" else ("spawn",):
+        outcome = execute(make_run(path, values), kernel=kind)
+        assert outcome.error == ""
+        assert outputs(nbformat.reads(outcome.notebook, as_version=4)) == outputs(theirs)
+
+
+@pytest.mark.slow
+def test_a_kernel_of_another_name_is_not_looked_for(tmp_path):
+    """papermill ends with `NoSuchKernel`; without any name, too."""
+    for name, kernel in (("a", {"name": "python2", "display_name": "x"}), ("b", {})):
+        metadata = {"kernelspec": kernel} if kernel else {}
+        notebook = new_notebook(cells=[new_code_cell("print(1)")], metadata=metadata)
+        path = tmp_path / f"{name}.ipynb"
+        path.write_text(json.dumps(notebook))
+        outcome = execute(make_run(path, {}))
+        assert printed(code_cells(outcome)[0]) == "1\n"
+
+
+def test_what_was_injected_where_nothing_is_declared_belongs_to_the_notebook(tmp_path):
+    """papermill injects into a notebook without a parameters cell; it is declared nowhere else."""
+    path, old = tmp_path / "n.ipynb", tagged("number = 2", "injected-parameters")
+    for declared, expected in (([], 2), ([tagged("number = 1", "parameters")], 1)):
+        path.write_text(json.dumps(new_notebook(cells=[*declared, old])))
+        assert read(path).code == [f"number = {expected}"]

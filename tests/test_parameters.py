@@ -70,13 +70,21 @@ def test_the_comment_says_what_none_may_become(comment, name):
         "x = {1: 2}",
         "x = b'1'",
         "x = f()",
-        "import os",
+        "%%time\nx = 1",
+        "x = !ls",
         "x =",
     ],
 )
 def test_anything_but_literals_is_refused(code):
     with pytest.raises(ValueError, match="Received"):
         parse_parameters(code)
+
+
+def test_lines_for_ipython_and_imports_are_passed_over():
+    literal = "# how much\nx = '''a\\n%b\\n'''  # one\n"
+    code = f"import os\n%matplotlib inline\n!date\n{literal}%autoreload 2"
+    (found,) = parse_parameters(code)
+    assert (found.name, found.default, found.comment) == ("x", "a\n%b\n", "one")
 
 
 def test_several_mistakes_are_told_at_once():

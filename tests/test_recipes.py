@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.kubernetes_types import complaints
-from tests.processes import ROOT, Batch, processes_in
+from tests.processes import ROOT, SPAWN, Batch, processes_in
 from tests.waiting import wait_for
 
 PAGE = (ROOT / "book" / "running.md").read_text("utf-8")
@@ -100,7 +100,8 @@ def test_the_recipe_for_slurm(batch, processes, tls):
     files += ["--tls-key", tls / "dask.key"]
     grid = batch.grid({1: "finish", 2: "finish"})
     scheduler = cluster.stdout.split()[-1]
-    driver = processes.dnnbook("batch", grid, "-o", batch.output, "--scheduler", scheduler, *files)
+    arguments = ["batch", grid, "-o", batch.output, "--scheduler", scheduler, *files, *SPAWN]
+    driver = processes.dnnbook(*arguments)
     assert driver.wait() == 0, driver.stderr
     assert batch.statuses() == {1: "done", 2: "done"}
 

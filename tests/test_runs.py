@@ -8,7 +8,7 @@ import pytest
 
 from helpers.batch.ask.run import make_run
 from helpers.batch.book import find_chapter
-from helpers.batch.drive import run as run_module
+from helpers.batch.drive import worker
 from helpers.batch.drive.run import run_once
 from helpers.batch.errors import BatchError, UsageError
 from helpers.batch.execute.execution import Outcome
@@ -160,7 +160,7 @@ def test_a_single_run_is_kept_in_a_folder(tmp_path):
 
 def test_a_single_run_that_ended_well_is_not_run_again(tmp_path, monkeypatch):
     notes = []
-    monkeypatch.setattr(run_module, "execute", lambda request: notes.append(request) or DONE)
+    monkeypatch.setattr(worker, "execute", lambda *run, **how: notes.append((*run, how)) or DONE)
     first, path = run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path)
     assert run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path) == (first, path)
     assert len(notes) == 1
@@ -168,8 +168,8 @@ def test_a_single_run_that_ended_well_is_not_run_again(tmp_path, monkeypatch):
     run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path, again=True)
     path.unlink()
     run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path)
-    assert [request.parameters["seed"] for request in notes] == [7, 8, 7, 7]
-    assert {request.kernel for request in notes} == {"auto"}
+    assert [run.parameters["seed"] for run, _ in notes] == [7, 8, 7, 7]
+    assert {how["kernel"] for _, how in notes} == {"auto"}
 
 
 def test_a_wrong_request_writes_nothing(tmp_path):

@@ -201,7 +201,6 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     imports, installed versions, the data or those files have changed.
     """
     from helpers.batch.ask.grid.points import plan
-    from helpers.batch.ask.run import make_runs
     from helpers.batch.book import find_root
     from helpers.batch.drive.batch import run_batch
     from helpers.batch.drive.progress import watcher_for
@@ -214,14 +213,12 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     if wanted.merged:
         verb = "point is" if wanted.merged == 1 else "points are"
         click.echo(f"{wanted.merged} {verb} equal to another and run once", err=True)
-    points = [(point.notebook, point.given) for point in wanted.points]
-    runs = make_runs(points, files=wanted.files)
     address = output or str(root / "_build" / "batch" / wanted.name)
     results = run_batch(
-        runs,
+        wanted.runs,
         store=open_store(address),
         name=wanted.name,
-        options=_batch_options([run.notebook.path for run in runs], **options),
+        options=_batch_options([run.notebook.path for run in wanted.runs], **options),
         watcher=watcher_for(sys.stderr),
     )
     _say_batch(results, address, as_json)

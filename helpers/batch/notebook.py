@@ -19,7 +19,8 @@ class Notebook:
 
     Attributes:
         path: its file, absolute; a link to a file stays one, for the notebook works where it lies.
-        content: the notebook as JSON data, without outputs and without injected parameters.
+        content: the notebook as JSON data, without outputs; without injected parameters where it
+            declares some.
     """
 
     path: Path
@@ -50,7 +51,9 @@ def read(path: Path) -> Notebook:
     path = absolute(path)
     content = read_notebook(path) if path.suffix == ".ipynb" else _read_text_notebook(path)
     _require_python(path, content.get("metadata", {}))
-    cells = [_unexecuted(cell) for cell in content["cells"] if INJECTED not in tags(cell)]
+    # Where nothing is declared, nothing can be given in the place of what was injected.
+    dropped = INJECTED if any("parameters" in tags(cell) for cell in content["cells"]) else None
+    cells = [_unexecuted(cell) for cell in content["cells"] if dropped not in tags(cell)]
     form = {"metadata": content.get("metadata", {}), "nbformat": 4, "nbformat_minor": 5}
     return Notebook(path, {**content, **form, "cells": _with_ids(cells)})
 

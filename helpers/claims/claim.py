@@ -74,9 +74,7 @@ class Claim:
     def effect_text(self) -> str:
         """The effect with its interval, or what was observed, in words."""
         if self.method == "exact":
-            if isinstance(self.observed, float):
-                return f"{self.observed:.3g}"
-            return "" if self.observed is None else f"{self.observed}"
+            return "" if self.observed is None else number_text(self.observed)
         return interval_text(self.effect, self.low, self.high, self.scale, self.unit)
 
     @property
@@ -108,8 +106,10 @@ OF_JUDGED = (
 )
 
 
-def interval_text(effect: float, low: float, high: float, scale: str | None, unit: str) -> str:
-    """Return an effect with its interval, as books print it.
+def interval_text(
+    effect: float | None, low: float | None, high: float | None, scale: str | None, unit: str
+) -> str:
+    """Return an effect with its interval, as the book, the terminal and the report print it.
 
     Example:
         >>> interval_text(1.5, 1.25, 2.0, "ratio", "")
@@ -119,13 +119,17 @@ def interval_text(effect: float, low: float, high: float, scale: str | None, uni
     return f"× {interval}" if scale == "ratio" else f"{interval} {unit}".rstrip()
 
 
-def number_text(value: float | int | str, digits: int = 3) -> str:
+def number_text(value: float | int | str | None, digits: int = 3) -> str:
     """Return a float to some significant digits as books print it, other values in full.
+
+    None is what a record holds in place of a number that is not finite.
 
     Example:
         >>> number_text(6.81e-13), number_text(14561.2), number_text(0.0306), number_text(2)
         ('6.81 × 10⁻¹³', '14,600', '0.0306', '2')
     """
+    if value is None:
+        return "not finite"
     if not isinstance(value, float) or not math.isfinite(value):
         return f"{value}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")

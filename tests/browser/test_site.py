@@ -171,3 +171,27 @@ def test_a_chapter_can_be_downloaded_as_a_notebook(open_page):
         page, _ = open_page(name, "light")
         links = page.locator("a.btn-download-source-button")
         assert (SITE / name).parent.joinpath(links.first.get_attribute("href")).is_file()
+
+
+@pytest.mark.parametrize("way", ["hover", "focus"])
+def test_a_term_shows_its_definition(open_page, way):
+    page, complaints = open_page("book/01_gradients.html", "light")
+    term = page.locator('a.dnnbook-term[href$="#term-Jacobian"]').first
+    getattr(term, way)()
+    page.wait_for_selector(".tooltip.show")
+    assert "partial derivatives" in page.locator(".tooltip.show").inner_text()
+    assert complaints == []
+
+
+def test_a_quiz_opens_by_the_keyboard(open_page):
+    page, complaints = open_page("book/01_gradients.html", "dark")
+    choice = page.locator(".dnnbook-quiz details.dnnbook-right").first
+    assert not choice.locator("p").last.is_visible()
+    choice.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert choice.locator("p").last.inner_text().startswith("Right.")
+    assert not page.locator(".dnnbook-answers").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator(".dnnbook-answers").is_visible()
+    assert not choice.locator("p").last.is_visible()
+    assert complaints == []

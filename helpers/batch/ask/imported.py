@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from helpers.batch.ask.syntax import parsed
+from helpers.batch.ask.syntax import as_python, parsed
 
 
 def imported_files(cells: Iterable[str], package: Path) -> list[Path]:
@@ -102,7 +102,7 @@ def _own_imports(code: str, package: Path) -> set[str]:
 def _imports(code: str) -> frozenset[str] | None:
     """Return the dotted names that code imports, wherever it does; None if it is no Python."""
     try:
-        tree = _parsed(code)
+        tree = parsed(as_python(code))
     except (SyntaxError, ValueError):
         return None
     names: set[str] = set()
@@ -114,15 +114,6 @@ def _imports(code: str) -> frozenset[str] | None:
             separator = "." if node.module else ""
             names |= {f"{base}{separator}{alias.name}" for alias in node.names}
     return frozenset(names)
-
-
-def _parsed(code: str) -> ast.Module:
-    try:
-        return parsed(code)
-    except SyntaxError:  # as of `files = !ls`, which is no Python before IPython has read it
-        from IPython.core.inputtransformer2 import TransformerManager
-
-        return parsed(TransformerManager().transform_cell(code))
 
 
 def _modules(name: str, folder: Path) -> list[Path]:

@@ -29,7 +29,7 @@ from helpers.batch.ask.kinds import (
     parsed_kind,
 )
 from helpers.batch.ask.ranges import Range, declared_range, with_names
-from helpers.batch.ask.syntax import parsed
+from helpers.batch.ask.syntax import as_python, parsed
 from helpers.batch.errors import NotebookError, ParameterError, nearest
 from helpers.batch.notebook import Notebook, read, source, tags
 
@@ -120,6 +120,7 @@ def parse_parameters(code: str) -> list[Parameter]:
         ValueError: A statement is not `name = literal`, or a name stands twice. The message has a
             line for each.
     """
+    code = as_python(code)
     try:
         statements = parsed(code).body
     except (SyntaxError, ValueError) as error:
@@ -127,8 +128,8 @@ def parse_parameters(code: str) -> list[Parameter]:
     comments, mistakes = _comments(code), []
     parameters: dict[str, Parameter] = {}
     for statement in statements:
-        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-            continue  # a text that explains
+        if _says_nothing(statement):
+            continue
         try:
             found = _declared(statement, comments.get(statement.end_lineno, ""))
             if found.name in parameters:
@@ -143,6 +144,16 @@ def parse_parameters(code: str) -> list[Parameter]:
     if mistakes:
         raise ValueError("\n".join(mistakes))
     return list(parameters.values())
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    """Whether it is a text that explains, an import, or a line for IPython."""
+    match statement:
+        case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=asked, attr=name))):
+            return ast.unparse(asked) == "get_ipython()" and name in ("run_line_magic", "system")
+    return False
 
 
 def _declared(statement: ast.stmt, comment: str) -> Parameter:

@@ -7,6 +7,7 @@ with a SystemError (python/cpython issue 106905). The threads of a worker serve 
 
 import ast
 import threading
+from contextlib import suppress
 
 _READING = threading.Lock()
 
@@ -24,3 +25,19 @@ def parsed(code: str, mode: str = "exec") -> ast.AST:
     """
     with _READING:
         return ast.parse(code, mode=mode)
+
+
+def as_python(cell: str) -> str:
+    r"""Return a cell as Python: what only IPython reads becomes the call that it stands for.
+
+    >>> as_python("%matplotlib inline\nrate = 0.1\n")
+    "get_ipython().run_line_magic('matplotlib', 'inline')\nrate = 0.1\n"
+    """
+    try:
+        parsed(cell)
+    except SyntaxError:  # as of `files = !ls`
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        with suppress(SyntaxError):
+            return TransformerManager().transform_cell(cell)
+    return cell

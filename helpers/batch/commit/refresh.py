@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from helpers.batch.ask.run import make_run
 from helpers.batch.book import chapters, find_chapter, find_root
 from helpers.batch.errors import BatchError
-from helpers.batch.execute.execution import execute, read_request, require
+from helpers.batch.execute.execution import execute, require
 from helpers.batch.results.store import Folder
 from helpers.batch.site.sentences import with_sentences
 
@@ -81,7 +82,7 @@ def refresh(notebook: Path, *, wanted: Callable[[], bool] = lambda: True) -> flo
     """
     import nbformat
 
-    outcome = execute(read_request(notebook, kernel="spawn"), wanted=wanted)
+    outcome = execute(make_run(notebook, {}), kernel="spawn", wanted=wanted)
     require(outcome, notebook.stem)
     normal = normalize(with_sentences(nbformat.reads(outcome.notebook, as_version=4)))
     text = nbformat.writes(nbformat.from_dict(normal)) + "\n"

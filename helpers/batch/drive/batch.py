@@ -10,10 +10,10 @@ from pathlib import Path
 from helpers.batch.ask.run import Run
 from helpers.batch.drive.cluster import ClusterOptions, open_cluster
 from helpers.batch.drive.data import check_data, check_data_on
-from helpers.batch.drive.dispatch import Completed, run_all
+from helpers.batch.drive.dispatch import run_all
 from helpers.batch.drive.progress import Watcher
 from helpers.batch.errors import BatchError
-from helpers.batch.execute.execution import TIMEOUT, Outcome, processors, request_for
+from helpers.batch.execute.execution import TIMEOUT, Outcome, processors
 from helpers.batch.results.result import SCHEMA, Result, load, result_of, save
 from helpers.batch.results.store import Store
 
@@ -65,17 +65,17 @@ def run_batch(
     runs, watcher = list(runs), watcher or Watcher()
     with store.lock():
         results = {} if options.fresh else _kept(runs, options.again, store)
-        missing = {run.id: run for run in runs if run.id not in results}
+        missing = [run for run in runs if run.id not in results]
         if not options.cluster.scheduler:
-            check_data(missing.values())
+            check_data(missing)
         watcher.begin(len(runs), len(results))
         try:
             with _cluster_for(missing, options) as client:
                 _write_plan(store, name, runs)
-                for completed in _execute(missing, client, options):
-                    result = _keep(missing[completed.key], completed, store)
-                    results[completed.key] = result
-                    watcher.ended(result, completed.running)
+                for result, executed, running in _completed(missing, client, options):
+                    save(store, result, executed)
+                    results[result.id] = result
+                    watcher.ended(result, running)
         except KeyboardInterrupt:
             _mark_interrupted(runs, results, store)
             raise
@@ -105,7 +105,7 @@ def _write_plan(store: Store, name: str, runs: Iterable[Run]) -> None:
 
 
 @contextmanager
-def _cluster_for(missing: Mapping[str, Run], options: BatchOptions) -> Iterator[object]:
+def _cluster_for(missing: list[Run], options: BatchOptions) -> Iterator[object]:
     """Give a client, or None if there is nothing to do."""
     if not missing:
         yield None
@@ -114,44 +114,18 @@ def _cluster_for(missing: Mapping[str, Run], options: BatchOptions) -> Iterator[
     cluster = replace(options.cluster, workers=min(len(missing), wanted))
     with open_cluster(cluster) as client:
         if options.cluster.scheduler:
-            check_data_on(client, missing.values())
+            check_data_on(client, missing)
         yield client
 
 
-def _execute(
-    missing: Mapping[str, Run], client: object, options: BatchOptions
-) -> Iterator[Completed]:
-    remote = options.cluster.scheduler is not None
-    more = {"timeout": options.timeout, "kernel": options.kernel}
-    if remote:
-        more["folder"] = None  # a worker elsewhere has not the notebook's folder
-    requests = {
-        key: request_for(
-            run.notebook,
-            name=key,
-            parameters=dict(run.given),
-            sources=run.sources,
-            beside=run.beside,
-            **more,
-        )
-        for key, run in missing.items()
-    }
-    return run_all(client, requests, retries=options.cluster.retries) if requests else iter(())
-
-
-def _keep(run: Run, completed: Completed, store: Store) -> Result:
-    made = completed.result
-    result = result_of(
-        run,
-        made.outcome,
-        started=made.started,
-        worker=made.worker,
-        processor=made.processor,
-        versions=made.versions,
-        attempts=completed.attempts,
-    )
-    save(store, result, made.outcome.notebook)
-    return result
+def _completed(
+    missing: list[Run], client: object, options: BatchOptions
+) -> Iterator[tuple[Result, str, int]]:
+    if not missing:
+        return iter(())
+    how = {"timeout": options.timeout, "kernel": options.kernel}
+    how["elsewhere"] = options.cluster.scheduler is not None
+    return run_all(client, missing, retries=options.cluster.retries, **how)
 
 
 def _mark_interrupted(runs: Iterable[Run], results: Mapping[str, Result], store: Store) -> None:
@@ -159,5 +133,5 @@ def _mark_interrupted(runs: Iterable[Run], results: Mapping[str, Result], store:
     outcome = Outcome("interrupted", "", 0.0, error="stopped by the user")
     for run in runs:
         if run.id not in results and load(store, run) is None:
-            result = result_of(run, outcome, started=datetime.now(UTC), worker="", attempts=0)
+            result = result_of(run, outcome, started=datetime.now(UTC), attempts=0)
             save(store, result, "")

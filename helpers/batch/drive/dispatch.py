@@ -7,72 +7,63 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from helpers.batch.ask.run import Run
 from helpers.batch.drive.cluster import slots
-from helpers.batch.drive.worker import Result, packages, perform
+from helpers.batch.drive.worker import packages, perform
 from helpers.batch.errors import BatchError, InfrastructureError
-from helpers.batch.execute.execution import Outcome, Request
+from helpers.batch.execute.execution import Outcome
+from helpers.batch.results.result import Result, result_of
 
 GONE = 45.0  # seconds without any worker after which none is expected to come back
 LOOKS = 5.0  # seconds from one look at the workers to the next
 
 
-@dataclass(frozen=True)
-class Completed:
-    """A result and how many tries it took.
-
-    Attributes:
-        key: the request's.
-        result: what the worker handed back; of a run that was lost, a failure.
-        attempts: how often it was tried.
-        running: how many others are under way.
-    """
-
-    key: str
-    result: Result
-    attempts: int
-    running: int
-
-
 def run_all(
     client: "Client",  # noqa: F821
-    requests: Mapping[str, Request],
+    runs: Iterable[Run],
     *,
     retries: int,
-) -> Iterator[Completed]:
-    """Execute requests and yield what becomes of each, in the order in which they end.
+    **how: object,
+) -> Iterator[tuple[Result, str, int]]:
+    """Execute runs and yield what becomes of each, in the order in which they end.
 
     Args:
         client: of the cluster.
-        requests: what is to be executed, by a key.
+        runs: what is to be executed.
         retries: how often a run is tried again that was lost with the infrastructure.
+        how: what `perform` takes besides.
 
     Yields:
-        One result for each request. Whoever stops early cancels those that are left.
+        For each run its result, of one that was lost a failure; the executed notebook, which a
+        result does not hold, for thousands of results stay in memory; how many others are under
+        way. Whoever stops early cancels those that are left.
     """
-    flight = _Flight(client, requests)
-    waiting = deque(requests)
+    wanted = {run.id: run for run in runs}
+    flight = _Flight(client, wanted, how)
+    waiting = deque(wanted)
     try:
         _fill(flight, waiting)
         while flight.keys:
-            key, result, error = flight.land()
+            key, made, error = flight.land()
             again = error is not None and flight.attempts[key] <= retries and _may_pass(error)
             if again:
                 flight.launch(key)
             _fill(flight, waiting)  # before the result is kept, which takes its time
             if not again:
-                running = min(flight.size, len(flight.keys))
-                yield Completed(key, result or _lost(error), flight.attempts[key], running)
+                result, executed = made or (_lost(wanted[key], error), "")
+                result = replace(result, attempts=flight.attempts[key])
+                yield result, executed, min(flight.size, len(flight.keys))
     finally:
         flight.cancel()
 
 
 def _fill(flight: "_Flight", waiting: deque[str]) -> None:
-    """Send as many requests as run at a time.
+    """Send as many runs as are done at a time.
 
     Dask would give more to a worker at once: it would blame those that only wait there when the
     worker dies, and the longest queue would be the last to end.
@@ -82,14 +73,14 @@ def _fill(flight: "_Flight", waiting: deque[str]) -> None:
 
 
 class _Flight:
-    """The requests that are at the cluster."""
+    """The runs that are at the cluster."""
 
-    def __init__(self, client: "Client", requests: Mapping[str, Request]) -> None:  # noqa: F821
+    def __init__(self, client: "Client", runs: Mapping[str, Run], how: Mapping) -> None:  # noqa: F821
         from distributed import as_completed
 
-        self.keys: dict[str, str] = {}  # the request's key by the future's
+        self.keys: dict[str, str] = {}  # the run's id by the future's key
         self.attempts: dict[str, int] = {}
-        self._client, self._requests = client, requests
+        self._client, self._runs, self._how = client, runs, how
         self._slots = slots(client)
         self._driver = packages()
         self._futures: dict[str, object] = {}
@@ -116,13 +107,14 @@ class _Flight:
         return sum(self._slots.values())
 
     def launch(self, key: str) -> None:
-        """Send a request to the cluster."""
+        """Send a run to the cluster."""
         self.attempts[key] = self.attempts.get(key, 0) + 1
         future = self._client.submit(
             perform,
-            self._requests[key],
+            self._runs[key],
             driver=self._driver,
             slots=self._slots,
+            **self._how,
             key=f"{key}-{uuid.uuid4().hex[:8]}",
             pure=False,
         )
@@ -130,7 +122,7 @@ class _Flight:
         self._futures[future.key] = future
         self._completed.add(future)
 
-    def land(self) -> tuple[str, Result | None, BaseException | None]:
+    def land(self) -> tuple[str, tuple[Result, str] | None, BaseException | None]:
         """Wait for the next that ends, and let go of it at the cluster: else it could run again.
 
         Raises:
@@ -177,10 +169,10 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, InfrastructureError)
 
 
-def _lost(error: BaseException) -> Result:
+def _lost(run: Run, error: BaseException) -> Result:
     kind = type(error).__name__
     message = str(error) if isinstance(error, InfrastructureError) else f"{kind}: {error}"
     if kind == "KilledWorker":
         message = "its worker died, each time that it was tried"
     outcome = Outcome("failed", "", 0.0, error=f"lost: {message}")
-    return Result(outcome, datetime.now(UTC), "", "", {})
+    return result_of(run, outcome, started=datetime.now(UTC))

@@ -1,7 +1,6 @@
 """A batch of one, in this process: the same kernel, the same record, and it is not run twice."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from typing_extensions import override
@@ -11,18 +10,10 @@ from helpers.batch.ask.parameters import parameters_of, validate
 from helpers.batch.ask.run import make_runs
 from helpers.batch.drive.data import check_data
 from helpers.batch.drive.progress import Watcher
-from helpers.batch.execute.execution import TIMEOUT, execute, processors, request_for
+from helpers.batch.drive.worker import carry_out
+from helpers.batch.execute.execution import TIMEOUT, processors
 from helpers.batch.notebook import read
-from helpers.batch.results.processor import this_processor
-from helpers.batch.results.result import (
-    Result,
-    load,
-    notebook_path,
-    result_of,
-    save,
-    this_worker,
-    versions,
-)
+from helpers.batch.results.result import Result, load, notebook_path, save
 from helpers.batch.results.store import Folder
 
 
@@ -75,11 +66,6 @@ def run_once(
         return kept, place
     check_data([run])
     store.make()
-    started = datetime.now(UTC)
-    more = {"timeout": timeout, "kernel": kernel, "threads": processors()}
-    more |= {"sources": run.sources, "beside": run.beside}
-    outcome = execute(request_for(run.notebook, parameters=run.given, name=run.id, **more))
-    here = {"worker": this_worker(), "processor": this_processor(), "versions": versions()}
-    result = result_of(run, outcome, started=started, **here)
-    save(store, result, outcome.notebook)
+    result, executed = carry_out(run, timeout=timeout, kernel=kernel, threads=processors())
+    save(store, result, executed)
     return result, place

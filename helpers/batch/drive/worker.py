@@ -5,34 +5,14 @@ A worker needs this package and nothing else; it shares no disk with the driver.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from helpers.batch.ask.identity import PACKAGE, changed
+from helpers.batch.ask.run import Run
 from helpers.batch.errors import InfrastructureError
-from helpers.batch.execute.execution import Outcome, Request, execute, processors
+from helpers.batch.execute.execution import execute, processors
 from helpers.batch.results.processor import this_processor
-from helpers.batch.results.result import this_worker, versions
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a worker hands back.
-
-    Attributes:
-        outcome: what came of the execution.
-        started: when it began, in UTC.
-        worker: host and process that did it.
-        processor: of which kind that host's is.
-        versions: of Python and of the packages there.
-    """
-
-    outcome: Outcome
-    started: datetime
-    worker: str
-    processor: str
-    versions: Mapping[str, str]
+from helpers.batch.results.result import Result, result_of, this_worker, versions
 
 
 def packages() -> dict[str, str]:
@@ -65,13 +45,30 @@ def differences(driver: Mapping[str, str], worker: Mapping[str, str]) -> str:
     )
 
 
-def perform(request: Request, *, driver: Mapping[str, str], slots: Mapping[str, int]) -> Result:
-    """Execute a request as a task of Dask.
+def carry_out(run: Run, **how: object) -> tuple[Result, str]:
+    """Execute a run in this process, and return its result and the executed notebook.
 
     Args:
-        request: what is to be executed.
+        run: what is to be executed.
+        how: what `execute` takes besides.
+    """
+    started = datetime.now(UTC)
+    outcome = execute(run, **how)
+    here = {"worker": this_worker(), "processor": this_processor(), "versions": versions()}
+    return result_of(run, outcome, started=started, **here), outcome.notebook
+
+
+def perform(
+    run: Run, *, driver: Mapping[str, str], slots: Mapping[str, int], elsewhere: bool, **how: object
+) -> tuple[Result, str]:
+    """Carry out a run as a task of Dask.
+
+    Args:
+        run: what is to be executed.
         driver: the versions of the driver's packages.
         slots: how many runs a host does at a time, by its address.
+        elsewhere: whether the notebook's folder belongs to another machine.
+        how: what else `execute` takes.
 
     Raises:
         InfrastructureError: No kernel could be had, or this worker has other versions.
@@ -79,24 +76,22 @@ def perform(request: Request, *, driver: Mapping[str, str], slots: Mapping[str, 
     other = differences(driver, packages())
     if other:
         raise InfrastructureError(f"worker {this_worker()} has other versions: {other}")
-    files = changed(request.sources)
+    files = changed(run.sources)
     if files:
         raise InfrastructureError(
             f"worker {this_worker()} has other sources than the batch began with: "
             f"helpers/{', helpers/'.join(files)}"
         )
-    moved = changed(request.beside, Path(request.folder)) if request.folder else []
+    moved = [] if elsewhere else changed(run.beside, run.notebook.path.parent)
     if moved:
         raise InfrastructureError(f"changed since the batch began: {', '.join(moved)}")
     from distributed import get_worker
     from distributed.comm import get_address_host
 
-    started = datetime.now(UTC)
     worker = get_worker()
     at_a_time = max(slots.get(get_address_host(worker.address), 1), worker.state.nthreads)
-    threads = max(1, processors() // at_a_time)
-    outcome = execute(replace(request, threads=threads), wanted=_is_wanted(worker))
-    return Result(outcome, started, this_worker(), this_processor(), versions())
+    how |= {"threads": max(1, processors() // at_a_time), "wanted": _is_wanted(worker)}
+    return carry_out(run, elsewhere=elsewhere, **how)
 
 
 def _is_wanted(worker: object) -> Callable[[], bool]:

@@ -16,7 +16,8 @@ from contextlib import suppress
 from queue import Empty
 
 import zmq
-from nbclient.exceptions import CellExecutionComplete
+from nbclient.exceptions import CellExecutionComplete, CellExecutionError
+from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 from traitlets import Float
 from typing_extensions import override
@@ -107,6 +108,18 @@ class Client(PapermillNotebookClient):
                 self.fell_idle = True
                 break
         self.task_poll_for_reply.cancel()
+
+    @override
+    async def _check_raise_for_error(
+        self, cell: dict, cell_index: int, exec_reply: dict | None
+    ) -> None:
+        """Count `quit()` as an error: the kernel ends a moment later, in whichever cell."""
+        await super()._check_raise_for_error(cell, cell_index, exec_reply)
+        asked = exec_reply["content"].get("payload", []) if exec_reply else []
+        if any(one["source"] == "ask_exit" and not one.get("keepkernel") for one in asked):
+            error = {"ename": "SystemExit", "evalue": "quit()", "traceback": []}
+            cell.outputs.append(new_output("error", **error))
+            raise CellExecutionError(**error)
 
     @override
     def papermill_execute_cells(self) -> None:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 
 ERROR_SIZE, TRACEBACK_SIZE = 1_000, 20_000  # characters; the notebook has all of them
+# How a notebook is ended without an error, by the text of the exception.
+EXITS = {"": "sys.exit()", "0": "sys.exit(0)", "quit()": "quit()"}
 MARK = "papermill-error-cell-tag"  # of the cells by which papermill points at an error
 
 
@@ -70,8 +72,8 @@ def describe(notebook: Mapping) -> tuple[str, str] | None:
         return f"{place}: {_said_on_stderr(cells[failed])}", ""
     name, value = errors[-1].ename, errors[-1].evalue
     said = f"{name}: {value}".removesuffix(": ")
-    if name == "SystemExit" and value in ("", "0"):
-        said = f"sys.exit({value}) ended the notebook: no cell after it has run"
+    if name == "SystemExit" and value in EXITS:
+        said = f"{EXITS[value]} ended the notebook: no cell after it has run"
     return (
         shortened(_plain(f"{place}: {said}"), ERROR_SIZE),
         shortened(_plain("\n".join(errors[-1].traceback)), TRACEBACK_SIZE),

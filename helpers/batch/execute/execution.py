@@ -6,22 +6,20 @@ manager, a watchdog limits the whole notebook, and what counts is the outcome re
 """
 
 import asyncio
-import json
 import os
 import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.batch.ask.kinds import Value
+from helpers.batch.ask.run import Run
 from helpers.batch.errors import ExecutionError, InfrastructureError
 from helpers.batch.execute.executed import cell_seconds, describe, without_marks, written
 from helpers.batch.execute.papermilling import import_papermill, register_engine
-from helpers.batch.notebook import Notebook, read, source
 
 TIMEOUT = 14_400.0  # seconds for one notebook; a chapter on the largest data set needs minutes
 LINGERING = 10  # seconds that what a notebook has begun may go on after its last cell
@@ -29,37 +27,11 @@ SILENCE = 60  # seconds until output must have come when its cell has ended; a m
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be executed, and how: all that a worker on another machine needs.
-
-    Attributes:
-        name: what the run is called in messages.
-        notebook: the notebook as JSON text.
-        parameters: validated values by name.
-        folder: where the kernel works; where there is no such folder, in a new, empty one.
-        timeout: seconds that the whole notebook may take.
-        kernel: "warm", "spawn", or "auto" for the better of those that the machine allows. Where a
-            warm one would make a difference, an ordinary one serves.
-        threads: of linear algebra and of one TensorFlow operation; the libraries' own choice if
-            not given. Their variables in the environment count more.
-        sources: digests of the files of `helpers` that the identity was computed from.
-        beside: those of files by their places seen from the folder; looked at where that is given.
-    """
-
-    name: str
-    notebook: str = field(repr=False)
-    parameters: Mapping[str, Value] = field(default_factory=dict)
-    folder: str | None = None
-    timeout: float = TIMEOUT
-    kernel: str = "auto"
-    threads: int | None = None
-    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
-    beside: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What came of one execution.
+
+    It is no result yet: kernels know nothing of records, of who asks, or of how often they did, and
+    whoever refreshes a chapter wants nothing else.
 
     Attributes:
         status: "done", "failed" or "timeout".
@@ -80,23 +52,26 @@ class Outcome:
     warning: str = ""
 
 
-def read_request(notebook: Path, **options: object) -> Request:
-    """Return the request to execute a notebook's file where it lies."""
-    return request_for(read(notebook), **options)
-
-
-def request_for(notebook: Notebook, **options: object) -> Request:
-    """Return the request to execute a notebook, in its folder unless another one is given."""
-    options.setdefault("name", notebook.name)
-    options.setdefault("folder", str(notebook.path.parent))
-    return Request(notebook=notebook.text, **options)
-
-
-def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> Outcome:
-    """Execute a notebook.
+def execute(
+    run: Run,
+    *,
+    timeout: float = TIMEOUT,
+    kernel: str = "auto",
+    threads: int | None = None,
+    elsewhere: bool = False,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Outcome:
+    """Execute a notebook with the parameters that a run gives it.
 
     Args:
-        request: what is to be executed.
+        run: what is to be executed.
+        timeout: seconds that the whole notebook may take.
+        kernel: "warm", "spawn", or "auto" for the better of those that the machine allows. Where a
+            warm one would make a difference, an ordinary one serves.
+        threads: of linear algebra and of one TensorFlow operation; the libraries' own choice if
+            not given. Their variables in the environment count more.
+        elsewhere: whether the kernel works in a new, empty folder and not in the notebook's, as it
+            does wherever that is not there.
         wanted: asked twice a second; when it says no, the kernel is killed.
 
     Returns:
@@ -108,10 +83,12 @@ def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> O
     from helpers.batch.execute.kernels.managing import warm_server
 
     started = time.monotonic()
-    server = warm_server() if _kind(request) == "warm" else None
-    execution = _Execution(request, server, wanted)
+    folder = None if elsewhere else run.notebook.path.parent
+    server = warm_server() if _kind(run, kernel, folder) == "warm" else None
+    environment = _environment(threads, quiet="quiet.py" in run.sources)
+    execution = _Execution(run, server, environment, timeout=timeout, wanted=wanted)
     with _event_loop():
-        status, error, traceback = execution.run()
+        status, error, traceback = execution.run(folder)
     return Outcome(
         status,
         written(execution.notebook),
@@ -123,17 +100,16 @@ def execute(request: Request, *, wanted: Callable[[], bool] = lambda: True) -> O
     )
 
 
-def _kind(request: Request) -> str:
+def _kind(run: Run, kernel: str, folder: Path | None) -> str:
     """Return the kind of the kernel; a warm one only where it makes no difference."""
     from helpers.batch.execute.kernels.choosing import default_kind, needs_ordinary
 
-    kind = default_kind() if request.kernel == "auto" else request.kernel
+    kind = default_kind() if kernel == "auto" else kernel
     if kind == "spawn":
         return kind
-    modules = [name for name in request.beside if request.folder and name.endswith(".py")]
-    cells = json.loads(request.notebook)["cells"]
-    codes = [source(cell) for cell in cells if cell["cell_type"] == "code"]
-    codes += [Path(request.folder, name).read_text("utf-8", "replace") for name in modules]
+    modules = [name for name in run.beside if folder and name.endswith(".py")]
+    codes = [(folder / name).read_text("utf-8", "replace") for name in modules]
+    codes += run.notebook.code
     names = [name.partition("/")[0].removesuffix(".py") for name in modules]
     return "spawn" if needs_ordinary(codes, names) else kind
 
@@ -141,22 +117,29 @@ def _kind(request: Request) -> str:
 class _Execution:
     """One execution while it is under way: the notebook that papermill fills, and its kernel."""
 
-    def __init__(self, request: Request, server: object, wanted: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        server: object,
+        environment: dict[str, str],
+        *,
+        timeout: float,
+        wanted: Callable[[], bool],
+    ) -> None:
         self._papermill = import_papermill()
-        self._wanted = wanted
-        self._request = request
-        self._server = server
-        self.notebook = self._papermill.iorw.nbformat.reads(request.notebook, as_version=4)
+        self._parameters, self._server, self._environment = run.given, server, environment
+        self._timeout, self._wanted = timeout, wanted
+        self.notebook = self._papermill.iorw.nbformat.reads(run.notebook.text, as_version=4)
         self._manager = self._client = None
         self._expired = False
 
-    def run(self) -> tuple[str, str, str]:
-        """Return status, error and traceback."""
+    def run(self, folder: Path | None) -> tuple[str, str, str]:
+        """Execute in a folder, or a new one, and return status, error and traceback."""
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
         try:
-            with _kernel_folder(self._request, self._server) as (folder, sockets), self._watchdog():
-                self._execute(folder, sockets)
+            with _kernel_folder(folder, self._server) as (place, sockets), self._watchdog():
+                self._execute(place, sockets)
         except self._papermill.PapermillExecutionError:
             pass  # raised for an error that a tag allows, too, but not for `sys.exit()`
         except (CellTimeoutError, DeadKernelError, RuntimeError) as failure:
@@ -171,7 +154,7 @@ class _Execution:
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
         if self._expired:
-            return "timeout", f"it took more than {self._request.timeout:g} s"
+            return "timeout", f"it took more than {self._timeout:g} s"
         if self._server is not None and not self._server.alive:
             raise InfrastructureError("the server of warm kernels died") from failure
         if self._client is not None and self._client.fell_idle:
@@ -190,7 +173,7 @@ class _Execution:
         self._papermill.execute_notebook(
             self.notebook,
             None,
-            parameters=dict(self._request.parameters),
+            parameters=dict(self._parameters),
             engine_name=register_engine(),
             kernel_name="python3",
             language="python",
@@ -229,7 +212,7 @@ class _Execution:
                 execution._manager = self
 
             def kernel_environment(self) -> dict[str, str]:
-                return _environment(execution._request)
+                return execution._environment
 
         return Manager
 
@@ -237,7 +220,7 @@ class _Execution:
     def _watchdog(self) -> Iterator[None]:
         """End the kernel when the time is up or nobody waits; papermill notices in a second."""
         over = threading.Event()
-        deadline = time.monotonic() + self._request.timeout
+        deadline = time.monotonic() + self._timeout
 
         def watch() -> None:
             while not over.wait(0.5 if self._expired else _until(deadline)):
@@ -286,7 +269,7 @@ def _event_loop() -> Iterator[None]:
 
 
 @contextmanager
-def _kernel_folder(request: Request, server: object) -> Iterator[tuple[str, Path]]:
+def _kernel_folder(folder: Path | None, server: object) -> Iterator[tuple[str, Path]]:
     """Give the kernel's working folder, and one for its sockets, which only this user may enter.
 
     The sockets of a warm kernel lie with the server's, which removes them when all else has died.
@@ -297,11 +280,10 @@ def _kernel_folder(request: Request, server: object) -> Iterator[tuple[str, Path
     with tempfile.TemporaryDirectory(
         prefix="dnnbook-", dir=place, ignore_cleanup_errors=True
     ) as sockets:
-        folder = request.folder
-        if folder is None or not os.path.isdir(folder):
-            folder = os.path.join(sockets, "work")
-            os.mkdir(folder)
-        yield folder, Path(sockets)
+        if folder is None or not folder.is_dir():
+            folder = Path(sockets, "work")
+            folder.mkdir()
+        yield str(folder), Path(sockets)
 
 
 def processors() -> int:
@@ -311,11 +293,11 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _environment(request: Request) -> dict[str, str]:
+def _environment(threads: int | None, *, quiet: bool) -> dict[str, str]:
     names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]
-    if "quiet.py" not in request.sources:  # which chooses for TensorFlow itself
+    if not quiet:  # `helpers.quiet` chooses for TensorFlow itself
         names.append("TF_NUM_INTRAOP_THREADS")
-    limits = {} if request.threads is None else dict.fromkeys(names, str(request.threads))
+    limits = {} if threads is None else dict.fromkeys(names, str(threads))
     return {"TF_CPP_MIN_LOG_LEVEL": "3", **limits, **os.environ, "PYTHONUNBUFFERED": "1"}
 
 

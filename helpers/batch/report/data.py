@@ -14,7 +14,7 @@ from helpers.batch.report.collection import (
 )
 from helpers.batch.report.tables import measured, observed, record_name
 from helpers.claims.box import LOOKS
-from helpers.claims.claim import number_text
+from helpers.claims.claim import interval_text, number_text
 
 LISTED = 40  # runs that a cell of the matrix lists; the table of runs has them all
 SERIES = ("chapter", "kind", "name", "unit", "scale")
@@ -38,15 +38,10 @@ def evidence(record: Mapping) -> str:
     if value is None and not record["not_finite"]:
         seen = observed(record)
         return "" if seen is None else number_text(seen)
-    times = "× " if record.get("scale") == "ratio" else ""
-    interval = f" [{_or_not(ends[0])}, {_or_not(ends[1])}]"
+    unit = record.get("unit") or ""
     if ends == [None, None] and not {"low", "high"} & set(record["not_finite"]):
-        interval = ""
-    return f"{times}{_or_not(value)}{interval} {record.get('unit') or ''}".rstrip()
-
-
-def _or_not(value: float | None) -> str:
-    return "not finite" if value is None else number_text(value)
+        return f"{number_text(value)} {unit}".rstrip()
+    return interval_text(value, *ends, record.get("scale"), unit)
 
 
 def statement(record: Mapping) -> str:

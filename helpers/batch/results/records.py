@@ -11,6 +11,7 @@ from pathlib import Path
 
 from helpers.batch.notebook import read_notebook
 from helpers.claims import GLUE_PREFIX, MIME
+from helpers.claims.claim import interval_text, number_text
 
 # What must be equal, for each kind of record; effects and figures have rules of their own.
 EXACT = {
@@ -51,7 +52,7 @@ def claim_lines(records: Iterable[Mapping]) -> list[str]:
 
     >>> claim_lines([{"kind": "claim", "id": "a-b", "verdict": "holds", "effect": 2.0, "low": 1.5,
     ...               "high": 2.5, "unit": "points", "scale": "difference", "replicas": 8}])
-    ['holds         a-b  2 points [1.5, 2.5], 8 replicas']
+    ['holds         a-b  2.00 [1.50, 2.50] points, 8 replicas']
     """
     lines = []
     for record in records:
@@ -62,15 +63,11 @@ def claim_lines(records: Iterable[Mapping]) -> list[str]:
 
 
 def _evidence(record: Mapping) -> str:
-    if record.get("effect") is None:
+    if record.get("scale") is None:
         observed = record.get("observed")
-        return "" if observed is None else f"observed {observed}"
-    unit = f" {record['unit']}" if record["unit"] else ""
-    times = "× " if record["scale"] == "ratio" else ""
-    low, high = (
-        f"{record[end]:.3g}" if record[end] is not None else "?" for end in ("low", "high")
-    )
-    return f"{times}{record['effect']:.3g}{unit} [{low}, {high}], {record['replicas']} replicas"
+        return "" if observed is None else f"observed {number_text(observed)}"
+    measured = (record.get(name) for name in ("effect", "low", "high", "scale"))
+    return f"{interval_text(*measured, record['unit'])}, {record['replicas']} replicas"
 
 
 def differences(committed: Mapping, computed: Mapping) -> list[str]:

@@ -99,26 +99,14 @@ def this_worker() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def result_of(
-    run: Run,
-    outcome: Outcome,
-    *,
-    started: datetime,
-    worker: str,
-    processor: str = "",
-    attempts: int = 1,
-    versions: Mapping[str, str] | None = None,
-) -> Result:
+def result_of(run: Run, outcome: Outcome, *, started: datetime, **more: object) -> Result:
     """Return the result of a run.
 
     Args:
         run: what was wanted.
         outcome: what came of it.
         started: when.
-        worker: where.
-        processor: of which kind.
-        attempts: how often it was tried.
-        versions: of Python and of the packages there.
+        more: further attributes of the result: who did it, how often it was tried.
     """
     executed = outcome.notebook
     return Result(
@@ -131,11 +119,8 @@ def result_of(
         started=started.astimezone(UTC).isoformat(timespec="seconds"),
         seconds=round(outcome.seconds, 3),
         cell_seconds=round(outcome.cell_seconds, 3),
-        worker=worker,
-        processor=processor,
-        attempts=attempts,
-        versions=dict(versions or {}),
         notebook_sha256=_sha256(executed) if executed else None,
+        **more,
     )
 
 

@@ -1,6 +1,7 @@
 """Directives for a book's first page, filled from the chapters as they have been executed.
 
-A Sphinx extension: `_config.yml` names it. `scoreboard` counts verdicts, `gallery` shows figures.
+A Sphinx extension: `_config.yml` names it. `scoreboard` counts verdicts, `gallery` and `picture`
+show figures.
 Neither holds a number or a picture of its own, so the page agrees with the chapters on any data.
 """
 
@@ -54,7 +55,7 @@ class Scoreboard(Overview):
 
     def fill(self, notebooks: list[Path]) -> list[nodes.Node]:
         """Count the verdicts in all chapters."""
-        standings = [standing(notebook) for notebook in notebooks]
+        standings = [s for s in map(standing, notebooks) if s.claims]  # the errata have none
         totals = {verdict: sum(s.count(verdict) for s in standings) for verdict in LOOKS}
         return [
             nodes.paragraph("", _in_words(totals, sum(s.facts for s in standings))),
@@ -99,10 +100,43 @@ class Scoreboard(Overview):
         return nodes.admonition("", *folded, classes=["admonition", "dropdown"])
 
 
-class Gallery(Overview):
-    """Figures of the chapters as cards; each line of the content is `figure: a sentence`."""
+class _Pictures(Overview):
+    """What directives share that show figures of the chapters."""
 
     has_content = True
+
+    def write(self, picture: Picture) -> str:
+        """Write the image where Sphinx keeps its state; return its place as seen from the root."""
+        folder = Path(self.env.app.doctreedir, "gallery")
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{picture.name}.png"
+        file.write_bytes(picture.png)
+        return "/" + Path(os.path.relpath(file, self.env.srcdir)).as_posix()
+
+
+class Shown(_Pictures):
+    """One figure of a chapter, its name as the argument; the content stands below it."""
+
+    required_arguments = 1
+
+    def fill(self, notebooks: list[Path]) -> list[nodes.Node]:
+        """Show the figure, as a link to its place."""
+        picture = find_picture(self.arguments[0], notebooks)
+        lines = [
+            f"```{{image}} {self.write(picture)}",
+            f":alt: {picture.alt}",
+            f":target: {self.uri(picture.notebook, picture.name)}",
+            "```",
+            "",
+            *self.content,
+        ]
+        shown = nodes.container(classes=["dnnbook-picture"])
+        shown += self.parse_text_to_nodes("\n".join(lines))
+        return [shown]
+
+
+class Gallery(_Pictures):
+    """Figures of the chapters as cards; each line of the content is `figure: a sentence`."""
 
     def fill(self, notebooks: list[Path]) -> list[nodes.Node]:
         """Make a card of each line."""
@@ -125,14 +159,6 @@ class Gallery(Overview):
             sentence,
             ":::",
         ]
-
-    def write(self, picture: Picture) -> str:
-        """Write the image where Sphinx keeps its state; return its place as seen from the root."""
-        folder = Path(self.env.app.doctreedir, "gallery")
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / f"{picture.name}.png"
-        file.write_bytes(picture.png)
-        return "/" + Path(os.path.relpath(file, self.env.srcdir)).as_posix()
 
 
 def _in_words(totals: dict[str, int], facts: int) -> str:
@@ -213,4 +239,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives with Sphinx."""
     app.add_directive("scoreboard", Scoreboard)
     app.add_directive("gallery", Gallery)
+    app.add_directive("picture", Shown)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,7 +7,6 @@ matrices of GitHub Actions, with `chapter` as one more key.
 """
 
 import itertools
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,8 +16,8 @@ from helpers.batch.ask.grid.checks import Chapter, Rule, check_entry, read_chapt
 from helpers.batch.ask.grid.file import GridFile, received
 from helpers.batch.ask.grid.schema import open_grid
 from helpers.batch.ask.kinds import Value
+from helpers.batch.ask.run import Run, make_runs
 from helpers.batch.book import chapter_name
-from helpers.batch.notebook import Notebook
 
 RUN_LIMIT = 10_000
 
@@ -29,50 +28,45 @@ SEED_STEP = 10_000
 
 
 @dataclass(frozen=True)
-class Point:
-    """One run that a grid asks for.
-
-    Attributes:
-        notebook: as it was read when the grid was checked.
-        given: what the grid says for this notebook, validated.
-        parameters: every parameter of the notebook, the given ones over the defaults.
-    """
-
-    notebook: Notebook
-    given: dict[str, Value]
-    parameters: dict[str, Value]
-
-
-@dataclass(frozen=True)
 class Plan:
     """All runs of a grid.
 
     Attributes:
         name: the grid file's name without its suffix.
-        points: the runs in their order, no two of them equal.
+        runs: in their order, no two of them equal.
         merged: how many more there would be if equal ones ran separately.
-        files: what else all results rest on.
     """
 
     name: str
-    points: list[Point]
+    runs: list[Run]
     merged: int
-    files: list[Path]
 
 
 @dataclass(frozen=True)
 class _Combination:
-    """A point in the making: `matrix` stays as it is, `added` comes from `include`."""
+    """A run in the making: `matrix` stays as it is, `added` comes from `include`.
+
+    It is no `Run` yet, for what is excluded or extended needs no identity.
+    """
 
     chapter: Chapter
     matrix: dict[str, Value]
     added: dict[str, Value]
 
+    @property
+    def given(self) -> dict[str, Value]:
+        return self.matrix | self.added
+
+    @property
+    def seed(self) -> Value:
+        declared = self.chapter.declared.get("seed")
+        return self.given.get("seed", declared and declared.default)
+
 
 def plan(path: Path, *, root: Path) -> Plan:
     """Read a grid file and return the runs that it asks for.
 
-    Points come in the order of the grid's chapters, then of the values, the last parameter
+    They come in the order of the grid's chapters, then of the values, the last parameter
     fastest; then those that `include` adds. The replicates of a point stand together.
 
     Args:
@@ -80,7 +74,7 @@ def plan(path: Path, *, root: Path) -> Plan:
         root: the book's folder.
 
     Returns:
-        The plan; it has at least one point.
+        The plan; it has at least one run.
 
     Raises:
         GridError: The file has mistakes. All that can be seen together are listed together.
@@ -102,11 +96,11 @@ def plan(path: Path, *, root: Path) -> Plan:
     combinations = _combinations(file, list(known.values()))
     combinations = _include(_exclude(file, combinations, excludes), includes)
     _check_count(file, len(combinations))
-    points = [_point(combination) for combination in combinations]
-    _check_seeds(file, points)
-    points = [copy for point in points for copy in replicated(point, file.grid.replicates)]
-    kept = merged(points)
-    return Plan(path.stem, kept, len(points) - len(kept), files)
+    _check_seeds(file, combinations)
+    points = [copy for one in combinations for copy in replicated(one, file.grid.replicates)]
+    runs = make_runs(((point.chapter.notebook, point.given) for point in points), files=files)
+    kept = merged(runs)
+    return Plan(path.stem, kept, len(runs) - len(kept))
 
 
 def _check_count(file: GridFile, count: int) -> None:
@@ -119,11 +113,11 @@ def _check_count(file: GridFile, count: int) -> None:
     file.require()
 
 
-def _check_seeds(file: GridFile, points: list[Point]) -> None:
+def _check_seeds(file: GridFile, combinations: list[_Combination]) -> None:
     """Note the chapters that cannot be repeated with other seeds."""
     last = (file.grid.replicates - 1) * SEED_STEP
-    for point in points if last else []:
-        name, seed = chapter_name(point.notebook.path), point.parameters.get("seed")
+    for combination in combinations if last else []:
+        name, seed = chapter_name(combination.chapter.notebook.path), combination.seed
         if type(seed) is not int:
             rule = f"above 1 needs a parameter `seed` that is a whole number; {name} has none"
             file.complain(f"`replicates` {rule}. {received(file.grid.replicates)}", "replicates")
@@ -188,37 +182,18 @@ def _extended(combination: _Combination, rule: Rule) -> _Combination | None:
     return replace(combination, added=combination.added | wanted)
 
 
-def _point(combination: _Combination) -> Point:
-    chapter, given = combination.chapter, combination.matrix | combination.added
-    defaults = {name: parameter.default for name, parameter in chapter.declared.items()}
-    return Point(chapter.notebook, given, defaults | given)
-
-
-def replicated(point: Point, count: int) -> list[Point]:
-    """Return a point as often as asked for, each time with a seed of its own.
-
-    >>> notebook = Notebook(Path("a.ipynb"), {})
-    >>> point = Point(notebook, {"depth": 5}, {"depth": 5, "seed": 42})
-    >>> [copy.given for copy in replicated(point, 2)]
-    [{'depth': 5}, {'depth': 5, 'seed': 10042}]
-    """
-    copies = [point]
+def replicated(combination: _Combination, count: int) -> list[_Combination]:
+    """Return a combination as often as asked for, each time with a seed of its own."""
+    copies = [combination]
     for number in range(1, count):
-        seed = {"seed": point.parameters["seed"] + number * SEED_STEP}
-        copies.append(Point(point.notebook, point.given | seed, point.parameters | seed))
+        seed = {"seed": combination.seed + number * SEED_STEP}
+        copies.append(replace(combination, added=combination.added | seed))
     return copies
 
 
-def merged(points: Iterable[Point]) -> list[Point]:
-    """Return the points without those that equal an earlier one, whatever they were given.
-
-    >>> notebook, given = Notebook(Path("a.ipynb"), {}), {"depth": 5}
-    >>> len(merged([Point(notebook, {}, given), Point(notebook, given, given)]))
-    1
-    """
-    first: dict[tuple[Path, str], Point] = {}
-    for point in points:
-        # As text, for in Python True equals 1, and lists are no keys.
-        key = point.notebook.path, json.dumps(point.parameters, sort_keys=True)
-        first.setdefault(key, point)
+def merged(runs: Iterable[Run]) -> list[Run]:
+    """Return the runs without those that equal an earlier one, whatever they were given."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        first.setdefault(run.identity, run)
     return list(first.values())

@@ -3,8 +3,12 @@
 import time
 from queue import Empty
 
+import zmq
+import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
+from traitlets import default
 
+RECONNECT = 10  # milliseconds until a socket looks again for a kernel that has not opened its own
 ASK_AGAIN = 1.0  # seconds without a reply after which a kernel that starts is asked again
 
 
@@ -15,6 +19,13 @@ class KernelClient(AsyncKernelClient):
     message came. Here the kernel answers a question, and tells on the other channel that it has
     done so: from then on nothing that it shows is lost.
     """
+
+    @default("context")
+    def _impatient_context(self) -> zmq.asyncio.Context:
+        self._created_context = True  # then the client ends it
+        context = zmq.asyncio.Context()
+        context.setsockopt(zmq.RECONNECT_IVL, RECONNECT)
+        return context
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until both channels work.
