@@ -229,9 +229,9 @@ def test_the_book_s_own_grid_asks_for_every_chapter_on_every_set():
     from helpers.batch.ask.grid.points import plan
     from helpers.batch.commit.confirm import confirmable
 
-    points = plan(ROOT / "examples" / "replication.yml", root=ROOT).points
-    places = [(point.notebook.path, point.given["dataset"]) for point in points]
+    runs = plan(ROOT / "examples" / "replication.yml", root=ROOT).runs
+    places = [(run.notebook.path, run.given["dataset"]) for run in runs]
     assert len(places) == len(set(places))
     assert {path for path, _ in places} >= set(confirmable(ROOT))
     assert len({data for _, data in places}) == 4
-    assert all(point.given["seed"] >= 10_000 for point in points)
+    assert all(run.given["seed"] >= 10_000 for run in runs)
