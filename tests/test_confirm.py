@@ -142,6 +142,16 @@ def test_a_claim_that_was_rewritten_runs_anew(book, runs):
     assert len(runs) == 4
 
 
+def test_a_claim_that_was_struck_needs_no_other_run(book, runs):
+    replicate(book)
+    kept = json.loads((book / "results" / "small.json").read_text())
+    for run in kept["data"].values():
+        run["claims"]["small-struck"] = run["claims"]["small-a"]
+    (book / "results" / "small.json").write_text(json.dumps(kept))
+    replicate(book)
+    assert len(runs) == 2
+
+
 def test_a_run_that_fails_stops_no_other(book, runs):
     text = f"{GRID}include:\n- {{dataset: digits, train_size: 13}}\n"
     lines, errors = replicate(book, text)
