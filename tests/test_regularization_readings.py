@@ -211,6 +211,25 @@ def test_a_step_of_sam_takes_the_gradient_uphill(rng):
         np.testing.assert_allclose(moved[clear], -0.01 * np.sign(g)[clear], rtol=1e-2)
 
 
+@pytest.mark.parametrize("rho", [0.0, 0.3])
+def test_a_model_takes_the_steps_of_the_stacked_one(rng, rho):
+    x, y, _ = task(rng)
+    keras.utils.set_random_seed(1)
+    model = reg.SAM(perceptron().layers)
+    model.rho = rho
+    stacked = reg.fit_sam(
+        [w[None] for w in model.get_weights()], x, y, np.arange(40)[None], rho=[rho],
+        learning_rate=0.01, epochs=3, batch_size=40, seeds=[0],
+    )  # fmt: skip
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    first = model.evaluate(x, y, verbose=0)
+    history = model.fit(x, y, batch_size=40, epochs=3, verbose=0).history
+    np.testing.assert_allclose([history["loss"][0], history["accuracy"][0]], first, rtol=1e-5)
+    for ours, theirs in zip(model.get_weights(), stacked, strict=True):
+        np.testing.assert_allclose(ours, theirs[0], rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("rho", [[-0.1, 0], [np.inf, 0], [0.1]])
 def test_sam_checks(rng, rho):
     x, y, rows = task(rng)

@@ -42,7 +42,7 @@ from helpers.regularization.penalties import (
     soft_threshold,
 )
 from helpers.regularization.readings import READINGS, Predictions, Reading, read
-from helpers.regularization.sharpness import fit_sam, perceptron
+from helpers.regularization.sharpness import SAM, fit_sam, perceptron
 from helpers.regularization.temperature import fit_temperature, temper
 from helpers.regularization.uncertainty import (
     error_detection,
@@ -81,6 +81,7 @@ __all__ = [
     "Predictions",
     "Reading",
     "read",
+    "SAM",
     "fit_sam",
     "perceptron",
     "mutual_information",

@@ -1,4 +1,4 @@
-"""Sharpness-aware minimization of stacked perceptrons: two gradients in every step."""
+"""Sharpness-aware minimization, of a Keras model or of stacked perceptrons."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,42 @@ import tensorflow as tf
 from helpers.numerics import batch_order
 
 Array = np.ndarray
+
+
+class SAM(keras.Sequential):
+    """A `Sequential` whose `fit` takes each batch's gradient a step of ρ uphill.
+
+    Attributes:
+        rho: Length of the step uphill, 0 or more; with 0 this is the optimizer as it is.
+
+    Reference:
+        Foret et al. (2021), Sharpness-aware minimization for efficiently improving generalization.
+    """
+
+    rho = 0.1
+
+    def gradients(self, x, y):
+        """Return a batch's predictions, loss and gradients."""
+        with tf.GradientTape() as tape:
+            answers = self(x, training=True)
+            loss = self.compute_loss(x, y, answers)
+        return answers, loss, tape.gradient(loss, [w.value for w in self.trainable_variables])
+
+    def train_step(self, data):
+        """Go uphill, take the gradient there, come back, and go down along it."""
+        x, y = data
+        answers, loss, here = self.gradients(x, y)
+        scale = self.rho / (tf.linalg.global_norm(here) + 1e-12)
+        start = [tf.identity(w.value) for w in self.trainable_variables]
+        for w, g in zip(self.trainable_variables, here, strict=True):
+            w.assign_add(scale * g)
+        _, _, there = self.gradients(x, y)
+        for w, old in zip(self.trainable_variables, start, strict=True):
+            w.assign(old)
+        self.optimizer.apply(there, self.trainable_variables)
+        for metric in self.metrics:
+            metric.update_state(*((loss,) if metric.name == "loss" else (y, answers)))
+        return self.get_metrics_result()
 
 
 def fit_sam(
