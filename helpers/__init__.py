@@ -31,7 +31,6 @@ Above the topics stands `diagnosis`, which takes their measurements to a reader'
 This module imports nothing until `diagnose` is asked for, so that `import helpers` costs nothing.
 """
 
-
 from importlib import import_module
 
 
