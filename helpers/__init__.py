@@ -23,7 +23,18 @@ Services, which every chapter uses (topics import `replicas` and `numerics` alon
 - `plotting`: arrays and axes in, axes out; the book's style sheet.
 - `timing`: calls timed in turns, so that their ratio means something on a busy machine.
 
+Above the topics stands `diagnosis`, which takes their measurements to a reader's own model:
+`helpers.diagnose(model, x, y)`. No topic and no service imports it.
+
 `batch` runs and renders notebooks from outside; no chapter imports it.
 
-This module imports nothing, so that `import helpers` costs nothing.
+This module imports nothing until `diagnose` is asked for, so that `import helpers` costs nothing.
 """
+
+
+def __getattr__(name: str):
+    if name == "diagnose":
+        from helpers.diagnosis import diagnose
+
+        return diagnose
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

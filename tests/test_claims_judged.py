@@ -346,7 +346,15 @@ class TestObserved:
         arms = {"a": [1.0, 2.0], "b": [3.0, 3.0]}
         seen = self.seen(arms, grid={"a": [0.1, 0.2], "b": [1 / 3]})
         claim = seen.compare("made-x", "X.", larger="b", smaller="a", margin=1.1, says=SAYS)
-        assert "a: 0.1, 0.2; b: 0.333" in claim_box(claim)
+        assert "b: 0.333; a: 0.1, 0.2" in claim_box(claim)
+
+    def test_the_box_of_two_arms_says_nothing_of_a_third(self):
+        arms = {"a": [1.0, 2.0], "b": [3.0, 3.0], "c": [1.0, 1.0]}
+        seen = self.seen(arms, grid={"c": [0.1, 0.2]})
+        claim = seen.compare("made-x", "X.", larger="b", smaller="a", margin=1.1, says=SAYS)
+        other = seen.compare("made-y", "X.", larger="b", smaller="c", margin=1.1, says=SAYS)
+        assert "Tried" not in claim_box(claim)
+        assert "c: 0.1, 0.2" in claim_box(other)
 
     def test_what_a_search_added_is_told_and_does_not_belong_to_the_design(self):
         arms = {"a": [1.0, 2.0], "b": [3.0, 3.0]}
@@ -355,7 +363,7 @@ class TestObserved:
         tried = {"a": np.array([0.1, 0.2]), "b": np.array([0.05, 0.1])}
         wide = self.seen(arms, grid=[0.1], tried=tried).compare("made-x", "X.", **options)
         assert plain.design == wide.design
-        assert "a: 0.1, 0.2; b: 0.05, 0.1" in claim_box(wide)
+        assert "b: 0.05, 0.1; a: 0.1, 0.2" in claim_box(wide)
         json.dumps(wide.to_record(), allow_nan=False)
 
     @pytest.mark.parametrize(
@@ -575,7 +583,7 @@ class TestConfirmation:
     @pytest.mark.parametrize(
         ("tried", "text"),
         [
-            ({"a": [0.1, 0.2], "b": [0.1, 0.2]}, "all arms: 0.1, 0.2<"),
+            ({"a": [0.1, 0.2], "b": [0.1, 0.2]}, "a, b: 0.1, 0.2<"),
             ({"a": [0.1], "b": [0.2], "c": [0.1]}, "a, c: 0.1; b: 0.2<"),
             ({"a<": [0.1]}, "a&lt;: 0.1<"),
         ],

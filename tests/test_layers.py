@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[1]
 BATCH = sorted((ROOT / "helpers" / "batch").rglob("*.py"))
 HELPERS = sorted(set((ROOT / "helpers").rglob("*.py")) - set(BATCH))
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
-TOPICS = {re.sub(r"^\d+_", "", chapter.stem) for chapter in CHAPTERS}
+GATHERING = {"measurement", "capstone", "guidelines"}  # of what services and other topics teach
+TOPICS = {re.sub(r"^\d+_", "", chapter.stem) for chapter in CHAPTERS} - GATHERING
+ABOVE = ROOT / "helpers" / "diagnosis"  # may import topics; only its readers import it
 FOR_TOPICS = {"helpers.numerics", "helpers.replicas"}  # the services that a topic may import
 ENGINE = ROOT / "helpers" / "replicas"
 PARTS = {module.stem for module in ENGINE.glob("*.py")} - {"__init__"}
@@ -84,6 +86,9 @@ def test_imports_are_found_wherever_they_stand():
 def test_no_helper_imports_batch_and_no_topic_another(module):
     found = own(module.read_text("utf-8"))
     assert "helpers.batch" not in found
+    if module.parent == ABOVE or dotted(module) == "helpers":
+        return
+    assert "helpers.diagnosis" not in found
     topic = dotted(module).split(".")[1:2]
     others = {f"helpers.{name}" for name in TOPICS - set(topic)}
     assert not found & others
@@ -110,13 +115,15 @@ def test_side_doors_are_found_wherever_they_stand():
 
 def test_every_module_of_a_topic_is_looked_at():
     names = {dotted(module) for module in HELPERS}
-    assert names >= {f"helpers.{topic}" for topic in TOPICS - {"measurement"}}
-    assert names >= {"helpers", "helpers.models", "helpers.gradients.monitor"}
+    assert names >= {f"helpers.{topic}" for topic in TOPICS}
+    assert names >= {"helpers", "helpers.diagnosis", "helpers.models", "helpers.gradients.monitor"}
     assert not any(name.startswith("helpers.batch") for name in names)
 
 
-def test_the_package_itself_imports_nothing():
-    assert imports((ROOT / "helpers" / "__init__.py").read_text("utf-8")) == set()
+def test_the_package_itself_imports_nothing_but_what_it_is_asked_for():
+    tree = ast.parse((ROOT / "helpers" / "__init__.py").read_text("utf-8"))
+    assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in tree.body)
+    assert imports(ast.unparse(tree)) == {"helpers.diagnosis", "helpers.diagnosis.diagnose"}
 
 
 @pytest.mark.parametrize("module", BATCH, ids=lambda path: path.stem)
@@ -160,9 +167,8 @@ def test_no_chapter_imports_batch(chapter):
 
 @pytest.mark.parametrize("topic", sorted(TOPICS))
 def test_a_chapter_its_topic_and_its_tests_have_one_name(topic):
-    if topic != "measurement":  # it teaches what claims and replicas do
-        assert is_module(f"helpers.{topic}")
-        assert (ROOT / "tests" / f"test_{topic}.py").is_file()
+    assert is_module(f"helpers.{topic}")
+    assert (ROOT / "tests" / f"test_{topic}.py").is_file()
 
 
 FREE = {

@@ -62,6 +62,12 @@ class TestText:
         with pytest.raises(NotebookError, match="Received: small-b"):
             with_sentences(notebook(text="{says}`small-b`"))
 
+    def test_a_claim_of_another_chapter_stays_as_it_is_written(self):
+        text = "{says}`small-a` and {says}`B wins <large-b>`"
+        assert with_sentences(notebook(text=text))["cells"][0]["source"].endswith(
+            "and {says}`B wins <large-b>`"
+        )
+
     @pytest.mark.parametrize("text", ["no id", "Text <no id>", "a `b` <small-a>"])
     def test_what_is_no_role_is_refused(self, text):
         with pytest.raises(NotebookError, match="a `says` role must hold"):

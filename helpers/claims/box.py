@@ -77,8 +77,6 @@ def _tried(tried: Mapping[str, Sequence[float]]) -> str:
     shared: dict[str, list[str]] = {}
     for arm, settings in tried.items():
         shared.setdefault(_listed(settings), []).append(escape(arm))
-    if len(shared) == 1 < len(tried):
-        return f"all arms: {next(iter(shared))}"
     return "; ".join(f"{', '.join(arms)}: {settings}" for settings, arms in shared.items())
 
 

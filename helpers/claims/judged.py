@@ -297,7 +297,7 @@ class Judged(Mapping):
                 sentence=sentence,
                 variants={name: says.sentence(name, words) for name in FIELDS},
                 scope=self.scope,
-                tried=self.tried,
+                tried={arm: self.tried[arm] for arm in arms if arm in self.tried},
                 design=design,
                 status=status_of(verdict, second),
                 repeated=second,

@@ -16,7 +16,7 @@ def clip_adaptively(gradients: Gradients, weights: Sequence[Array], ratio: float
         gᵘ ← min(1, λ max(‖wᵘ‖, 0.001) / ‖gᵘ‖) gᵘ   for each unit u
 
     A unit is a column of a kernel; of a vector, as a bias, the whole. A step of gradient descent
-    then changes no unit by more than the share ηλ of its weights.
+    then changes no unit whose weights have a norm above 0.001 by more than the share ηλ of it.
 
     Args:
         gradients: One array for each variable, any shapes.

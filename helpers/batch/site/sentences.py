@@ -40,12 +40,18 @@ def spoken(notebook: Mapping) -> dict[str, dict]:
 def with_sentences(notebook: Mapping) -> dict:
     """Return a notebook whose roles hold the sentences of its own execution.
 
+    A role may name a claim of another chapter, whose id begins with that chapter's name. It stays;
+    the page takes its sentence from there.
+
     Raises:
-        NotebookError: A role names a claim that the notebook does not have.
+        NotebookError: A role names a claim that the notebook does not have and should.
     """
     claims = spoken(notebook)
+    own = {id.partition("-")[0] for id in claims}
 
     def said(found: re.Match) -> str:
+        if own and found["id"].partition("-")[0] not in own:
+            return found[0]
         if found["id"] not in claims:
             raise NotebookError(
                 f"a `says` role must name a claim of its notebook. Received: {found['id']}"
