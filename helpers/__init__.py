@@ -31,10 +31,11 @@ Above the topics stands `diagnosis`, which takes their measurements to a reader'
 This module imports nothing until `diagnose` is asked for, so that `import helpers` costs nothing.
 """
 
+from importlib import import_module
+
 
 def __getattr__(name: str):
     if name == "diagnose":
-        from helpers.diagnosis import diagnose
-
-        return diagnose
+        # By name: an import statement would make every chapter rest on what `diagnosis` imports.
+        return import_module("helpers.diagnosis").diagnose
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

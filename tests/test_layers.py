@@ -122,8 +122,8 @@ def test_every_module_of_a_topic_is_looked_at():
 
 def test_the_package_itself_imports_nothing_but_what_it_is_asked_for():
     tree = ast.parse((ROOT / "helpers" / "__init__.py").read_text("utf-8"))
-    assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in tree.body)
-    assert imports(ast.unparse(tree)) == {"helpers.diagnosis", "helpers.diagnosis.diagnose"}
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert [ast.unparse(node) for node in found] == ["from importlib import import_module"]
 
 
 @pytest.mark.parametrize("module", BATCH, ids=lambda path: path.stem)
