@@ -96,7 +96,9 @@ def finish(whole: Path, numbers: Path, book: OnePage, sheets: Mapping[str, int])
         printed.merge_page(sheet)
     for line in book.headings:
         bookmark = writer.add_outline_item(
-            line.title, sheets[line.place] - 1, parent=None if line.is_page else parent
+            title=line.title,
+            page_number=sheets[line.place] - 1,
+            parent=None if line.is_page else parent,
         )
         parent = bookmark if line.is_page else parent
     writer.add_metadata({"/Title": book.title})
