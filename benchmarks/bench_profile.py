@@ -71,8 +71,8 @@ def profile(notebook: Path) -> dict[str, float]:
     called = set()
 
     def kind(one, *_):
-        first = id(one) not in called
-        called.add(id(one))
+        first = one not in called
+        called.add(one)  # not its id, which another may get once it is gone
         return "compiling" if first else "training"
 
     parts = (

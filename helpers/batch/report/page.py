@@ -27,6 +27,20 @@ from helpers.claims.box import LOOKS
 FOLDER = Path(__file__).parent
 
 
+def template(folder: Path, name: str) -> object:
+    """Return a template of HTML: what is put in is escaped, and a name that is not there fails."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
 def page(collection: Collection, *, by: str = "dataset") -> str:
     """Return the page as HTML.
 
@@ -37,20 +51,11 @@ def page(collection: Collection, *, by: str = "dataset") -> str:
     Raises:
         UsageError: No run has this parameter.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     by = columns_of(collection, by)
     names = varying(collection)
     choices = names if by is None or by in names else [by, *names]
     files = ("page.css", "table.js", "page.js", "plots.js")
-    return environment.get_template("page.html.j2").render(
+    return template(FOLDER, "page.html.j2").render(
         collection=collection,
         head=_head(collection),
         by=by,

@@ -20,7 +20,7 @@ from sphinx.util.docutils import SphinxRole
 from helpers.batch.book import chapter_name, chapters
 from helpers.batch.errors import BatchError, NotebookError, nearest
 from helpers.batch.report.page import FOLDER as REPORT
-from helpers.batch.report.page import duration_text
+from helpers.batch.report.page import duration_text, template
 from helpers.batch.results.confirmed import DATASETS, read_confirmed, results_of
 from helpers.batch.site.directives import Overview
 from helpers.batch.site.overview import title
@@ -45,7 +45,7 @@ class Replication(Overview):
     def fill(self, notebooks: list[Path]) -> list[nodes.Node]:
         """Return the table, and the script that serves it."""
         rows = _rows_now(Path(self.env.srcdir), tuple(notebooks))
-        table = _template("matrix.html.j2").render(
+        table = template(HERE, "matrix.html.j2").render(
             rows=[self.row(row) for row in rows],
             chapters=list(dict.fromkeys(_short(row.title) for row in rows)),
             counts=counted(rows),
@@ -84,7 +84,9 @@ class Runs(Overview):
         for notebook in notebooks:
             if runs := read_confirmed(root, chapter_name(notebook)):
                 found += [_run(notebook, data, runs.get(data)) for data in DATASETS]
-        return [nodes.raw("", _template("runs.html.j2").render(**_totals(found)), format="html")]
+        return [
+            nodes.raw("", template(HERE, "runs.html.j2").render(**_totals(found)), format="html")
+        ]
 
 
 class Found(SphinxRole):
@@ -229,19 +231,6 @@ def _kind(verdict: str) -> str:
 
 def _short(heading: str) -> str:
     return heading.partition(":")[0]
-
-
-def _template(name: str) -> object:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(name)
 
 
 def mark_boxes(app: Sphinx, doctree: nodes.document) -> None:
