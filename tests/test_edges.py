@@ -6,17 +6,12 @@ import pytest
 
 from helpers.batch.ask.parameters import Parameter, parameters_of, validate
 from helpers.batch.ask.run import make_run
-from helpers.batch.book import chapter_name, chapters
+from helpers.batch.book import chapters
 from helpers.batch.execute.execution import execute
 from helpers.batch.notebook import read
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = chapters(ROOT)
-# Chapters that run with all their smallest values at once.
-HELD = {
-    *("measurement", "gradients", "initialization", "activations", "transfer", "optimizers"),
-    *("schedules", "regularization"),
-}
 MORE_THAN_ALL = 100_000  # examples in a batch; no data set here has as many
 
 
@@ -47,7 +42,7 @@ def test_every_count_of_a_chapter_has_a_least_value(chapter):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "chapter", [path for path in CHAPTERS if chapter_name(path) in HELD], ids=lambda path: path.stem
+    "chapter", [path for path in CHAPTERS if parameters_of(read(path))], ids=lambda path: path.stem
 )
 def test_a_chapter_runs_with_the_smallest_values_and_a_batch_larger_than_the_data(chapter):
     declared = parameters_of(read(chapter))
