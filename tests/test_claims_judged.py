@@ -500,9 +500,12 @@ class TestSentences:
     def test_effects_in_words(self):
         words = effect_words(4 / 3, 1.25, 1.6, scale="ratio")
         said = {"less": "a quarter", "more": "a third", "times": "1.3", "range": "1.2 to 1.6"}
+        said |= {"less_percent": "25%", "more_percent": "33%"}
         assert words == said | {"effect": "× 1.33 [1.25, 1.60]"}
         turned = effect_words(3 / 4, 0.625, 0.8, scale="ratio")
         assert turned == said | {"effect": "× 0.750 [0.625, 0.800]"}
+        far = effect_words(1000.0, 500.0, 2000.0, scale="ratio")
+        assert (far["less_percent"], far["more_percent"]) == ("more than 99%", "1000 times")
         less = effect_words(-2.5, -4.0, -1.0, scale="difference", unit="points")
         assert (less["difference"], less["range"]) == ("2.5 points", "1.0 to 4.0")
 
