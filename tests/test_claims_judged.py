@@ -505,7 +505,7 @@ class TestSentences:
         turned = effect_words(3 / 4, 0.625, 0.8, scale="ratio")
         assert turned == said | {"effect": "× 0.750 [0.625, 0.800]"}
         far = effect_words(1000.0, 500.0, 2000.0, scale="ratio")
-        assert (far["less_percent"], far["more_percent"]) == ("more than 99%", "1000 times")
+        assert (far["less_percent"], far["more_percent"]) == ("more than 99%", "1,000 times")
         less = effect_words(-2.5, -4.0, -1.0, scale="difference", unit="points")
         assert (less["difference"], less["range"]) == ("2.5 points", "1.0 to 4.0")
 
