@@ -39,8 +39,8 @@ SHARES = {
 NEAR = 0.06, 0.12  # how far, relatively, a share and its rest may be from how they are said
 SAID_DIGITS = 2  # more would claim what intervals deny
 OF_A_SECOND_RUN = {
-    HOLDS: "decides for it",
-    CONTRADICTED: "decides against it",
+    HOLDS: "finds it so",
+    CONTRADICTED: "finds that it is not so",
     SAME: "finds no difference that matters",
     INCONCLUSIVE: "cannot tell",
 }
@@ -160,7 +160,7 @@ def aside(verdict: str, second: str) -> str:
     >>> aside("holds", "holds"), aside("holds", "inconclusive")
     ('', '; a second run cannot tell')
     >>> aside("contradicted", "holds"), aside("inconclusive", "contradicted")
-    ('; a second run says the opposite', '; a second run decides against it')
+    ('; a second run says the opposite', '; a second run finds that it is not so')
     """
     if second == verdict:
         return ""
