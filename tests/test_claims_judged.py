@@ -685,5 +685,21 @@ class TestChance:
         assert "1 of 1 decided verdicts fall when it is counted that 3" in out
         assert "(Benjamini and Hochberg): made-ba" in out
 
+    def test_questions_that_are_asked_no_more_count_as_well(self, capsys):
+        found = judged(a=[1.0] * 4, b=[1.1, 1.25, 1.19, 1.12])
+        found.compare("made-ba", "B.", larger="b", smaller="a", margin=1.01, says=SAYS)
+        claims.summary("made")
+        assert "0 of 1 decided verdicts fall" in capsys.readouterr().out
+        claims.summary("made", dropped=2)
+        out = capsys.readouterr().out
+        assert "1 of 1 decided verdicts fall when it is counted that 3 questions were asked" in out
+        assert "2 of which are asked no more" in out
+
+    @pytest.mark.parametrize("dropped", [-1, 1.5, True])
+    def test_a_count_of_dropped_questions_is_checked(self, dropped):
+        compared([2.0, 2.1], [1.0, 1.0])
+        with pytest.raises(ValueError, match="`dropped` must be an integer of at least 0"):
+            claims.summary("made", dropped=dropped)
+
     def alike(self):
         return {"c": [1.1, 0.9, 1.2, 0.8], "d": [0.9, 1.2, 0.8, 1.1]}
