@@ -601,6 +601,13 @@ class TestConfirmation:
         assert (claim.verdict, claim.status) == ("inconclusive", "open twice")
         assert "could not tell, either" in claim_box(claim)
 
+    def test_a_second_run_that_can_tell_says_what_it_found_itself(self, ledger):
+        pair = [2.0, 0.6], [1.0, 1.0]
+        numbers = {"effect": 1.5, "low": 1.25, "high": 2.0}
+        first = compared(*pair).sentence
+        self.confirm(ledger, compared(*pair), verdict="holds", **numbers)
+        assert compared(*pair).sentence == f"{first}; a second run found: A ends a third below B"
+
     def test_the_three_ways_to_stand(self, ledger):
         pair = [2.0, 2.1], [1.0, 1.0]
         claim = compared(*pair)
@@ -615,6 +622,10 @@ class TestConfirmation:
         assert turned.status == "not confirmed"
         assert turned.sentence == "A ends half below B; a second run cannot tell"
         assert "? cannot tell</span> × 1.50 [1.25, 2.00]" in claim_box(turned)
+        self.confirm(ledger, claim, verdict="contradicted", effect=0.5, low=0.4, high=0.6)
+        opposite = compared(*pair).sentence
+        said = claim.variants["contradicted"]
+        assert opposite == f"{claim.sentence}; a second run found the opposite: {said}"
         self.confirm(ledger, claim, design="another")
         assert compared(*pair).status == "exploratory"
 

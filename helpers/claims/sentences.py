@@ -38,12 +38,6 @@ SHARES = {
 }
 NEAR = 0.06, 0.12  # how far, relatively, a share and its rest may be from how they are said
 SAID_DIGITS = 2  # more would claim what intervals deny
-OF_A_SECOND_RUN = {
-    HOLDS: "decides for it",
-    CONTRADICTED: "decides against it",
-    SAME: "finds no difference that matters",
-    INCONCLUSIVE: "cannot tell",
-}
 LEFT_OVER = re.compile(r"TODO|FIXME|XXX|\.\.\.|…|lorem", re.IGNORECASE)
 
 
@@ -154,18 +148,27 @@ def _range_text(low: float, high: float) -> str:
     return f"{number_text(low, SAID_DIGITS)} to {number_text(high, SAID_DIGITS)}"
 
 
-def aside(verdict: str, second: str) -> str:
+def aside(verdict: str, second: str, sentence: str) -> str:
     """Return what a sentence adds where a second run came to another verdict.
 
-    >>> aside("holds", "holds"), aside("holds", "inconclusive")
+    Args:
+        verdict: Of the first run.
+        second: Of the second.
+        sentence: What the claim says of the second run's effect.
+
+    >>> aside("holds", "holds", "A ends lower"), aside("holds", "inconclusive", "who knows")
     ('', '; a second run cannot tell')
-    >>> aside("contradicted", "holds"), aside("inconclusive", "contradicted")
-    ('; a second run says the opposite', '; a second run decides against it')
+    >>> aside("inconclusive", "holds", "A ends a third lower")
+    '; a second run found: A ends a third lower'
+    >>> aside("contradicted", "holds", "A ends a third lower")
+    '; a second run found the opposite: A ends a third lower'
     """
     if second == verdict:
         return ""
-    turned = {verdict, second} == {HOLDS, CONTRADICTED}
-    return f"; a second run {'says the opposite' if turned else OF_A_SECOND_RUN[second]}"
+    if second == INCONCLUSIVE:
+        return "; a second run cannot tell"
+    opposite = " the opposite" if {verdict, second} == {HOLDS, CONTRADICTED} else ""
+    return f"; a second run found{opposite}: {sentence}"
 
 
 def share_text(share: float) -> str:

@@ -19,7 +19,7 @@ from helpers.batch.errors import BatchError, NotebookError, nearest
 from helpers.batch.notebook import read_notebook
 from helpers.batch.site.sentences import LABELS, VARIANTS, paragraphs_of, split_role, spoken
 from helpers.claims.box import LOOKS
-from helpers.claims.claim import CONTRADICTED, INCONCLUSIVE
+from helpers.claims.claim import CONTRADICTED
 
 
 @lru_cache(maxsize=32)
@@ -58,9 +58,13 @@ class Says(SphinxRole):
         if self.config.dnnbook_variants:
             for verdict, sentence in claim["variants"].items():
                 found += [nodes.strong("", f" [{verdict}] "), *self.parsed(sentence)]
-        else:
-            found += self.parsed(claim["sentence"])
-        return [*found, nodes.Text("\N{NARROW NO-BREAK SPACE}"), sign(claim, own)], []
+            return [*found, *signed(claim, own)], []
+        first = claim["variants"][claim["verdict"]]
+        found += [*self.parsed(first), *signed(claim, own)]
+        if aside := claim["sentence"].removeprefix(first):
+            again = claim | {"verdict": claim["repeated"]["verdict"]}
+            found += [*self.parsed(aside), *signed(again, own)]
+        return found, []
 
     def parsed(self, sentence: str) -> list[nodes.Node]:
         """Return a sentence as nodes: it may hold mathematics and emphasis."""
@@ -75,6 +79,11 @@ STANDS = {
 }
 
 
+def signed(claim: dict, uri: str) -> list[nodes.Node]:
+    """Return the sign of a verdict, as it stands behind a sentence."""
+    return [nodes.Text("\N{NARROW NO-BREAK SPACE}"), sign(claim, uri)]
+
+
 def sign(claim: dict, uri: str) -> nodes.reference:
     """Return the sign of a verdict, as a link to the claim's evidence.
 
@@ -82,13 +91,10 @@ def sign(claim: dict, uri: str) -> nodes.reference:
     found. So a true sentence can bear a ✗, which would look like "false" without a word.
     """
     symbol, _ = LOOKS[claim["verdict"]]
-    words = ["not as asked"] if claim["verdict"] == CONTRADICTED else []
-    if claim.get("status") == "not confirmed" and claim["verdict"] != INCONCLUSIVE:
-        words.append("in 1 of 2 runs")
     kind = claim["verdict"].replace(" ", "-")
     return nodes.reference(
         "",
-        " ".join([symbol, ", ".join(words)]).rstrip(),
+        f"{symbol} not as asked" if claim["verdict"] == CONTRADICTED else symbol,
         internal=True,
         refuri=f"{uri}#claim-{claim['id']}",
         reftitle=f"{STANDS.get(claim.get('status'), '')}{claim['verdict']}: {claim['statement']}",
