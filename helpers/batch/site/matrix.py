@@ -111,6 +111,7 @@ class Found(SphinxRole):
         page = row.notebook.relative_to(root).with_suffix("").as_posix()
         uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
         text = f"{LOOKS[cell.verdict][0]} {effect}".replace(" ", "\N{NO-BREAK SPACE}")
+        text = text.replace("\N{NO-BREAK SPACE}[", " [")  # the interval may stand on the next line
         link = nodes.reference(
             "",
             text,
