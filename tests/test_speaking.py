@@ -155,6 +155,23 @@ def test_what_a_second_run_found_has_a_sign_of_its_own(book):
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "signs"),
+    [
+        ({}, "Look: ✓."),
+        ({"status": "confirmed", "repeated": {"verdict": "holds"}}, "Look: ✓."),
+        ({"status": "not confirmed", "repeated": {"verdict": "inconclusive"}}, "Look: ✓ ?."),
+    ],
+)
+def test_a_table_may_hold_the_signs_alone(book, changes, signs):
+    text = PAGE + "\nLook: {verdict}`small-a`.\n"
+    done, page = render(book, text=text, claim=record("holds") | changes)
+    assert done.returncode == 0, done.stdout
+    chapter = page("01_small")
+    assert 'href="#claim-small-a"' in chapter
+    assert signs in re.sub(r"<[^>]*>", "", chapter).replace("\N{NARROW NO-BREAK SPACE}", " ")
+
+
 def test_all_variants_are_shown_where_they_are_to_be_read(book):
     done, page = render(book, DNNBOOK_VARIANTS="1")
     assert done.returncode == 0, done.stdout
@@ -171,6 +188,7 @@ def test_all_variants_are_shown_where_they_are_to_be_read(book):
     [
         (PAGE.replace("small-a>", "small-b>"), "there is no claim that speaks as 'small-b'"),
         (PAGE.replace("verdicts} small-a", "verdicts} small-b"), "speaks as 'small-b'"),
+        (PAGE + "\nLook: {verdict}`small-b`.\n", "speaks as 'small-b'"),
         (PAGE.replace(":::{same}", ":::{sane}"), "Received: sane"),
     ],
 )

@@ -1,6 +1,7 @@
-"""A Sphinx extension by which claims speak in the prose: the role `says`, the directive `verdicts`.
+"""A Sphinx extension by which claims speak: roles `says` and `verdict`, directive `verdicts`.
 
 `says` puts the sentence of a claim's verdict there, with a small sign that leads to the evidence.
+`verdict` puts the sign alone there, for tables; a second run that differs adds its own.
 `verdicts` holds a paragraph for each verdict, and shows the one that fits. With
 ``DNNBOOK_VARIANTS`` in the environment, as `dnnbook build --variants` has it, both show all of
 them, each with its verdict, for a person to read.
@@ -72,6 +73,24 @@ class Says(SphinxRole):
         return found
 
 
+class Verdict(SphinxRole):
+    """The sign of a claim alone, and that of its second run where it is another."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the signs; what is wrong is reported at the role's line."""
+        try:
+            claim, page = _find(self.env, self.text)
+        except BatchError as error:
+            message = self.inliner.reporter.error(str(error), line=self.lineno)
+            return [nodes.problematic(self.rawtext, self.rawtext)], [message]
+        uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
+        own = "" if page == self.env.docname else uri
+        found = [sign(claim, own)]
+        if claim.get("status") == "not confirmed":
+            found += signed(claim | {"verdict": claim["repeated"]["verdict"]}, own)
+        return found, []
+
+
 STANDS = {
     "confirmed": "found twice; ",
     "not confirmed": "not found a second time; ",
@@ -129,5 +148,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register role, directive and switch with Sphinx."""
     app.add_config_value("dnnbook_variants", bool(os.environ.get(VARIANTS)), "env")
     app.add_role("says", Says())
+    app.add_role("verdict", Verdict())
     app.add_directive("verdicts", Verdicts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
