@@ -286,13 +286,12 @@ def test_as_keras_keeps_the_last_rate_beyond_its_table():
 
 
 @pytest.mark.parametrize(("warmup", "decay"), [(4, 6), (0, 20), (20, 0), (0, 0), (12, 8)])
-def test_the_schedule_to_be_copied_equals_the_function_and_survives_a_file(
-    warmup, decay, tmp_path
-):
+def test_the_schedule_to_be_copied_equals_the_function_and_survives_a_file(warmup, decay, tmp_path):
     copied = schedules.WarmupStableDecay(0.3, steps=20, warmup=warmup, decay=decay)
     ours = schedules.warmup_stable_decay(0.3, steps=20, warmup=warmup / 20, decay=decay / 20)
     np.testing.assert_allclose([float(copied(t)) for t in range(20)], ours(np.arange(20)), 1e-6)
     model = line(sgd(copied))
+    model.fit(X, Y, **FIT)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras").optimizer._learning_rate
     assert loaded.get_config() == copied.get_config()
