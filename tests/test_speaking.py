@@ -36,8 +36,9 @@ def record(verdict="holds"):
     }  # fmt: skip
 
 
-def notebook(verdict="holds", text=PAGE):
-    output = {"output_type": "display_data", "data": {MIME: record(verdict)}, "metadata": {}}
+def notebook(verdict="holds", text=PAGE, claim=None):
+    data = {MIME: claim or record(verdict)}
+    output = {"output_type": "display_data", "data": data, "metadata": {}}
     cells = [
         {"cell_type": "markdown", "id": "top", "metadata": {}, "source": text},
         {"cell_type": "code", "id": "one", "execution_count": 1, "metadata": {}, "source": "",
@@ -95,9 +96,9 @@ def book(tmp_path):
     return make_book(tmp_path, "01_small", index=INDEX)
 
 
-def render(book, verdict="holds", text=PAGE, **environment):
+def render(book, verdict="holds", text=PAGE, claim=None, **environment):
     """Render as a build does; return what it says, and the text of a page by its name."""
-    (book / "book" / "01_small.ipynb").write_text(json.dumps(notebook(verdict, text)))
+    (book / "book" / "01_small.ipynb").write_text(json.dumps(notebook(verdict, text, claim)))
     done, site = small_books.render(book, **environment)
 
     def page(name):
@@ -127,19 +128,48 @@ def test_the_page_says_what_was_found_and_leads_to_the_evidence(book, verdict):
 
 
 @pytest.mark.parametrize(
-    ("verdict", "status", "text"),
+    ("verdict", "text"),
+    [("holds", "✓"), ("contradicted", "✗ not as asked"), ("no difference", "="),
+     ("inconclusive", "?")],
+)  # fmt: skip
+def test_a_sign_has_words_where_it_would_be_misread(verdict, text):
+    assert speaking.sign(record(verdict), "").astext() == text
+
+
+def test_what_a_second_run_found_has_a_sign_of_its_own(book):
+    aside = "; a second run found the opposite: B is a *tenth* lower"
+    turned = record("holds")
+    turned |= {
+        "sentence": turned["sentence"] + aside,
+        "status": "not confirmed",
+        "repeated": {"verdict": "contradicted", "effect": 0.9, "low": 0.8, "high": 0.95},
+    }
+    done, page = render(book, claim=turned)
+    assert done.returncode == 0, done.stdout
+    said = re.sub(r"<(?!em|/em)[^>]*>", "", page("01_small")).replace(
+        "\N{NARROW NO-BREAK SPACE}", " "
+    )
+    first = VARIANTS["holds"].replace("*quarter*", "<em>quarter</em>")
+    assert (
+        f"{first} ✓; a second run found the opposite: B is a <em>tenth</em> lower ✗ not as" in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "signs"),
     [
-        ("holds", "confirmed", "✓"),
-        ("holds", "not confirmed", "✓ in 1 of 2 runs"),
-        ("contradicted", "exploratory", "✗ not as asked"),
-        ("contradicted", "not confirmed", "✗ not as asked, in 1 of 2 runs"),
-        ("no difference", "not confirmed", "= in 1 of 2 runs"),
-        ("inconclusive", "not confirmed", "?"),
-        ("inconclusive", "open twice", "?"),
+        ({}, "Look: ✓."),
+        ({"status": "confirmed", "repeated": {"verdict": "holds"}}, "Look: ✓."),
+        ({"status": "not confirmed", "repeated": {"verdict": "inconclusive"}}, "Look: ✓ ?."),
     ],
 )
-def test_a_sign_has_words_where_it_would_be_misread(verdict, status, text):
-    assert speaking.sign(record(verdict) | {"status": status}, "").astext() == text
+def test_a_table_may_hold_the_signs_alone(book, changes, signs):
+    text = PAGE + "\nLook: {verdict}`small-a`.\n"
+    done, page = render(book, text=text, claim=record("holds") | changes)
+    assert done.returncode == 0, done.stdout
+    chapter = page("01_small")
+    assert 'href="#claim-small-a"' in chapter
+    assert signs in re.sub(r"<[^>]*>", "", chapter).replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
 def test_all_variants_are_shown_where_they_are_to_be_read(book):
@@ -158,6 +188,7 @@ def test_all_variants_are_shown_where_they_are_to_be_read(book):
     [
         (PAGE.replace("small-a>", "small-b>"), "there is no claim that speaks as 'small-b'"),
         (PAGE.replace("verdicts} small-a", "verdicts} small-b"), "speaks as 'small-b'"),
+        (PAGE + "\nLook: {verdict}`small-b`.\n", "speaks as 'small-b'"),
         (PAGE.replace(":::{same}", ":::{sane}"), "Received: sane"),
     ],
 )

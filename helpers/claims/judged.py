@@ -278,7 +278,9 @@ class Judged(Mapping):
         second = repeated(id, design)
         sentence = says.sentence(verdict, words)
         if second:
-            sentence += aside(verdict, second["verdict"])
+            ends = [second[name] for name in ("effect", "low", "high")]
+            again = effect_words(*ends, scale=scale, unit=unit)
+            sentence += aside(verdict, second["verdict"], says.sentence(second["verdict"], again))
         return publish_claim(
             Claim(
                 id=id,

@@ -38,12 +38,6 @@ SHARES = {
 }
 NEAR = 0.06, 0.12  # how far, relatively, a share and its rest may be from how they are said
 SAID_DIGITS = 2  # more would claim what intervals deny
-OF_A_SECOND_RUN = {
-    HOLDS: "decides for it",
-    CONTRADICTED: "decides against it",
-    SAME: "finds no difference that matters",
-    INCONCLUSIVE: "cannot tell",
-}
 LEFT_OVER = re.compile(r"TODO|FIXME|XXX|\.\.\.|…|lorem", re.IGNORECASE)
 
 
@@ -59,6 +53,8 @@ class Says:
         Of a ratio: by what share the smaller lies below the larger, as "a quarter".
     ``{more}``
         Of a ratio: by what share the larger exceeds the smaller; from twice on, as "2.4 times".
+    ``{less_percent}``, ``{more_percent}``
+        The same in percent, for tables, whose rows should be in one unit: "25%".
     ``{times}``
         Of a ratio: the larger divided by the smaller, as "1.2".
     ``{difference}``
@@ -141,9 +137,15 @@ def effect_words(
         "effect": text,
         "less": share_text(1 - 1 / ratio),
         "more": share_text(ratio - 1) if ratio < 1.95 else f"{times} times",
+        "less_percent": _percent(1 - 1 / ratio),
+        "more_percent": _percent(ratio - 1) if ratio < 1.95 else f"{times} times",
         "times": times,
         "range": _range_text(*ends),
     }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.{SAID_DIGITS}g}%" if share < 0.995 else "more than 99%"
 
 
 def _inverse(ratio: float) -> float:
@@ -154,18 +156,27 @@ def _range_text(low: float, high: float) -> str:
     return f"{number_text(low, SAID_DIGITS)} to {number_text(high, SAID_DIGITS)}"
 
 
-def aside(verdict: str, second: str) -> str:
+def aside(verdict: str, second: str, sentence: str) -> str:
     """Return what a sentence adds where a second run came to another verdict.
 
-    >>> aside("holds", "holds"), aside("holds", "inconclusive")
+    Args:
+        verdict: Of the first run.
+        second: Of the second.
+        sentence: What the claim says of the second run's effect.
+
+    >>> aside("holds", "holds", "A ends lower"), aside("holds", "inconclusive", "who knows")
     ('', '; a second run cannot tell')
-    >>> aside("contradicted", "holds"), aside("inconclusive", "contradicted")
-    ('; a second run says the opposite', '; a second run decides against it')
+    >>> aside("inconclusive", "holds", "A ends a third lower")
+    '; a second run found: A ends a third lower'
+    >>> aside("contradicted", "holds", "A ends a third lower")
+    '; a second run found the opposite: A ends a third lower'
     """
     if second == verdict:
         return ""
-    turned = {verdict, second} == {HOLDS, CONTRADICTED}
-    return f"; a second run {'says the opposite' if turned else OF_A_SECOND_RUN[second]}"
+    if second == INCONCLUSIVE:
+        return "; a second run cannot tell"
+    opposite = " the opposite" if {verdict, second} == {HOLDS, CONTRADICTED} else ""
+    return f"; a second run found{opposite}: {sentence}"
 
 
 def share_text(share: float) -> str:

@@ -1,6 +1,7 @@
-"""A Sphinx extension by which claims speak in the prose: the role `says`, the directive `verdicts`.
+"""A Sphinx extension by which claims speak: roles `says` and `verdict`, directive `verdicts`.
 
 `says` puts the sentence of a claim's verdict there, with a small sign that leads to the evidence.
+`verdict` puts the sign alone there, for tables; a second run that differs adds its own.
 `verdicts` holds a paragraph for each verdict, and shows the one that fits. With
 ``DNNBOOK_VARIANTS`` in the environment, as `dnnbook build --variants` has it, both show all of
 them, each with its verdict, for a person to read.
@@ -19,7 +20,7 @@ from helpers.batch.errors import BatchError, NotebookError, nearest
 from helpers.batch.notebook import read_notebook
 from helpers.batch.site.sentences import LABELS, VARIANTS, paragraphs_of, split_role, spoken
 from helpers.claims.box import LOOKS
-from helpers.claims.claim import CONTRADICTED, INCONCLUSIVE
+from helpers.claims.claim import CONTRADICTED
 
 
 @lru_cache(maxsize=32)
@@ -58,14 +59,36 @@ class Says(SphinxRole):
         if self.config.dnnbook_variants:
             for verdict, sentence in claim["variants"].items():
                 found += [nodes.strong("", f" [{verdict}] "), *self.parsed(sentence)]
-        else:
-            found += self.parsed(claim["sentence"])
-        return [*found, nodes.Text("\N{NARROW NO-BREAK SPACE}"), sign(claim, own)], []
+            return [*found, *signed(claim, own)], []
+        first = claim["variants"][claim["verdict"]]
+        found += [*self.parsed(first), *signed(claim, own)]
+        if aside := claim["sentence"].removeprefix(first):
+            again = claim | {"verdict": claim["repeated"]["verdict"]}
+            found += [*self.parsed(aside), *signed(again, own)]
+        return found, []
 
     def parsed(self, sentence: str) -> list[nodes.Node]:
         """Return a sentence as nodes: it may hold mathematics and emphasis."""
         found, _ = self.inliner.parse(sentence, self.lineno, self.inliner, self.inliner.parent)
         return found
+
+
+class Verdict(SphinxRole):
+    """The sign of a claim alone, and that of its second run where it is another."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the signs; what is wrong is reported at the role's line."""
+        try:
+            claim, page = _find(self.env, self.text)
+        except BatchError as error:
+            message = self.inliner.reporter.error(str(error), line=self.lineno)
+            return [nodes.problematic(self.rawtext, self.rawtext)], [message]
+        uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
+        own = "" if page == self.env.docname else uri
+        found = [sign(claim, own)]
+        if claim.get("status") == "not confirmed":
+            found += signed(claim | {"verdict": claim["repeated"]["verdict"]}, own)
+        return found, []
 
 
 STANDS = {
@@ -75,6 +98,11 @@ STANDS = {
 }
 
 
+def signed(claim: dict, uri: str) -> list[nodes.Node]:
+    """Return the sign of a verdict, as it stands behind a sentence."""
+    return [nodes.Text("\N{NARROW NO-BREAK SPACE}"), sign(claim, uri)]
+
+
 def sign(claim: dict, uri: str) -> nodes.reference:
     """Return the sign of a verdict, as a link to the claim's evidence.
 
@@ -82,13 +110,10 @@ def sign(claim: dict, uri: str) -> nodes.reference:
     found. So a true sentence can bear a ✗, which would look like "false" without a word.
     """
     symbol, _ = LOOKS[claim["verdict"]]
-    words = ["not as asked"] if claim["verdict"] == CONTRADICTED else []
-    if claim.get("status") == "not confirmed" and claim["verdict"] != INCONCLUSIVE:
-        words.append("in 1 of 2 runs")
     kind = claim["verdict"].replace(" ", "-")
     return nodes.reference(
         "",
-        " ".join([symbol, ", ".join(words)]).rstrip(),
+        f"{symbol} not as asked" if claim["verdict"] == CONTRADICTED else symbol,
         internal=True,
         refuri=f"{uri}#claim-{claim['id']}",
         reftitle=f"{STANDS.get(claim.get('status'), '')}{claim['verdict']}: {claim['statement']}",
@@ -123,5 +148,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register role, directive and switch with Sphinx."""
     app.add_config_value("dnnbook_variants", bool(os.environ.get(VARIANTS)), "env")
     app.add_role("says", Says())
+    app.add_role("verdict", Verdict())
     app.add_directive("verdicts", Verdicts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
