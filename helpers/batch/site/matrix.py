@@ -111,7 +111,7 @@ class Found(SphinxRole):
         page = row.notebook.relative_to(root).with_suffix("").as_posix()
         uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
         shown = shown.replace(" ", "\N{NO-BREAK SPACE}")
-        shown = shown.replace("\N{NO-BREAK SPACE}[", " [")  # the interval may stand on the next line
+        shown = shown.replace("\N{NO-BREAK SPACE}[", " [")  # an interval may begin a line
         link = nodes.reference(
             "",
             shown,
