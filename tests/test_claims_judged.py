@@ -500,9 +500,12 @@ class TestSentences:
     def test_effects_in_words(self):
         words = effect_words(4 / 3, 1.25, 1.6, scale="ratio")
         said = {"less": "a quarter", "more": "a third", "times": "1.3", "range": "1.2 to 1.6"}
+        said |= {"less_percent": "25%", "more_percent": "33%"}
         assert words == said | {"effect": "× 1.33 [1.25, 1.60]"}
         turned = effect_words(3 / 4, 0.625, 0.8, scale="ratio")
         assert turned == said | {"effect": "× 0.750 [0.625, 0.800]"}
+        far = effect_words(1000.0, 500.0, 2000.0, scale="ratio")
+        assert (far["less_percent"], far["more_percent"]) == ("more than 99%", "1,000 times")
         less = effect_words(-2.5, -4.0, -1.0, scale="difference", unit="points")
         assert (less["difference"], less["range"]) == ("2.5 points", "1.0 to 4.0")
 
@@ -681,6 +684,22 @@ class TestChance:
         out = capsys.readouterr().out
         assert "1 of 1 decided verdicts fall when it is counted that 3" in out
         assert "(Benjamini and Hochberg): made-ba" in out
+
+    def test_questions_that_are_asked_no_more_count_as_well(self, capsys):
+        found = judged(a=[1.0] * 4, b=[1.1, 1.25, 1.19, 1.12])
+        found.compare("made-ba", "B.", larger="b", smaller="a", margin=1.01, says=SAYS)
+        claims.summary("made")
+        assert "0 of 1 decided verdicts fall" in capsys.readouterr().out
+        claims.summary("made", dropped=2)
+        out = capsys.readouterr().out
+        assert "1 of 1 decided verdicts fall when it is counted that 3 questions were asked" in out
+        assert "2 of which are asked no more" in out
+
+    @pytest.mark.parametrize("dropped", [-1, 1.5, True])
+    def test_a_count_of_dropped_questions_is_checked(self, dropped):
+        compared([2.0, 2.1], [1.0, 1.0])
+        with pytest.raises(ValueError, match="`dropped` must be an integer of at least 0"):
+            claims.summary("made", dropped=dropped)
 
     def alike(self):
         return {"c": [1.1, 0.9, 1.2, 0.8], "d": [0.9, 1.2, 0.8, 1.1]}

@@ -1,13 +1,12 @@
-"""Own choices, the worth of few tries, sharpness, and an optimizer mended."""
+"""Own choices, sharpness, and an optimizer mended."""
 
-from itertools import combinations
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
-from helpers.optimizers import OwnChoice, ScheduleFree, best_of, sharpness
+from helpers.optimizers import OwnChoice, ScheduleFree, sharpness
 from helpers.replicas import batch_order, fit_replicas
 
 X = np.random.default_rng(0).normal(size=(40, 6)).astype("float32")
@@ -48,41 +47,6 @@ class TestOwnChoice:
     def test_refuses_runs_that_do_not_match(self, runs):
         with pytest.raises(ValueError, match=r"`runs` must have as many replicas each. Received: "):
             OwnChoice(runs)
-
-
-class TestBestOf:
-    def test_by_hand(self):
-        # Of three rates two are drawn: {1, 3} and {1, 2} give rate 1, judged 10; {3, 2} gives 20.
-        found = best_of([[1.0], [3.0], [2.0]], [[10.0], [40.0], [20.0]], tries=2)
-        np.testing.assert_allclose(found, [40 / 3])
-
-    @pytest.mark.parametrize("tries", [1, 2, 3, 5])
-    def test_equals_the_mean_over_all_draws(self, tries):
-        rng = np.random.default_rng(tries)
-        tune, judged = rng.normal(size=(2, 5, 4))
-        draws = list(combinations(range(5), tries))
-        expected = [
-            np.mean([judged[min(draw, key=lambda rate: tune[rate, k]), k] for draw in draws])
-            for k in range(4)
-        ]
-        np.testing.assert_allclose(best_of(tune, judged, tries), expected)
-
-    def test_more_tries_are_no_worse_where_the_judge_agrees(self):
-        tune = np.random.default_rng(0).exponential(size=(6, 3))
-        values = [best_of(tune, tune, tries) for tries in range(1, 7)]
-        assert (np.diff(values, axis=0) <= 1e-12).all()
-        np.testing.assert_allclose(values[0], tune.mean(axis=0))
-        np.testing.assert_allclose(values[-1], tune.min(axis=0))
-
-    def test_refuses_what_does_not_fit(self):
-        with pytest.raises(ValueError, match=r"one shape \(rates, replicas\). Received: \(2, 1\)"):
-            best_of(np.ones((2, 1)), np.ones((3, 1)), 1)
-        with pytest.raises(ValueError, match=r"`tries` must be at most 2. Received: tries=3"):
-            best_of(np.ones((2, 1)), np.ones((2, 1)), 3)
-        with pytest.raises(ValueError, match="`tries` must be at least 1"):
-            best_of(np.ones((2, 1)), np.ones((2, 1)), 0)
-        with pytest.raises(TypeError, match="`tries` must be an integer"):
-            best_of(np.ones((2, 1)), np.ones((2, 1)), 1.5)
 
 
 class TestSharpness:

@@ -285,6 +285,28 @@ def test_as_keras_keeps_the_last_rate_beyond_its_table():
     assert [round(float(schedule(step)), 4) for step in (0, 3, 4, 99)] == [1.0, 0.25, 0.25, 0.25]
 
 
+@pytest.mark.parametrize(("warmup", "decay"), [(4, 6), (0, 20), (20, 0), (0, 0), (12, 8)])
+def test_the_schedule_to_be_copied_equals_the_function_and_survives_a_file(warmup, decay, tmp_path):
+    copied = schedules.WarmupStableDecay(0.3, steps=20, warmup=warmup, decay=decay)
+    ours = schedules.warmup_stable_decay(0.3, steps=20, warmup=warmup / 20, decay=decay / 20)
+    np.testing.assert_allclose([float(copied(t)) for t in range(20)], ours(np.arange(20)), 1e-6)
+    model = line(sgd(copied))
+    model.fit(X, Y, **FIT)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras").optimizer._learning_rate
+    assert loaded.get_config() == copied.get_config()
+
+
+def test_the_schedule_to_be_copied_stays_at_0_beyond_its_steps():
+    copied = schedules.WarmupStableDecay(0.3, steps=20, warmup=4, decay=6)
+    assert [round(float(copied(t)), 6) for t in (0, 3, 14, 20, 99)] == [0.075, 0.3, 0.3, 0.0, 0.0]
+
+
+def test_the_schedule_to_be_copied_refuses_a_peak_that_is_never_reached():
+    with pytest.raises(ValueError, match=r"4 \+ 17 of 20 steps: the peak is never reached"):
+        schedules.WarmupStableDecay(0.3, steps=20, warmup=4, decay=17)
+
+
 @pytest.mark.parametrize(
     ("kind", "call", "message"),
     [

@@ -68,15 +68,19 @@ def record(
     publish_glue(name, repr(text), body)  # the prose may say "inf", JSON may not
 
 
-def summary(chapter: str) -> None:
+def summary(chapter: str, *, dropped: int = 0) -> None:
     """Display the table of a chapter's claims, in the order they were measured.
 
     Args:
         chapter: The chapter's name, with which its ids begin.
+        dropped: Questions that were asked once and are asked no more. Whoever drops the dull ones
+            must go on counting them: they count as if they had shown nothing.
 
     Raises:
-        ValueError: The chapter has no claims yet.
+        ValueError: The chapter has no claims yet, or `dropped` is no count.
     """
+    if isinstance(dropped, bool) or not isinstance(dropped, int) or dropped < 0:
+        raise ValueError(f"`dropped` must be an integer of at least 0. Received: {dropped!r}")
     claims = published(chapter)
     if not claims:
         raise ValueError(f"No claim of this chapter was measured. Received: chapter={chapter!r}")
@@ -87,7 +91,7 @@ def summary(chapter: str) -> None:
     if any(claim.verdict == SAME for claim in claims):
         counts[SAME] = sum(claim.verdict == SAME for claim in claims)
     line = f"{chapter}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    note = _chance(claims)
+    note = _chance(claims, dropped)
     line += f"; {note}" if note else ""
     body = {
         "schema": SCHEMA,
@@ -98,18 +102,21 @@ def summary(chapter: str) -> None:
     display_bundle({"text/plain": line, "text/html": claims_table(claims, note), MIME: body})
 
 
-def _chance(claims: list[Claim]) -> str:
+def _chance(claims: list[Claim], dropped: int) -> str:
     """Say which decided verdicts fall when it is counted that there are many."""
     tested = [claim for claim in claims if claim.p_value is not None]
-    kept = kept_after_correction([claim.p_value for claim in tested])
-    decided = [pair for pair in zip(tested, kept, strict=True) if is_decided(pair[0])]
+    kept = kept_after_correction([claim.p_value for claim in tested] + [1.0] * dropped)
+    decided = [pair for pair in zip(tested, kept, strict=False) if is_decided(pair[0])]
     if not decided:
         return ""
     fall = [claim.id for claim, stays in decided if not stays]
     return (
         f"{len(fall)} of {len(decided)} decided verdicts fall when it is counted "
-        f"that {len(tested)} questions were asked (Benjamini and Hochberg)"
-    ) + (f": {', '.join(fall)}" if fall else "")
+        f"that {len(tested) + dropped} questions were asked"
+        + (f", {dropped} of which are asked no more" if dropped else "")
+        + " (Benjamini and Hochberg)"
+        + (f": {', '.join(fall)}" if fall else "")
+    )
 
 
 def is_decided(claim: Claim) -> bool:

@@ -53,6 +53,8 @@ class Says:
         Of a ratio: by what share the smaller lies below the larger, as "a quarter".
     ``{more}``
         Of a ratio: by what share the larger exceeds the smaller; from twice on, as "2.4 times".
+    ``{less_percent}``, ``{more_percent}``
+        The same in percent, for tables, whose rows should be in one unit: "25%".
     ``{times}``
         Of a ratio: the larger divided by the smaller, as "1.2".
     ``{difference}``
@@ -135,9 +137,15 @@ def effect_words(
         "effect": text,
         "less": share_text(1 - 1 / ratio),
         "more": share_text(ratio - 1) if ratio < 1.95 else f"{times} times",
+        "less_percent": _percent(1 - 1 / ratio),
+        "more_percent": _percent(ratio - 1) if ratio < 1.95 else f"{times} times",
         "times": times,
         "range": _range_text(*ends),
     }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.{SAID_DIGITS}g}%" if share < 0.995 else "more than 99%"
 
 
 def _inverse(ratio: float) -> float:

@@ -24,7 +24,7 @@ from helpers.optimizers.adaptive import (
 )
 from helpers.optimizers.animation import animate_trajectories
 from helpers.optimizers.catalogue import OPTIMIZERS, Entry
-from helpers.optimizers.choosing import OwnChoice, best_of
+from helpers.optimizers.choosing import OwnChoice
 from helpers.optimizers.curvature import sharpness
 from helpers.optimizers.first_step import (
     FIRST_STEP_FORMS,
@@ -85,7 +85,6 @@ __all__ = [
     "search_path",
     "animate_trajectories",
     "OwnChoice",
-    "best_of",
     "sharpness",
     "ScheduleFree",
 ]

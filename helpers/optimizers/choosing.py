@@ -1,11 +1,10 @@
-"""Rates that each replica chooses by itself, and what it costs to try fewer of them."""
+"""Rates that each replica chooses by itself."""
 
 from collections.abc import Sequence
-from math import comb
 
 import numpy as np
 
-from helpers.optimizers.optimizer import Array, as_reals, check_count
+from helpers.optimizers.optimizer import Array
 from helpers.replicas import Replicas
 
 
@@ -55,46 +54,3 @@ class OwnChoice:
 
     def _own(self, values: Sequence[Array]) -> Array:
         return np.stack(values)[self.chosen, np.arange(len(self.chosen))]
-
-
-def best_of(chosen_by: Array, judged_by: Array, tries: int) -> Array:
-    """Return what is to be expected of the best of some rates, drawn without looking.
-
-        E = Σᵣ J₍ᵣ₎ · C(n − r, k − 1) / C(n, k),   r = 1 … n − k + 1
-
-    J₍ᵣ₎ is judged at the rate that comes r-th when they are chosen; k of all n are drawn, each as
-    likely as any other.
-
-    Args:
-        chosen_by: What is made lowest, shape (rates, replicas); infinite where one diverged.
-        judged_by: What counts then, finite, in the same shape.
-        tries: k, from 1 to the number of rates.
-
-    Returns:
-        Shape (replicas,).
-
-    Raises:
-        TypeError: `tries` is no integer.
-        ValueError: `tries` is out of its range, or the shapes differ.
-
-    Example:
-        >>> best_of([[1.0], [3.0], [2.0]], [[10.0], [40.0], [20.0]], tries=2).round(3)
-        array([13.333])
-
-    Reference:
-        Dodge et al. (2019), Show your work: improved reporting of experimental results.
-    """
-    chosen_by, judged_by = as_reals("chosen_by", chosen_by), as_reals("judged_by", judged_by)
-    if chosen_by.shape != judged_by.shape or chosen_by.ndim != 2:
-        raise ValueError(
-            "`chosen_by` and `judged_by` must have one shape (rates, replicas). "
-            f"Received: {chosen_by.shape}, {judged_by.shape}"
-        )
-    check_count(1, tries=tries)
-    count = len(chosen_by)
-    if tries > count:
-        raise ValueError(f"`tries` must be at most {count}. Received: tries={tries}")
-    order = np.argsort(chosen_by, axis=0, kind="stable")
-    ranked = np.take_along_axis(judged_by, order, axis=0)
-    chances = [comb(count - 1 - rank, tries - 1) / comb(count, tries) for rank in range(count)]
-    return np.asarray(chances) @ ranked

@@ -5,7 +5,8 @@ has power, exponential and piecewise constant scheduling, `cosines` the cosine, 
 warm-up, stable, decay and with it the straight line to zero, `cycle` 1cycle for the rate and for
 the momentum. `checks` holds what all of them refuse.
 
-`in_keras` makes any such function a Keras schedule that can be saved. `callback` is 1cycle as a
+`in_keras` makes any such function a Keras schedule that can be saved, and `own` shows how to write
+one without these helpers. `callback` is 1cycle as a
 callback; it rests on `momentum`, which lets an optimizer's momentum change at all. `finder` is the
 learning-rate finder, `averaging` the rival of a decay. `state` keeps what a training changes and
 puts it back, and `interruption` stops a training, so that resuming can be tried.
@@ -26,6 +27,7 @@ from helpers.schedules.finder import RateSweep, find_learning_rate, read_sweep, 
 from helpers.schedules.in_keras import TabulatedSchedule, as_keras
 from helpers.schedules.interruption import InterruptAt, InterruptedTrainingError
 from helpers.schedules.momentum import momentum_attribute, momentum_variable
+from helpers.schedules.own import WarmupStableDecay
 from helpers.schedules.state import TrainingState, restore_state, training_state
 from helpers.schedules.trapezoid import warmup_stable_decay
 
@@ -41,6 +43,7 @@ __all__ = [
     "one_cycle_momentum",
     "TabulatedSchedule",
     "as_keras",
+    "WarmupStableDecay",
     "OneCycle",
     "AverageEpochs",
     "momentum_attribute",

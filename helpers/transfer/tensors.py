@@ -54,13 +54,13 @@ def read_tensors(path: str | Path, *, sha256: str) -> dict[str, NDArray]:
 
 
 def _read(file: BinaryIO) -> dict[str, NDArray]:
-    head = tuple(_TensorUnpickler(file).load() for _ in range(3))[:2]
+    head = tuple(TensorUnpickler(file).load() for _ in range(3))[:2]
     if head != (MAGIC, PROTOCOL):
         raise RefusedFileError(f"this is not PyTorch's old format. Received: {head}")
-    body = _TensorUnpickler(file)
+    body = TensorUnpickler(file)
     pieces = body.load()
     numbers = {}
-    for key in _TensorUnpickler(file).load():
+    for key in TensorUnpickler(file).load():
         kind, length = body.storages[key]
         if int.from_bytes(file.read(8), "little") != length:
             raise RefusedFileError(f"storage {key} must hold {length} numbers")
@@ -96,7 +96,7 @@ def _rebuild_tensor(storage, offset, shape, strides, requires_grad, hooks) -> _P
     return _Piece(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
 
 
-class _TensorUnpickler(pickle.Unpickler):
+class TensorUnpickler(pickle.Unpickler):
     """An unpickler that knows the names of tensors, and no others."""
 
     def __init__(self, file: BinaryIO):
@@ -104,6 +104,7 @@ class _TensorUnpickler(pickle.Unpickler):
         self.storages: dict[str, tuple[np.dtype, int]] = {}
 
     def find_class(self, module: str, name: str):
+        """Return our stand-in for what the file names; refuse any other name."""
         if module == "torch" and name in STORAGES:
             return STORAGES[name]
         known = {
@@ -117,6 +118,7 @@ class _TensorUnpickler(pickle.Unpickler):
         return known[module, name]
 
     def persistent_load(self, pid) -> str:
+        """Note a storage that the file names, and return its key."""
         word, kind, key, _, length, view = pid
         if word != "storage" or kind not in STORAGES.values() or view is not None:
             raise RefusedFileError(f"a storage must be whole and of a known kind. Received: {pid}")
