@@ -298,10 +298,13 @@ def test_the_page_shows_what_the_results_hold(book):
 
 def test_the_prose_takes_a_cell_and_falls_with_it(book):
     index = book / "book" / "index.md"
-    index.write_text(f"{INDEX}\nBut here {{found}}`small-b @ mnist: contradicted`.\n")
+    cell = "`small-b @ mnist: contradicted`"
+    index.write_text(f"{INDEX}\nBut here {{found}}{cell}, in short {{found-sign}}{cell}.\n")
     done, site = render(book)
     assert done.returncode == 0, done.stdout
-    assert "✗\N{NO-BREAK SPACE}×" in (site / "book" / "index.html").read_text()
+    text = (site / "book" / "index.html").read_text()
+    assert "✗\N{NO-BREAK SPACE}×" in text
+    assert re.search("in short <a [^>]*>✗</a>", text)
     index.write_text(f"{INDEX}\nBut here {{found}}`small-b @ mnist: holds`.\n")
     done, _ = render(book)
     assert done.returncode != 0

@@ -1,8 +1,8 @@
 """A Sphinx extension that shows what confirming runs found on all data sets, from `results/`.
 
 The directive `replication` is the matrix of claims and sets, `replication-runs` lists the runs
-behind it, and the role `found` puts a cell of it into the prose. The boxes of claims in the
-chapters show the same signs.
+behind it, and the role `found` puts a cell of it into the prose, `found-sign` its sign alone. The
+boxes of claims in the chapters show the same signs.
 """
 
 import json
@@ -102,7 +102,7 @@ class Found(SphinxRole):
         root = Path(self.env.srcdir)
         try:
             row, cell = find_cell(self.text, _rows_now(root, tuple(chapters(root))))
-            effect = cell.inverse if self.text.startswith("1 / ") else cell.effect
+            shown = self.shown(cell)
         except BatchError as error:
             message = self.inliner.reporter.error(str(error), line=self.lineno)
             return [nodes.problematic(self.rawtext, self.rawtext)], [message]
@@ -110,17 +110,30 @@ class Found(SphinxRole):
             self.env.note_dependency(str(file))
         page = row.notebook.relative_to(root).with_suffix("").as_posix()
         uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
-        text = f"{LOOKS[cell.verdict][0]} {effect}".replace(" ", "\N{NO-BREAK SPACE}")
-        text = text.replace("\N{NO-BREAK SPACE}[", " [")  # the interval may stand on the next line
+        shown = shown.replace(" ", "\N{NO-BREAK SPACE}")
+        shown = shown.replace("\N{NO-BREAK SPACE}[", " [")  # an interval may begin a line
         link = nodes.reference(
             "",
-            text,
+            shown,
             internal=True,
             refuri=f"{uri}#claim-{row.id}",
             reftitle=_title(row, cell),
             classes=["dnnbook-sign", _kind(cell.verdict)],
         )
         return [link], []
+
+    def shown(self, cell: Cell) -> str:
+        """Return what the prose shows of a cell."""
+        effect = cell.inverse if self.text.startswith("1 / ") else cell.effect
+        return f"{LOOKS[cell.verdict][0]} {effect}"
+
+
+class FoundSign(Found):
+    """The sign of a cell alone, for tables."""
+
+    def shown(self, cell: Cell) -> str:
+        """Return the sign."""
+        return LOOKS[cell.verdict][0]
 
 
 class Signs(SphinxRole):
@@ -305,5 +318,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("replication-runs", Runs)
     app.add_role("found", Found())
     app.add_role("signs", Signs())
+    app.add_role("found-sign", FoundSign())
     app.connect("doctree-read", mark_boxes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
