@@ -97,7 +97,11 @@ def prediction(model: keras.Model, x: Array) -> Callable[[], object]:
 
 
 def training_step(
-    model: keras.Model, x: Array, y: Array, *, loss: str = "sparse_categorical_crossentropy"
+    model: keras.Model,
+    x: Array,
+    y: Array,
+    *,
+    loss: str | keras.Loss = "sparse_categorical_crossentropy",
 ) -> Callable[[], object]:
     """Compile one step of gradient descent on a batch, as a call without arguments.
 
@@ -107,7 +111,7 @@ def training_step(
         model: A built model; it is not changed.
         x: Inputs of the batch.
         y: Targets of the batch.
-        loss: The loss, by Keras' name.
+        loss: The loss, by Keras' name or as an object.
 
     Returns:
         A function that takes the step and puts out the batch's loss.

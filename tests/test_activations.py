@@ -390,12 +390,3 @@ class TestPropagate:
         )
         np.testing.assert_array_equal(first.std, second.std)
         assert first.std[0, 1] != first.std[1, 1]
-
-
-def test_value_and_gradient_is_the_activation_and_its_derivative():
-    import tensorflow as tf
-
-    z = tf.constant(GRID, tf.float32)
-    value, gradient = activations.value_and_gradient(keras.activations.gelu, z)()
-    np.testing.assert_allclose(value, activations.gelu(GRID), atol=2e-6)
-    np.testing.assert_allclose(gradient, ACTIVATIONS["gelu"].derivative(GRID), atol=2e-6)

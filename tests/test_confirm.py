@@ -155,7 +155,7 @@ def test_a_claim_that_was_struck_needs_no_other_run(book, runs):
 def test_a_run_that_fails_stops_no_other(book, runs):
     text = f"{GRID}include:\n- {{dataset: digits, train_size: 13}}\n"
     lines, errors = replicate(book, text)
-    assert lines[0] == "[1/2] small on digits: failed"
+    assert lines[0] == "[1/2] small on digits: failed: ValueError: no"
     assert list(read_confirmed(book, "small")) == ["mnist"]
     assert [str(error) for error in errors] == ["small failed: cell 2 failed\nValueError: no"]
     lines, _ = replicate(book, text)

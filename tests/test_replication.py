@@ -9,7 +9,7 @@ from helpers.batch.errors import NotebookError
 from helpers.batch.results.confirmed import keep_confirmed, read_confirmed
 from helpers.batch.site.directives import replicated_in_words
 from helpers.batch.site.matrix import find_cell, with_signs
-from helpers.batch.site.replication import counted, looks_at_no_images, rows_of
+from helpers.batch.site.replication import Cell, counted, looks_at_no_images, rows_of
 from helpers.claims import MIME
 from tests.small_books import make_book, render
 
@@ -229,6 +229,19 @@ class TestFound:
         with pytest.raises(NotebookError, match=message):
             find_cell(text, [row])
 
+    def test_a_ratio_is_turned_round_with_its_interval(self, tmp_path):
+        row = row_of(tmp_path, own("holds", "contradicted"))
+        assert find_cell("1 / small-a @ mnist: contradicted", [row]) == (row, row.cells["mnist"])
+        ratio = {"scale": "ratio", "unit": "", "effect": 0.5, "low": 0.25, "high": 2.0}
+        assert Cell("mnist", ratio, "once").inverse == "× 2.00 [0.500, 4.00]"
+        assert Cell("mnist", ratio | {"high": None}, "once").inverse == "× 2.00 [0.00, 4.00]"
+        assert Cell("mnist", ratio | {"low": 0.0}, "once").inverse == "× 2.00 [0.500, ∞]"
+
+    def test_a_difference_is_not_turned_round(self):
+        points = {"scale": "difference", "unit": "points", "effect": 2.0, "low": 1.0, "high": 3.0}
+        with pytest.raises(NotebookError, match=r"must be a ratio\. Received: scale='difference'"):
+            _ = Cell("mnist", points, "once").inverse
+
 
 class TestBoxes:
     def test_a_box_shows_the_signs_of_the_sets_in_its_first_line(self, tmp_path):
@@ -285,10 +298,13 @@ def test_the_page_shows_what_the_results_hold(book):
 
 def test_the_prose_takes_a_cell_and_falls_with_it(book):
     index = book / "book" / "index.md"
-    index.write_text(f"{INDEX}\nBut here {{found}}`small-b @ mnist: contradicted`.\n")
+    cell = "`small-b @ mnist: contradicted`"
+    index.write_text(f"{INDEX}\nBut here {{found}}{cell}, in short {{found-sign}}{cell}.\n")
     done, site = render(book)
     assert done.returncode == 0, done.stdout
-    assert "✗\N{NO-BREAK SPACE}×" in (site / "book" / "index.html").read_text()
+    text = (site / "book" / "index.html").read_text()
+    assert "✗\N{NO-BREAK SPACE}×" in text
+    assert re.search("in short <a [^>]*>✗</a>", text)
     index.write_text(f"{INDEX}\nBut here {{found}}`small-b @ mnist: holds`.\n")
     done, _ = render(book)
     assert done.returncode != 0

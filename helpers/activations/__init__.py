@@ -1,12 +1,12 @@
-"""Activations: the functions with their derivatives, SELU's fixed point, dead units, cost.
+"""Activations: the functions with their derivatives, SELU's fixed point, dead units.
 
 A function takes an array `z` of pre-activations, of any shape, and returns an array of that shape;
 what else it takes is keyword-only. `ACTIVATIONS` holds each with its derivative. Where a function
 has a kink at 0, its derivative there is the left one.
 
 `functions` holds the functions, `randomized` the one that draws its slopes, and `derivatives` the
-table; `census` counts dead units, `self_normalization` follows mean and variance through the
-layers, and `timing` measures cost.
+table; `census` counts dead units, and `self_normalization` follows mean and variance through the
+layers.
 """
 
 from helpers.activations.census import dead_units, sleeping_units
@@ -38,7 +38,6 @@ from helpers.activations.self_normalization import (
     propagate,
     selu_constants,
 )
-from helpers.activations.timing import value_and_gradient
 
 __all__ = [
     "Array",
@@ -71,5 +70,4 @@ __all__ = [
     "WEIGHT_VARIANCE",
     "LayerMoments",
     "propagate",
-    "value_and_gradient",
 ]

@@ -55,7 +55,8 @@ def confirm_grid(
             path, claims = confirm(notebook, run.given, root=root, timeout=timeout)
             say(f"{what}: {len(claims)} claims in {path.relative_to(root)}")
         except BatchError as error:
-            say(f"{what}: failed")
+            *_, reason = str(error).splitlines()
+            say(f"{what}: failed: {reason}")  # now, for the others may take hours
             errors.append(error)
     return errors
 

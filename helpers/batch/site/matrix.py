@@ -1,8 +1,8 @@
 """A Sphinx extension that shows what confirming runs found on all data sets, from `results/`.
 
 The directive `replication` is the matrix of claims and sets, `replication-runs` lists the runs
-behind it, and the role `found` puts a cell of it into the prose. The boxes of claims in the
-chapters show the same signs.
+behind it, and the role `found` puts a cell of it into the prose, `found-sign` its sign alone. The
+boxes of claims in the chapters show the same signs.
 """
 
 import json
@@ -35,7 +35,7 @@ MARKS = {
     "open twice": "open twice",
     ONCE: "run once",
 }
-PLACE = re.compile(r"(?P<id>[a-z0-9-]+) @ (?P<data>\w+): (?P<verdict>[a-z ]+)")
+PLACE = re.compile(r"(?:1 / )?(?P<id>[a-z0-9-]+) @ (?P<data>\w+): (?P<verdict>[a-z ]+)")
 BOX = re.compile(r'(<details class="dnnbook-claim" id="claim-(?P<id>[^"]+)".*?)(</summary>)', re.S)
 
 
@@ -93,7 +93,8 @@ class Found(SphinxRole):
     """A cell of the matrix in the prose: sign, effect, a link to the claim.
 
     Its text is `claim-id @ data: verdict`. The verdict is what the sentence around speaks of; if
-    the results say another, the page is wrong and is not rendered.
+    the results say another, the page is wrong and is not rendered. With `1 / ` before
+    it the ratio is turned round, for a table that has all ratios in one direction; the sign stays.
     """
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
@@ -101,6 +102,7 @@ class Found(SphinxRole):
         root = Path(self.env.srcdir)
         try:
             row, cell = find_cell(self.text, _rows_now(root, tuple(chapters(root))))
+            shown = self.shown(cell)
         except BatchError as error:
             message = self.inliner.reporter.error(str(error), line=self.lineno)
             return [nodes.problematic(self.rawtext, self.rawtext)], [message]
@@ -108,16 +110,51 @@ class Found(SphinxRole):
             self.env.note_dependency(str(file))
         page = row.notebook.relative_to(root).with_suffix("").as_posix()
         uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
-        text = f"{LOOKS[cell.verdict][0]} {cell.effect}".replace(" ", "\N{NO-BREAK SPACE}")
+        shown = shown.replace(" ", "\N{NO-BREAK SPACE}")
+        shown = shown.replace("\N{NO-BREAK SPACE}[", " [")  # an interval may begin a line
         link = nodes.reference(
             "",
-            text,
+            shown,
             internal=True,
             refuri=f"{uri}#claim-{row.id}",
             reftitle=_title(row, cell),
             classes=["dnnbook-sign", _kind(cell.verdict)],
         )
         return [link], []
+
+    def shown(self, cell: Cell) -> str:
+        """Return what the prose shows of a cell."""
+        effect = cell.inverse if self.text.startswith("1 / ") else cell.effect
+        return f"{LOOKS[cell.verdict][0]} {effect}"
+
+
+class FoundSign(Found):
+    """The sign of a cell alone, for tables."""
+
+    def shown(self, cell: Cell) -> str:
+        """Return the sign."""
+        return LOOKS[cell.verdict][0]
+
+
+class Signs(SphinxRole):
+    """What was found of a claim on all data sets: their names and signs, in brackets, in the prose.
+
+    Its text is the claim's id. The sentence around must be true whatever the signs are.
+    """
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the signs; a claim that is not there is reported at the role's line."""
+        root = Path(self.env.srcdir)
+        notebooks = tuple(chapters(root))
+        rows = {row.id: row for row in _rows_now(root, notebooks)}
+        if self.text not in rows:
+            text = f"there is no claim {self.text!r}. {nearest(self.text, rows)}"
+            message = self.inliner.reporter.error(text, line=self.lineno)
+            return [nodes.problematic(self.rawtext, self.rawtext)], [message]
+        for file in (rows[self.text].notebook, *results_of(root)):
+            self.env.note_dependency(str(file))
+        html = f'<span class="dnnbook-inline">({signs(rows[self.text])})</span>'
+        return [nodes.raw("", html, format="html")], []
 
 
 def _rows_now(root: Path, notebooks: tuple[Path, ...]) -> list[Row]:
@@ -280,5 +317,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("replication", Replication)
     app.add_directive("replication-runs", Runs)
     app.add_role("found", Found())
+    app.add_role("signs", Signs())
+    app.add_role("found-sign", FoundSign())
     app.connect("doctree-read", mark_boxes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.batch.book import chapter_name
+from helpers.batch.errors import NotebookError
 from helpers.batch.results.confirmed import DATASETS, read_confirmed
 from helpers.batch.site.overview import Standing, standing
 from helpers.claims.claim import CONTRADICTED, HOLDS, interval_text
@@ -39,6 +40,22 @@ class Cell:
         """The effect with its interval, as text."""
         ends = (_end(self.record, name) for name in NUMBERS)
         return interval_text(*ends, self.record["scale"], self.record["unit"])
+
+    @property
+    def inverse(self) -> str:
+        """The effect with its interval, the ratio turned round.
+
+        Raises:
+            NotebookError: The effect is a difference.
+        """
+        if self.record["scale"] != "ratio":
+            raise NotebookError(
+                "what is turned round must be a ratio. "
+                f"Received: scale={self.record['scale']!r} on {self.data}"
+            )
+        ends = (_end(self.record, name) for name in ("effect", "high", "low"))
+        turned = (0.0 if end == "∞" else 1 / end if end else "∞" for end in ends)
+        return interval_text(*turned, "ratio", "")
 
 
 @dataclass(frozen=True)
