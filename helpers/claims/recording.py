@@ -106,7 +106,8 @@ def _chance(claims: list[Claim], dropped: int) -> str:
     """Say which decided verdicts fall when it is counted that there are many."""
     tested = [claim for claim in claims if claim.p_value is not None]
     kept = kept_after_correction([claim.p_value for claim in tested] + [1.0] * dropped)
-    decided = [pair for pair in zip(tested, kept, strict=False) if is_decided(pair[0])]
+    pairs = zip(tested, kept[: len(tested)], strict=True)
+    decided = [pair for pair in pairs if is_decided(pair[0])]
     if not decided:
         return ""
     fall = [claim.id for claim, stays in decided if not stays]

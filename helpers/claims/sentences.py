@@ -194,4 +194,4 @@ def share_text(share: float) -> str:
     rest = (1 - nearest) / (1 - share)
     if abs(math.log(nearest / share)) < NEAR[0] and abs(rest - 1) < NEAR[1]:
         return SHARES[nearest]
-    return f"{100 * share:.{SAID_DIGITS}g}%"
+    return _percent(share)

@@ -54,13 +54,13 @@ def read_tensors(path: str | Path, *, sha256: str) -> dict[str, NDArray]:
 
 
 def _read(file: BinaryIO) -> dict[str, NDArray]:
-    head = tuple(TensorUnpickler(file).load() for _ in range(3))[:2]
+    head = tuple(_TensorUnpickler(file).load() for _ in range(3))[:2]
     if head != (MAGIC, PROTOCOL):
         raise RefusedFileError(f"this is not PyTorch's old format. Received: {head}")
-    body = TensorUnpickler(file)
+    body = _TensorUnpickler(file)
     pieces = body.load()
     numbers = {}
-    for key in TensorUnpickler(file).load():
+    for key in _TensorUnpickler(file).load():
         kind, length = body.storages[key]
         if int.from_bytes(file.read(8), "little") != length:
             raise RefusedFileError(f"storage {key} must hold {length} numbers")
@@ -96,7 +96,7 @@ def _rebuild_tensor(storage, offset, shape, strides, requires_grad, hooks) -> _P
     return _Piece(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
 
 
-class TensorUnpickler(pickle.Unpickler):
+class _TensorUnpickler(pickle.Unpickler):
     """An unpickler that knows the names of tensors, and no others."""
 
     def __init__(self, file: BinaryIO):

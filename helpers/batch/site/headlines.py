@@ -16,13 +16,14 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.docutils import SphinxDirective
 
 from helpers.batch.book import chapter_name, chapters
 from helpers.batch.errors import BatchError, NotebookError, nearest
 from helpers.batch.report.page import duration_text
 from helpers.batch.results.confirmed import FOLDER, read_confirmed, results_of
 from helpers.batch.results.kept import read_kept
+from helpers.batch.site.roles import Role
 from helpers.claims.claim import number_text
 
 ELSEWHERE = re.compile(r"run of (?P<chapter>\w+) on (?P<data>\w+)")
@@ -50,20 +51,15 @@ class Headlines(SphinxDirective):
         return self.parse_text_to_nodes("\n".join([*lines, "", about(kept)]))
 
 
-class Kept(SphinxRole):
+class Kept(Role):
     """A figure of a kept run in the prose; its text is `file: name`."""
 
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the figure; what is wrong is reported at the role's line."""
+    def fill(self) -> list[nodes.Node]:
+        """Return the figure."""
         stem, _, name = self.text.partition(": ")
         file = Path(self.env.srcdir, FOLDER, "kept", f"{stem}.json")
         self.env.note_dependency(str(file))
-        try:
-            text = figure_text(find_figure(name, read_kept(file)), PROSE_DIGITS)
-        except BatchError as error:
-            message = self.inliner.reporter.error(str(error), line=self.lineno)
-            return [nodes.problematic(self.rawtext, self.rawtext)], [message]
-        return [nodes.Text(text)], []
+        return [nodes.Text(figure_text(find_figure(name, read_kept(file)), PROSE_DIGITS))]
 
 
 def find_figure(name: str, kept: Mapping) -> Mapping:

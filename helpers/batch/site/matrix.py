@@ -15,16 +15,16 @@ from pathlib import Path
 from docutils import nodes
 from markupsafe import Markup
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxRole
 
 from helpers.batch.book import chapter_name, chapters
-from helpers.batch.errors import BatchError, NotebookError, nearest
+from helpers.batch.errors import NotebookError, nearest
 from helpers.batch.report.page import FOLDER as REPORT
 from helpers.batch.report.page import duration_text, template
 from helpers.batch.results.confirmed import DATASETS, read_confirmed, results_of
 from helpers.batch.site.directives import Overview
 from helpers.batch.site.overview import title
 from helpers.batch.site.replication import ONCE, PATTERNS, Cell, Row, counted, rows_of
+from helpers.batch.site.roles import Role
 from helpers.claims.box import LOOKS, marked
 
 HERE = Path(__file__).parent
@@ -89,7 +89,7 @@ class Runs(Overview):
         ]
 
 
-class Found(SphinxRole):
+class Found(Role):
     """A cell of the matrix in the prose: sign, effect, a link to the claim.
 
     Its text is `claim-id @ data: verdict`. The verdict is what the sentence around speaks of; if
@@ -97,21 +97,16 @@ class Found(SphinxRole):
     it the ratio is turned round, for a table that has all ratios in one direction; the sign stays.
     """
 
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the cell; what is wrong is reported at the role's line."""
+    def fill(self) -> list[nodes.Node]:
+        """Return the cell."""
         root = Path(self.env.srcdir)
-        try:
-            row, cell = find_cell(self.text, _rows_now(root, tuple(chapters(root))))
-            shown = self.shown(cell)
-        except BatchError as error:
-            message = self.inliner.reporter.error(str(error), line=self.lineno)
-            return [nodes.problematic(self.rawtext, self.rawtext)], [message]
+        row, cell = find_cell(self.text, _rows_now(root, tuple(chapters(root))))
+        shown = self.shown(cell).replace(" ", "\N{NO-BREAK SPACE}")
+        shown = shown.replace("\N{NO-BREAK SPACE}[", " [")  # an interval may begin a line
         for file in (row.notebook, *results_of(root)):
             self.env.note_dependency(str(file))
         page = row.notebook.relative_to(root).with_suffix("").as_posix()
         uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
-        shown = shown.replace(" ", "\N{NO-BREAK SPACE}")
-        shown = shown.replace("\N{NO-BREAK SPACE}[", " [")  # an interval may begin a line
         link = nodes.reference(
             "",
             shown,
@@ -120,7 +115,7 @@ class Found(SphinxRole):
             reftitle=_title(row, cell),
             classes=["dnnbook-sign", _kind(cell.verdict)],
         )
-        return [link], []
+        return [link]
 
     def shown(self, cell: Cell) -> str:
         """Return what the prose shows of a cell."""
@@ -136,25 +131,22 @@ class FoundSign(Found):
         return LOOKS[cell.verdict][0]
 
 
-class Signs(SphinxRole):
+class Signs(Role):
     """What was found of a claim on all data sets: their names and signs, in brackets, in the prose.
 
     Its text is the claim's id. The sentence around must be true whatever the signs are.
     """
 
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the signs; a claim that is not there is reported at the role's line."""
+    def fill(self) -> list[nodes.Node]:
+        """Return the signs."""
         root = Path(self.env.srcdir)
-        notebooks = tuple(chapters(root))
-        rows = {row.id: row for row in _rows_now(root, notebooks)}
+        rows = {row.id: row for row in _rows_now(root, tuple(chapters(root)))}
         if self.text not in rows:
-            text = f"there is no claim {self.text!r}. {nearest(self.text, rows)}"
-            message = self.inliner.reporter.error(text, line=self.lineno)
-            return [nodes.problematic(self.rawtext, self.rawtext)], [message]
+            raise NotebookError(f"there is no claim {self.text!r}. {nearest(self.text, rows)}")
         for file in (rows[self.text].notebook, *results_of(root)):
             self.env.note_dependency(str(file))
         html = f'<span class="dnnbook-inline">({signs(rows[self.text])})</span>'
-        return [nodes.raw("", html, format="html")], []
+        return [nodes.raw("", html, format="html")]
 
 
 def _rows_now(root: Path, notebooks: tuple[Path, ...]) -> list[Row]:

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective, SphinxRole
+from sphinx.util.docutils import SphinxDirective
 
 from helpers.batch.book import chapters
 from helpers.batch.errors import BatchError, NotebookError, nearest
 from helpers.batch.notebook import read_notebook
+from helpers.batch.site.roles import Role
 from helpers.batch.site.sentences import LABELS, VARIANTS, paragraphs_of, split_role, spoken
 from helpers.claims.box import LOOKS
 from helpers.claims.claim import CONTRADICTED
@@ -42,30 +43,34 @@ def _find(env, id: str) -> tuple[dict, str]:
     raise NotebookError(f"there is no claim that speaks as {id!r}. {nearest(id, known)}")
 
 
-class Says(SphinxRole):
+class Speaking(Role):
+    """What roles of a claim share."""
+
+    def claim(self, id: str) -> tuple[dict, str]:
+        """Return a claim's record, and the address of its page, empty for the role's own."""
+        claim, page = _find(self.env, id)
+        if page == self.env.docname:
+            return claim, ""
+        return claim, self.env.app.builder.get_relative_uri(self.env.docname, page)
+
+
+class Says(Speaking):
     """The sentence of a claim, and a sign that leads to its evidence."""
 
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return sentence and sign; what is wrong is reported at the role's line."""
-        try:
-            _, id = split_role(self.text)
-            claim, page = _find(self.env, id)
-        except BatchError as error:
-            message = self.inliner.reporter.error(str(error), line=self.lineno)
-            return [nodes.problematic(self.rawtext, self.rawtext)], [message]
-        uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
-        own = "" if page == self.env.docname else uri
-        found: list[nodes.Node] = []
+    def fill(self) -> list[nodes.Node]:
+        """Return sentence and sign, and what a second run found if it differs."""
+        _, id = split_role(self.text)
+        claim, uri = self.claim(id)
         if self.config.dnnbook_variants:
+            found: list[nodes.Node] = []
             for verdict, sentence in claim["variants"].items():
                 found += [nodes.strong("", f" [{verdict}] "), *self.parsed(sentence)]
-            return [*found, *signed(claim, own)], []
+            return [*found, *signed(claim, uri)]
         first = claim["variants"][claim["verdict"]]
-        found += [*self.parsed(first), *signed(claim, own)]
+        found = [*self.parsed(first), *signed(claim, uri)]
         if aside := claim["sentence"].removeprefix(first):
-            again = claim | {"verdict": claim["repeated"]["verdict"]}
-            found += [*self.parsed(aside), *signed(again, own)]
-        return found, []
+            found += [*self.parsed(aside), *signed(again(claim), uri)]
+        return found
 
     def parsed(self, sentence: str) -> list[nodes.Node]:
         """Return a sentence as nodes: it may hold mathematics and emphasis."""
@@ -73,22 +78,14 @@ class Says(SphinxRole):
         return found
 
 
-class Verdict(SphinxRole):
+class Verdict(Speaking):
     """The sign of a claim alone, and that of its second run where it is another."""
 
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the signs; what is wrong is reported at the role's line."""
-        try:
-            claim, page = _find(self.env, self.text)
-        except BatchError as error:
-            message = self.inliner.reporter.error(str(error), line=self.lineno)
-            return [nodes.problematic(self.rawtext, self.rawtext)], [message]
-        uri = self.env.app.builder.get_relative_uri(self.env.docname, page)
-        own = "" if page == self.env.docname else uri
-        found = [sign(claim, own)]
-        if claim.get("status") == "not confirmed":
-            found += signed(claim | {"verdict": claim["repeated"]["verdict"]}, own)
-        return found, []
+    def fill(self) -> list[nodes.Node]:
+        """Return the signs."""
+        claim, uri = self.claim(self.text)
+        second = signed(again(claim), uri) if claim.get("status") == "not confirmed" else []
+        return [sign(claim, uri), *second]
 
 
 STANDS = {
@@ -96,6 +93,11 @@ STANDS = {
     "not confirmed": "not found a second time; ",
     "open twice": "asked twice; ",
 }
+
+
+def again(claim: dict) -> dict:
+    """Return a claim with the verdict of its second run."""
+    return claim | {"verdict": claim["repeated"]["verdict"]}
 
 
 def signed(claim: dict, uri: str) -> list[nodes.Node]:
