@@ -123,6 +123,8 @@ class Client(PapermillNotebookClient):
             store_history=False,
             user_expressions={"said": "_dnnbook_said"},
         )
+        if self._begun:  # what a thread shows belongs to the latest request
+            self._begun[request] = [*self._begun.values()][-1]
         reply = self.wait_for_reply(request)
         answer = reply["content"].get("user_expressions", {}).get("said", {})
         # The notebook may have changed how cells are run.
