@@ -188,11 +188,20 @@ def run_kernel(request: dict) -> None:
     if "numpy" in sys.modules:
         _limit_threads()
         _reseed()
+    sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
+    serve_until_shutdown(sys.argv[1:])
+    _leave()
+
+
+def serve_until_shutdown(arguments: list[str]) -> None:
+    """Be a kernel until it is asked to end.
+
+    Then ipykernel would wait for its thread of control, which may wait for one that has ended.
+    """
     from ipykernel.kernelapp import IPKernelApp
 
-    sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
-    IPKernelApp.launch_instance(argv=sys.argv[1:])
-    _leave()
+    IPKernelApp.launch_instance(argv=arguments)
+    atexit.unregister(IPKernelApp.instance().close)
 
 
 def _leave() -> None:
