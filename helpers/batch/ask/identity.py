@@ -125,7 +125,7 @@ def is_local(file: Path) -> bool:
     is_installed = {"site-packages", "dist-packages"} & set(file.parts)
     folders = (PACKAGE, Path(sysconfig.get_path("stdlib")))
     inside = any(file.is_relative_to(folder) for folder in folders)
-    return file.is_file() and not (is_installed or inside)
+    return not (is_installed or inside)
 
 
 def run_id(name: str, identity: str) -> str:

@@ -102,7 +102,7 @@ def seen_imports(run: Run, files: Iterable[str], *, since: float) -> dict[str, s
     known = {file.resolve() for file in known}
     found = {}
     for file in map(Path, files):
-        if is_local(file) and file.resolve() not in known:
+        if file.is_file() and is_local(file) and file.resolve() not in known:
             name = Path(os.path.relpath(file, folder)).as_posix()
             found[name] = digest(file) if file.stat().st_mtime < since else ""
     return found

@@ -11,7 +11,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -98,7 +98,7 @@ def execute(
     modules = [name for name in run.beside if folder and name.endswith(".py")]
     codes = [(folder / name).read_text("utf-8", "replace") for name in modules]
     codes += run.notebook.code
-    server = warm_server() if _kind(codes, modules, kernel) == "warm" else None
+    server = warm_server() if _kind(codes, run.beside if folder else (), kernel) == "warm" else None
     environment = _environment(threads, quiet="quiet.py" in run.sources)
     imports = imported_packages(codes)
     execution = _Execution(run, server, environment, imports, timeout=timeout, wanted=wanted)
@@ -130,19 +130,18 @@ def _warning(farewell: Mapping) -> str:
     return "; ".join(said)
 
 
-def _kind(codes: list[str], modules: list[str], kernel: str) -> str:
+def _kind(codes: list[str], files: Iterable[str], kernel: str) -> str:
     """Return the kind of the kernel; a warm one only where it makes no difference.
 
     Args:
         codes: the code of the notebook's cells and of the modules beside it that they import.
-        modules: the files of those modules.
+        files: what lies beside the notebook and is read.
         kernel: the kind that is wanted.
     """
     from helpers.batch.execute.kernels.choosing import default_kind, needs_ordinary
 
     kind = default_kind() if kernel == "auto" else kernel
-    names = [name.partition("/")[0].removesuffix(".py") for name in modules]
-    return "spawn" if kind == "warm" and needs_ordinary(codes, names) else kind
+    return "spawn" if kind == "warm" and needs_ordinary(codes, files) else kind
 
 
 class _Execution:
