@@ -57,23 +57,21 @@ IMPORTING = ("load_ext", "reload_ext", "aimport")  # magics that import what the
 
 
 def python_of(cell: str) -> str | None:
-    """Return a cell's Python, with that which its lines for IPython hold.
+    r"""Return a cell's Python, with that which its lines for IPython hold.
 
     Returns:
         Code that can be parsed; nothing of a cell that is for another language as a whole; None if
         it is no Python.
 
-    >>> python_of("%time import numpy\\n%load_ext memory_profiler\\nx = 1")
-    'import numpy\\nimport memory_profiler\\nx = 1'
+    >>> python_of("%time import numpy\n%load_ext memory_profiler\nx = 1")
+    'import numpy\nimport memory_profiler\nx = 1'
     """
     magic = re.match(r"\s*%%(\S+).*", cell)
     if magic and magic[1] in FOREIGN:
         return ""
     lines = (cell[magic.end() :] if magic else cell).splitlines()
     is_plain = [not re.match(r"\s*[%!]", line) for line in lines]
-    held = [
-        line if plain else _held(line) for line, plain in zip(lines, is_plain, strict=True)
-    ]
+    held = [line if plain else _held(line) for line, plain in zip(lines, is_plain, strict=True)]
     kept = [line for line, plain in zip(lines, is_plain, strict=True) if plain]
     for text in ("\n".join(held), "\n".join(kept)):
         code = as_python(text)

@@ -26,6 +26,7 @@ from typing_extensions import override
 
 FINISH = Path(__file__).with_name("finishing.py").read_text("utf-8")
 
+
 class Client(PapermillNotebookClient):
     """Executes one notebook.
 
