@@ -3,8 +3,8 @@
 That is the notebook's place, its code cells, the parameters, the modules that the code imports from
 `helpers` and from the notebook's folder, directly or not, the installed versions, the data files,
 what confirmed the claims of the code, and files that the user has named. Prose, captions, outputs
-and how a cell is shown are not part of it. Further modules that a run was seen to import are held by
-its result. What else a notebook reads cannot be known.
+and how a cell is shown are not part of it. Further modules that a run was seen to import are in its
+result. What else a notebook reads cannot be known.
 """
 
 import hashlib

@@ -9,8 +9,19 @@ import ast
 import re
 import threading
 from contextlib import suppress
+from functools import lru_cache
 
 _READING = threading.Lock()
+# Cell magics that hand the whole cell to something else than this Python.
+FOREIGN = {
+    *("!", "bash", "cmd", "cython", "file", "html", "HTML", "javascript", "js", "julia", "latex"),
+    *("markdown", "perl", "R", "ruby", "script", "sh", "sql", "svg", "SVG", "sx", "system"),
+    "writefile",
+}
+PYTHON = {"time", "timeit", "capture", "prun"}  # those whose cell is surely Python
+OPTIONS = r"(?:-\w+(?:\s+\d+)?\s+)*"
+MAGIC = re.compile(rf"(\s*)(?:%+(\w*)\s*{OPTIONS}(.*)|!.*)")
+IMPORTING = ("load_ext", "reload_ext", "aimport")  # magics that import what they name
 
 
 def parsed(code: str, mode: str = "exec") -> ast.AST:
@@ -44,18 +55,7 @@ def as_python(cell: str) -> str:
     return cell
 
 
-# Cell magics that hand the whole cell to something else than this Python.
-FOREIGN = {
-    *("!", "bash", "cmd", "cython", "file", "html", "HTML", "javascript", "js", "julia", "latex"),
-    *("markdown", "perl", "R", "ruby", "script", "sh", "sql", "svg", "SVG", "sx", "system"),
-    "writefile",
-}
-PYTHON = {"time", "timeit", "capture", "prun"}  # those whose cell is surely Python
-OPTIONS = r"(?:-\w+(?:\s+\d+)?\s+)*"
-MAGIC = re.compile(rf"(\s*)(?:%+(\w*)\s*{OPTIONS}(.*)|!.*)")
-IMPORTING = ("load_ext", "reload_ext", "aimport")  # magics that import what they name
-
-
+@lru_cache(maxsize=2_000)
 def python_of(cell: str) -> str | None:
     r"""Return a cell's Python, with that which its lines for IPython hold.
 
