@@ -131,12 +131,23 @@ def test_so_is_a_text_of_another_language(tmp_path, name, text, language):
         read(path)
 
 
-def test_a_header_that_jupytext_refuses_is_named(tmp_path):
+@pytest.mark.parametrize("name", ["python3", "ir"])
+def test_a_kernel_in_a_header_needs_no_name_for_people(tmp_path, name):
     path = tmp_path / "n.py"
-    path.write_text(
-        "# ---\n# jupyter:\n#   kernelspec:\n#     name: python3\n# ---\n\n# %%\nx = 1\n"
-    )
-    with pytest.raises(NotebookError, match=r"'display_name' .* in metadata\.kernelspec$"):
+    header = f"# ---\n# jupyter:\n#   kernelspec:\n#     name: {name}\n# ---\n"
+    path.write_text(f"{header}\n# %%\nx = 1\n")
+    if name == "python3":
+        assert read(path).code == ["x = 1"]
+        return
+    with pytest.raises(NotebookError, match="kernel ir, whose language"):
+        read(path)
+
+
+def test_what_jupytext_refuses_is_told_in_one_line(tmp_path):
+    path = tmp_path / "n.py"
+    path.write_text("# ---\n# jupyter:\n#   kernelspec:\n#     display_name: x\n# ---\n\n# %%\n1\n")
+    said = r"^n.py must be a notebook\. Received: 'name' .* in metadata\.kernelspec$"
+    with pytest.raises(NotebookError, match=said):
         read(path)
 
 

@@ -12,6 +12,8 @@ from helpers.batch.errors import NotebookError
 ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 # In the name of a kernel of Python, as conda-env-ml-py or xpython.
 PYTHON = re.compile(r"python|(?<![a-z])py(?![a-z])", re.IGNORECASE)
+# A kernel in a script's header to which the user has given no name for people; nbformat wants one.
+UNNAMED = re.compile(r"^(\W*kernelspec: *\n)(\W*)(?=\w)", re.MULTILINE)
 INJECTED = "injected-parameters"  # papermill's tag of the cell with the values of one execution
 
 
@@ -110,7 +112,11 @@ def _read_text_notebook(path: Path) -> dict:
             f"pip install jupytext, or convert the file to .ipynb"
         ) from error
     try:
-        return json.loads(json.dumps(jupytext.read(path)))
+        text = path.read_text("utf-8-sig")
+        if "display_name" in text or not UNNAMED.search(text):
+            return json.loads(json.dumps(jupytext.read(path)))
+        named = UNNAMED.sub(r"\1\2display_name: kernel\n\2", text, count=1)
+        return json.loads(json.dumps(jupytext.reads(named, {"extension": path.suffix})))
     except Exception as error:  # of any kind, as of what nbformat wants to have in a header
         said = str(error).partition("\n")[0]
         where = ".".join(map(str, getattr(error, "absolute_path", ())))
