@@ -391,6 +391,57 @@ def test_a_task_that_never_ends_is_told(monkeypatch):
     assert outcome.warning == text
 
 
+BEGUN = {
+    "a thread": "import threading\nthreading.Timer(0.5, print, ['late']).start()",
+    "a timer": "import asyncio\n_ = asyncio.get_event_loop().call_later(0.5, print, 'late')",
+    "a pool's thread": """\
+import time, concurrent.futures as futures
+threads, processes = futures.ThreadPoolExecutor(2), futures.ProcessPoolExecutor(1)
+processes.submit(abs, 1).result()
+threads.submit(lambda: time.sleep(0.5) or print("late"));""",
+}
+
+
+@pytest.mark.parametrize("code", BEGUN.values(), ids=BEGUN)
+def test_what_a_notebook_has_begun_is_waited_for(code):
+    outcome = execute_cells(code, kernel="spawn")
+    assert (outcome.status, outcome.warning) == ("done", "")
+    assert printed(code_cells(outcome)[-1]) == "late\n"
+
+
+def test_threads_and_timers_that_go_on_and_the_errors_of_tasks_are_told(monkeypatch):
+    monkeypatch.setattr(execution, "LINGERING", 0.1)
+    begun = "import asyncio, threading\nthreading.Timer(60, print).start()\n"
+    begun += "_ = asyncio.get_event_loop().call_later(60, print)"
+    fails = "async def f():\n    1 / 0\ntask = asyncio.create_task(f())"
+    outcome = execute_cells(begun, fails, kernel="spawn")
+    when = "still ran 0.1 s after the last cell: what they show later is lost (1)"
+    error = "an asyncio task ended with ZeroDivisionError: division by zero"
+    assert outcome.warning == f"timers {when}; threads {when}; {error}"
+
+
+@both_kinds
+@pytest.mark.parametrize("last", ["1", "1 / 0"])
+def test_what_a_notebook_writes_is_whole_and_its_last_words_are_heard(kind, last, tmp_path):
+    cells = [
+        "import atexit\n_ = atexit.register(open('heard', 'w').close)",
+        "file = open('a', 'w')",
+    ]
+    execute_cells(*cells, "_ = file.write('whole')", last, kernel=kind, folder=tmp_path)
+    assert (tmp_path / "a").read_text() == "whole"
+    assert (tmp_path / "heard").exists()
+
+
+def test_modules_that_nobody_could_foresee_are_seen(tmp_path):
+    for name in ("src/part.py", "pkg/__init__.py", "pkg/inner.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("__all__ = ['inner']" if "init" in name else "")
+    cell = "import sys\nsys.path.insert(0, 'src')\nimport part\nfrom pkg import *"
+    imported = execute_cells(cell, kernel="spawn", folder=tmp_path).imported
+    assert sorted(imported) == ["pkg/__init__.py", "pkg/inner.py", "src/part.py"]
+    assert all(imported.values())
+
+
 # A kernel that loses messages, as ipykernel does now and then where there are widgets.
 LOSE = """\
 session = get_ipython().kernel.session

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.batch.ask.identity import PACKAGE, installed_versions, run_id, run_identity
+from helpers.batch.ask.identity import PACKAGE, digest, installed_versions, run_id, run_identity
 from helpers.batch.ask.imported import imported_files, imported_packages
 from helpers.batch.ask.parameters import read_parameters, validate
-from helpers.batch.ask.run import make_run, make_runs
+from helpers.batch.ask.run import make_run, make_runs, seen_imports
 from helpers.batch.book import chapters
 from helpers.batch.notebook import read, read_notebook, source
 from tests.running import FIXTURES
@@ -157,6 +157,65 @@ def test_modules_beside_the_notebook_count_as_far_as_it_imports_them(name, tmp_p
     (tmp_path / name).write_text("x = 1\n")
     counts = "unrelated" not in name and name != "data.txt"
     assert (make_run(path, {}).identity != before) == counts
+
+
+@pytest.mark.parametrize(
+    ("file", "cell"),
+    [
+        ("mod.py", "%time import mod"),
+        ("mod.py", "%load_ext autoreload\n%aimport mod"),
+        ("mod.py", "%load_ext mod"),
+        ("mod.py", "%run -m mod"),
+        ("mod.py", "%%memit\nimport mod"),
+        ("mod.py", "__import__('mod')"),
+        ("mod.py", "import importlib\nif True:\n    m = importlib.import_module('mod')"),
+        ("mod.py", "exec(open('mod.py').read())"),
+        ("mod.py", "!{sys.executable} mod.py --fast"),
+        ("mod.py", "%%bash\npython ./mod.py"),
+        ("mod.py", "for i in range(1):\n    !echo hi\nimport mod"),
+        ("my mod.py", "%run 'my mod.py'"),
+        ("sub/mod.py", "%run -i sub/mod"),
+        ("pkg/mod.py", "for i in range(1):\n    !echo hi\nfrom pkg import mod"),
+        ("pkg/mod.py", "x = = 1"),
+        ("matplotlibrc", "x = 1"),
+    ],
+)
+def test_a_file_counts_however_it_is_imported_or_named(file, cell, tmp_path):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").touch()
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("x = 1\n")
+    path = tmp_path / "n.ipynb"
+    path.write_text(json.dumps(notebook([("code", cell)]) | {"metadata": {}}))
+    assert file in make_run(path, {}).beside
+
+
+@pytest.mark.parametrize("cell", ["%%writefile mod.py\nx = 1", "open('" + "x" * 9_000 + ".py')"])
+def test_what_a_notebook_writes_and_what_is_no_file_does_not_count(cell, tmp_path):
+    (tmp_path / "mod.py").touch()
+    path = tmp_path / "n.ipynb"
+    content = notebook([("code", cell), ("code", "import mod" if "%%" in cell else "1")])
+    path.write_text(json.dumps(content | {"metadata": {}}))
+    assert make_run(path, {}).beside == {}
+
+
+def test_modules_that_were_seen_in_a_kernel_are_held_as_far_as_nothing_else_holds_them(tmp_path):
+    for name in ("known.py", "unseen.py", "late.py", "written.py", "site-packages/there.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    path = tmp_path / "n.ipynb"
+    cells = [("code", "import known"), ("code", "%%writefile written.py\n")]
+    path.write_text(json.dumps(notebook(cells) | {"metadata": {}}))
+    files = [
+        *tmp_path.rglob("*.py"),
+        Path(json.__file__),
+        PACKAGE / "quiet.py",
+        tmp_path / "gone.py",
+    ]
+    for file, when in ((tmp_path / "unseen.py", 1), (tmp_path / "late.py", 3)):
+        os.utime(file, (when, when))
+    seen = seen_imports(make_run(path, {}), map(str, files), since=2)
+    assert seen == {"unseen.py": digest(tmp_path / "unseen.py"), "late.py": ""}
 
 
 def test_the_place_of_a_notebook_counts(tmp_path):

@@ -238,6 +238,16 @@ def test_so_does_a_module_beside_it_that_has_the_name_of_an_installed_one(tmp_pa
         ("%env A=b", True),
         ("%%time\nx = 1\n%set_env A b", True),
         ("x = = os.environ", True),
+        ("%time os.environ['A'] = 'b'", True),
+        ("if True:\n    !ls\nos.environ['A'] = 'b'", True),
+        ("import sys\nsys.path.insert(0, 'src')", True),
+        ("sys.path += ['src']", True),
+        ("from sys import path", True),
+        ("os.chdir('src')", True),
+        ("%cd src", True),
+        ("print(sys.path, sys.path[0])", False),
+        ("import keras, json\nfrom helpers import data", False),
+        ("import not_to_be_found", False),
         ("%env", False),
         ("os.environ['A']", False),
         ("'A' in os.environ and os.environ.get('A')", False),
@@ -247,8 +257,17 @@ def test_so_does_a_module_beside_it_that_has_the_name_of_an_installed_one(tmp_pa
         ("x = = 1", False),
     ],
 )
-def test_code_that_sets_the_environment_is_told_from_code_that_reads_it(code, expected):
+def test_code_that_changes_what_imports_find_is_told_from_code_that_reads_it(code, expected):
     assert needs_ordinary([code]) == expected
+
+
+def test_so_are_files_that_packages_read_and_packages_that_are_not_installed(tmp_path, monkeypatch):
+    assert needs_ordinary(["1"], ["matplotlibrc"])
+    assert not needs_ordinary(["import of_a_reader"])
+    (tmp_path / "of_a_reader.py").touch()
+    assert not needs_ordinary(["import of_a_reader"], ["of_a_reader.py"])  # its code is looked at
+    monkeypatch.syspath_prepend(tmp_path)
+    assert needs_ordinary(["import of_a_reader"])
 
 
 def test_every_chapter_may_have_a_warm_kernel():

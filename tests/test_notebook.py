@@ -30,7 +30,12 @@ def write(path, *cells, **metadata):
     [
         ({"kernelspec": {"name": "julia-1.11", "language": "julia"}}, "julia"),
         ({"kernelspec": {"name": "ir", "display_name": "R"}, "language_info": {"name": "R"}}, "R"),
-        ({"kernelspec": {"name": "ir", "display_name": "R"}}, "kernel ir, whose language is not"),
+        (
+            {"kernelspec": {"name": "ir", "display_name": "R"}},
+            'kernel ir, whose language is not .* must say so: "language": "python"',
+        ),
+        ({"kernelspec": {"name": "conda-env-happy-r"}}, "kernel conda-env-happy-r"),
+        ({"language": "Julia"}, "Julia"),
         # SageMath's language is a Python in which 3^2 is 9.
         (
             {
@@ -54,6 +59,10 @@ def test_another_language_is_refused_by_its_name(tmp_path, metadata, language):
         {"kernelspec": {"name": "python3"}},
         {"kernelspec": {"name": "my-environment", "language": "python"}},
         {"kernelspec": {"name": "dev"}, "language_info": {"name": "python"}},
+        {"kernelspec": {"name": "conda-env-ml-py"}},
+        {"kernelspec": {"name": "xpython"}},
+        {"kernelspec": {"name": "Python3"}},
+        {"kernelspec": {"name": "ml", "display_name": "Python (ml)"}},
     ],
 )
 def test_python_is_python_whatever_its_kernel_is_called(tmp_path, metadata):
@@ -94,6 +103,52 @@ def test_an_old_format_is_read(tmp_path):
     path.write_text(nbformat.writes(notebook, version=3))
     assert "worksheets" in path.read_text()
     assert read(path).code == ["1 + 1"]
+
+
+@pytest.mark.parametrize("place", ["the notebook", "a cell"])
+def test_an_old_format_of_another_language_is_refused(tmp_path, place):
+    path = tmp_path / "n.ipynb"
+    old = json.loads(nbformat.writes(new_notebook(cells=[new_code_cell(CODE)]), version=3))
+    part = old["metadata"] if place == "the notebook" else old["worksheets"][0]["cells"][0]
+    part["language"] = "Julia"
+    path.write_text(json.dumps(old))
+    with pytest.raises(NotebookError, match=r"must be a notebook of Python\. Received: Julia"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "language"),
+    [
+        ("n.Rmd", "```{r}\n3^2\n```\n", "R"),
+        ("n.md", "```julia\n3^2\n```\n", "julia"),
+        ("n.R", "# %%\n3^2\n", "R"),
+    ],
+)
+def test_so_is_a_text_of_another_language(tmp_path, name, text, language):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(NotebookError, match=f"must be a notebook of Python. Received: {language}$"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["python3", "ir"])
+def test_a_kernel_in_a_header_needs_no_name_for_people(tmp_path, name):
+    path = tmp_path / "n.py"
+    header = f"# ---\n# jupyter:\n#   kernelspec:\n#     name: {name}\n# ---\n"
+    path.write_text(f"{header}\n# %%\nx = 1\n")
+    if name == "python3":
+        assert read(path).code == ["x = 1"]
+        return
+    with pytest.raises(NotebookError, match="kernel ir, whose language"):
+        read(path)
+
+
+def test_what_jupytext_refuses_is_told_in_one_line(tmp_path):
+    path = tmp_path / "n.py"
+    path.write_text("# ---\n# jupyter:\n#   kernelspec:\n#     display_name: x\n# ---\n\n# %%\n1\n")
+    said = r"^n.py must be a notebook\. Received: 'name' .* in metadata\.kernelspec$"
+    with pytest.raises(NotebookError, match=said):
+        read(path)
 
 
 @pytest.mark.parametrize(

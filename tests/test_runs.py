@@ -1,17 +1,20 @@
 """A result is what its marker says, and a marker counts only with all that belongs to it."""
 
 import json
+import shutil
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime
 
 import pytest
 
-from helpers.batch.ask.run import make_run
+from helpers.batch.ask.identity import digest
+from helpers.batch.ask.run import make_run, make_runs
 from helpers.batch.book import find_chapter
 from helpers.batch.drive import worker
 from helpers.batch.drive.run import run_once
-from helpers.batch.errors import BatchError, UsageError
+from helpers.batch.errors import BatchError, InfrastructureError, UsageError
 from helpers.batch.execute.execution import Outcome
+from helpers.batch.notebook import read
 from helpers.batch.results.result import (
     SCHEMA,
     load,
@@ -60,6 +63,42 @@ def test_what_is_read_is_what_was_written(store):
     assert load(store, RUN) == replace(made, records=made.as_json()["records"])
     assert read_result(store, RUN.id, RUN.identity) == load(store, RUN)
     assert read_result(store, RUN.id, "other") is None
+
+
+@pytest.mark.parametrize("text", ["x = 2", None])
+def test_a_result_of_other_modules_than_are_there_is_none(tmp_path, text):
+    shutil.copy(FIXTURES / "succeeds.ipynb", tmp_path)
+    (tmp_path / "mod.py").write_text("x = 1")
+    run, store = make_run(tmp_path / "succeeds.ipynb", {}), Folder(tmp_path / "out")
+    imported = {"mod.py": digest(tmp_path / "mod.py")}
+    save(store, result_of(run, replace(DONE, imported=imported), started=STARTED), DONE.notebook)
+    assert load(store, run).imported == imported
+    (tmp_path / "mod.py").unlink() if text is None else (tmp_path / "mod.py").write_text(text)
+    assert load(store, run) is None
+
+
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_what_changed_while_it_ran_is_no_result(tmp_path, monkeypatch, status):
+    """A failure is told as it is: it is run again in any case."""
+    shutil.copy(FIXTURES / "succeeds.ipynb", tmp_path)
+    (tmp_path / "d.txt").write_text("1")
+    (run,) = make_runs([(read(tmp_path / "succeeds.ipynb"), {})], files=[tmp_path / "d.txt"])
+
+    def edited(*_, **__):
+        (tmp_path / "d.txt").write_text("2")
+        return replace(DONE, status=status)
+
+    monkeypatch.setattr(worker, "execute", edited)
+    if status == "failed":
+        assert worker.carry_out(run)[0].status == "failed"
+        return
+    with pytest.raises(InfrastructureError, match=r"^changed while it ran, .*: d.txt. The same"):
+        worker.carry_out(run)
+    with pytest.raises(
+        InfrastructureError, match=r"^changed since the batch began: d.txt. The same"
+    ):
+        worker.require_unchanged(run, "changed since the batch began", False)
+    worker.carry_out(run, elsewhere=True)  # where the file is not that of the driver
 
 
 def test_a_result_stays_as_it_is(store):

@@ -10,6 +10,10 @@ from pathlib import Path
 from helpers.batch.errors import NotebookError
 
 ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+# In the name of a kernel of Python, as conda-env-ml-py or xpython.
+PYTHON = re.compile(r"python|(?<![a-z])py(?![a-z])", re.IGNORECASE)
+# A kernel in a script's header to which the user has given no name for people; nbformat wants one.
+UNNAMED = re.compile(r"^(\W*kernelspec: *\n)(\W*)(?=\w)", re.MULTILINE)
 INJECTED = "injected-parameters"  # papermill's tag of the cell with the values of one execution
 
 
@@ -83,13 +87,19 @@ def _with_ids(cells: list[dict]) -> list[dict]:
 def _require_python(path: Path, metadata: Mapping) -> None:
     """Refuse what the kernel would read as Python and compute something else."""
     spec = metadata.get("kernelspec", {})
-    stated = [spec.get("language"), metadata.get("language_info", {}).get("name")]
-    languages = [language for language in stated if language]
-    if not languages and not spec.get("name", "python").startswith("python"):
-        languages = [f"kernel {spec['name']}, whose language is not stated"]
-    for language in languages:
-        if language.lower() not in ("python", "ipython"):
-            raise NotebookError(f"{path.name} must be a notebook of Python. Received: {language}")
+    by_jupytext = metadata.get("jupytext", {}).get("main_language")
+    own = [spec.get("language"), metadata.get("language_info", {}).get("name")]
+    found = {str(one) for one in (*own, by_jupytext, metadata.get("language")) if one}
+    wrong = sorted(one for one in found if one.lower() not in ("python", "ipython"))
+    if wrong:
+        raise NotebookError(f"{path.name} must be a notebook of Python. Received: {wrong[0]}")
+    names = [str(spec[key]) for key in ("name", "display_name") if spec.get(key)]
+    if not any(own) and names and not any(map(PYTHON.search, names)):
+        raise NotebookError(
+            f"{path.name} must be a notebook of Python. Received: kernel {names[0]}, whose "
+            f'language is not stated. If it is Python, its metadata\'s "kernelspec" must say so: '
+            f'"language": "python"'
+        )
 
 
 def _read_text_notebook(path: Path) -> dict:
@@ -102,9 +112,16 @@ def _read_text_notebook(path: Path) -> dict:
             f"pip install jupytext, or convert the file to .ipynb"
         ) from error
     try:
-        return json.loads(json.dumps(jupytext.read(path)))
-    except (OSError, ValueError) as error:
-        raise NotebookError(f"{path.name} must be a notebook. Received: {error}") from error
+        text = path.read_text("utf-8-sig")
+        if "display_name" in text or not UNNAMED.search(text):
+            return json.loads(json.dumps(jupytext.read(path)))
+        named = UNNAMED.sub(r"\1\2display_name: kernel\n\2", text, count=1)
+        return json.loads(json.dumps(jupytext.reads(named, {"extension": path.suffix})))
+    except Exception as error:  # of any kind, as of what nbformat wants to have in a header
+        said = str(error).partition("\n")[0]
+        where = ".".join(map(str, getattr(error, "absolute_path", ())))
+        said += f" in {where}" if where else ""
+        raise NotebookError(f"{path.name} must be a notebook. Received: {said}") from error
 
 
 def absolute(notebook: Path) -> Path:
@@ -144,9 +161,19 @@ def _upgraded(notebook: Path, text: str) -> dict:
     import nbformat
 
     try:
-        return json.loads(nbformat.writes(nbformat.reads(text, as_version=4)))
+        upgraded = json.loads(nbformat.writes(nbformat.reads(text, as_version=4)))
+        upgraded["metadata"] |= {"language": _old_language(json.loads(text))}
+        return upgraded
     except Exception as error:  # of any kind: it takes the old format on trust
         raise NotebookError(f"{notebook.name} must be a notebook. Received: {error}") from error
+
+
+def _old_language(content: Mapping) -> str | None:
+    """Return the language that a notebook of an old format, or a cell of it, states."""
+    cells = [cell for sheet in content.get("worksheets", []) for cell in sheet.get("cells", [])]
+    stated = [part.get("language") for part in (*cells, content.get("metadata", {}))]
+    languages = [str(one) for one in stated if one]
+    return next((one for one in languages if one.lower() != "python"), None)
 
 
 def source(cell: dict) -> str:

@@ -3,7 +3,8 @@
 That is the notebook's place, its code cells, the parameters, the modules that the code imports from
 `helpers` and from the notebook's folder, directly or not, the installed versions, the data files,
 what confirmed the claims of the code, and files that the user has named. Prose, captions, outputs
-and how a cell is shown are not part of it. What else a notebook reads cannot be known.
+and how a cell is shown are not part of it. Further modules that a run was seen to import are in its
+result. What else a notebook reads cannot be known.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import json
 import os
 import re
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -116,6 +118,14 @@ def changed(recorded: Mapping[str, str], folder: Path = PACKAGE) -> list[str]:
     return [
         name for name, file in files.items() if not file.is_file() or digest(file) != recorded[name]
     ]
+
+
+def is_local(file: Path) -> bool:
+    """Say whether a file of Python is neither installed, nor Python's, nor one of `helpers`."""
+    is_installed = {"site-packages", "dist-packages"} & set(file.parts)
+    folders = (PACKAGE, Path(sysconfig.get_path("stdlib")))
+    inside = any(file.is_relative_to(folder) for folder in folders)
+    return not (is_installed or inside)
 
 
 def run_id(name: str, identity: str) -> str:

@@ -1,31 +1,34 @@
 """Which files the code of a notebook makes Python read: of `helpers`, and beside the notebook.
 
 Imports are read, not run, wherever they stand. What code computes, as the name of a module or a
-folder that it adds to `sys.path`, cannot be seen.
+folder that it adds to `sys.path`, cannot be seen before it has run.
 """
 
 import ast
+import os
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from helpers.batch.ask.syntax import as_python, parsed
+from helpers.batch.ask.syntax import parsed, python_of
+
+# Read by what is imported, from the folder in which a kernel starts.
+SETTINGS = ("matplotlibrc", "ipython_config.py", "ipython_kernel_config.py")
 
 
 def imported_files(cells: Iterable[str], package: Path) -> list[Path]:
     """Return the files of `helpers` that code cells make Python read, directly or not.
 
     Args:
-        cells: sources of code cells. Lines for IPython (`%`, `!`) are passed over; a cell that
-            cannot be read counts as importing everything.
+        cells: sources of code cells; one that cannot be read counts as importing everything.
         package: the folder of `helpers`.
 
     Returns:
         Sorted paths: modules, and every file that is no module, such as a style sheet.
     """
     found: set[Path] = set()
-    waiting = [name for cell in cells for name in _own_imports(_plain(cell), package)]
+    waiting = [name for cell in cells for name in _own_imports(python_of(cell), package)]
     while waiting:
         for file in _modules(waiting.pop(), package.parent):
             if file not in found:
@@ -38,30 +41,53 @@ def imported_files(cells: Iterable[str], package: Path) -> list[Path]:
 
 
 def local_modules(cells: Iterable[str], folder: Path) -> list[Path]:
-    """Return the modules in a notebook's folder that its cells import or run, directly or not.
+    """Return the files in a notebook's folder that its cells import or name, directly or not.
 
     Args:
-        cells: sources of code cells; `%run` and `%load` count as imports of a file.
+        cells: sources of code cells. A name of a file of Python in them counts as its import, as
+            in `%run name`, `!python name.py` or `exec(open("name.py").read())`.
         folder: the notebook's.
 
     Returns:
-        Sorted paths. Where a cell cannot be read, every module directly in the folder.
+        Sorted paths, with those of settings. Where a cell cannot be read, every module in the
+        folder and in its packages. What the notebook writes itself is not among them.
     """
-    found: set[Path] = set()
-    waiting: list[Path] = []
-    for cell in cells:
-        names = _imports(_plain(cell))
-        waiting += sorted(folder.glob("*.py")) if names is None else _local(names, folder, folder)
-        for run in re.findall(r"^\s*%(?:run|load)\s+(?:-\S+\s+)*([^\s#]+)", cell, re.MULTILINE):
-            file = folder / run.strip("\"'")
-            waiting += [path for path in (file, file.with_suffix(".py")) if path.is_file()]
+    cells = list(cells)
+    found = {folder / name for name in SETTINGS if (folder / name).is_file()}
+    waiting = [file for cell in cells for file in _read_by(cell, folder)]
     while waiting:
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            names = _imports(file.read_text("utf-8", "replace")) or set()
-            waiting += _local(names, folder, file.parent)
-    return sorted(found)
+            text = file.read_text("utf-8", "replace")
+            waiting += _local((_imports(text) or set()) | _called(text), folder, file.parent)
+    return sorted(found - written_files(cells, folder))
+
+
+def written_files(cells: Iterable[str], folder: Path) -> set[Path]:
+    """Return the files that whole cells are written to: the code says what they hold."""
+    names = (re.match(r"\s*%%(?:writefile|file)\s+(?:-a\s+)?[\"']?([^\s\"']+)", c) for c in cells)
+    return {folder / name[1] for name in names if name}
+
+
+def _read_by(cell: str, folder: Path) -> list[Path]:
+    """Return the files in a folder that a cell imports or names."""
+    names = _imports(python_of(cell))
+    if names is None:
+        packages = [file.parent for file in folder.glob("*/__init__.py")]
+        return [*folder.glob("*.py"), *(file for one in packages for file in one.rglob("*.py"))]
+    quoted = [text for _, text in re.findall(r"([\"'])([^\"'\n]+?\.py)\1", cell)]
+    bare = re.findall(r"[\w./~-]+\.py\b", cell)
+    run = re.findall(r"^\s*%(?:run|load)\s+(?:-\S+\s+)*([^\s#]+)", cell, re.MULTILINE)
+    texts = {*quoted, *bare, *(text.strip("\"'") + end for text in run for end in ("", ".py"))}
+    # `os.path` takes what is too long for a name for what it is: no file.
+    files = [folder / text for text in texts if os.path.isfile(folder / text)]
+    return files + _local(names | _called(cell), folder, folder)
+
+
+def _called(code: str) -> set[str]:
+    """Return the modules that code imports by a call that names them."""
+    return set(re.findall(r"\b(?:import_module|__import__)\(\s*[\"']([\w.]+)[\"']", code))
 
 
 def imported_packages(codes: Iterable[str]) -> list[str]:
@@ -70,7 +96,7 @@ def imported_packages(codes: Iterable[str]) -> list[str]:
     >>> imported_packages(["import keras.ops as ops; from os import path", "from . import near"])
     ['keras', 'os']
     """
-    names = {name for code in codes for name in _imports(_plain(code)) or ()}
+    names = {name for code in codes for name in _imports(python_of(code)) or ()}
     return sorted({name.split(".")[0] for name in names} - {""})
 
 
@@ -92,15 +118,7 @@ def _is_asset(file: Path, package: Path) -> bool:
     return inside[0] != "batch" and "__pycache__" not in inside and file.suffix != ".py"
 
 
-def _plain(cell: str) -> str:
-    """Return a cell's Python: nothing of one that is handed to another language as a whole."""
-    magic = re.match(r"\s*%%(\w+)", cell)
-    if magic and magic[1] not in ("time", "timeit", "capture", "prun"):
-        return ""
-    return "\n".join(line for line in cell.splitlines() if not re.match(r"\s*[%!]", line))
-
-
-def _own_imports(code: str, package: Path) -> set[str]:
+def _own_imports(code: str | None, package: Path) -> set[str]:
     names = _imports(code)
     if names is None:
         modules = package.rglob("*.py")
@@ -109,11 +127,13 @@ def _own_imports(code: str, package: Path) -> set[str]:
 
 
 @lru_cache(maxsize=2_000)  # notebooks share most of the modules that they read
-def _imports(code: str) -> frozenset[str] | None:
+def _imports(code: str | None) -> frozenset[str] | None:
     """Return the dotted names that code imports, wherever it does; None if it is no Python."""
     try:
-        tree = parsed(as_python(code))
+        tree = None if code is None else parsed(code)
     except (SyntaxError, ValueError):
+        return None
+    if tree is None:
         return None
     names: set[str] = set()
     for node in ast.walk(tree):

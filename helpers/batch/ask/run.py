@@ -1,17 +1,20 @@
 """A run that is wanted: a notebook as it was read, its parameters, and what it rests on."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.batch.ask.identity import (
+    digest,
     digests,
     imported_digests,
+    is_local,
     notebook_identity,
     run_id,
     with_parameters,
 )
-from helpers.batch.ask.imported import local_modules
+from helpers.batch.ask.imported import local_modules, written_files
 from helpers.batch.ask.kinds import Value
 from helpers.batch.ask.parameters import parameters_of
 from helpers.batch.notebook import Notebook, read
@@ -81,6 +84,28 @@ def make_runs(
         key = run_id(notebook.name, identity)
         runs.append(Run(key, identity, notebook, dict(given), parameters, **more))
     return runs
+
+
+def seen_imports(run: Run, files: Iterable[str], *, since: float) -> dict[str, str]:
+    """Return digests of the modules that a run has imported and its identity does not hold.
+
+    Args:
+        run: what was executed in its notebook's folder.
+        files: of all modules that its kernel had loaded.
+        since: when it began; of a file that was written later nobody knows which text was read.
+
+    Returns:
+        Digests by places seen from the notebook's folder, empty where the text is not known.
+    """
+    folder = run.notebook.path.parent
+    known = written_files(run.notebook.code, folder) | {folder / name for name in run.beside}
+    known = {file.resolve() for file in known}
+    found = {}
+    for file in map(Path, files):
+        if file.is_file() and is_local(file) and file.resolve() not in known:
+            name = Path(os.path.relpath(file, folder)).as_posix()
+            found[name] = digest(file) if file.stat().st_mtime < since else ""
+    return found
 
 
 def _shared(notebook: Notebook, files: Iterable[Path]) -> tuple[str, dict, dict, dict]:

@@ -45,17 +45,42 @@ def differences(driver: Mapping[str, str], worker: Mapping[str, str]) -> str:
     )
 
 
-def carry_out(run: Run, **how: object) -> tuple[Result, str]:
+def carry_out(run: Run, *, elsewhere: bool = False, **how: object) -> tuple[Result, str]:
     """Execute a run in this process, and return its result and the executed notebook.
 
     Args:
         run: what is to be executed.
+        elsewhere: whether the notebook's folder belongs to another machine.
         how: what `execute` takes besides.
+
+    Raises:
+        InfrastructureError: No kernel could be had, or something changed on which the run rests.
     """
     started = datetime.now(UTC)
-    outcome = execute(run, **how)
+    outcome = execute(run, elsewhere=elsewhere, **how)
+    if outcome.status == "done":
+        what = "changed while it ran, so that it is unknown what it read"
+        require_unchanged(run, what, elsewhere)
     here = {"worker": this_worker(), "processor": this_processor(), "versions": versions()}
     return result_of(run, outcome, started=started, **here), outcome.notebook
+
+
+def require_unchanged(run: Run, what: str, elsewhere: bool) -> None:
+    """Refuse to call something the result of files that are not there, or not any more.
+
+    Raises:
+        InfrastructureError: `what` happened to some of them.
+    """
+    moved = [] if elsewhere else changed(run.beside, run.notebook.path.parent)
+    files = changed(run.sources)
+    if moved:
+        again = "The same command runs it again"
+        raise InfrastructureError(f"{what}: {', '.join(moved)}. {again}")
+    if files:
+        raise InfrastructureError(
+            f"worker {this_worker()} has other sources than the batch began with: "
+            f"helpers/{', helpers/'.join(files)}"
+        )
 
 
 def perform(
@@ -71,20 +96,13 @@ def perform(
         how: what else `execute` takes.
 
     Raises:
-        InfrastructureError: No kernel could be had, or this worker has other versions.
+        InfrastructureError: No kernel could be had, this worker has other versions, or something
+            changed on which the run rests.
     """
     other = differences(driver, packages())
     if other:
         raise InfrastructureError(f"worker {this_worker()} has other versions: {other}")
-    files = changed(run.sources)
-    if files:
-        raise InfrastructureError(
-            f"worker {this_worker()} has other sources than the batch began with: "
-            f"helpers/{', helpers/'.join(files)}"
-        )
-    moved = [] if elsewhere else changed(run.beside, run.notebook.path.parent)
-    if moved:
-        raise InfrastructureError(f"changed since the batch began: {', '.join(moved)}")
+    require_unchanged(run, "changed since the batch began", elsewhere)
     from distributed import get_worker
     from distributed.comm import get_address_host
 

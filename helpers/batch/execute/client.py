@@ -9,10 +9,12 @@ waits: of notebooks with widgets, 1 in 40 to 1 in 10 hung for ever. Here the wai
 to look for itself.
 """
 
+import ast
 import asyncio
 import json
 import time
 from contextlib import suppress
+from pathlib import Path
 from queue import Empty
 
 import zmq
@@ -22,20 +24,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from traitlets import Float
 from typing_extensions import override
 
-# Waits in the kernel for the notebook's own tasks, and leaves the number of those still running.
-FINISH = """\
-async def _dnnbook_finish(patience):
-    import asyncio, os, time
-    import ipykernel
-    kernel, end = os.path.dirname(ipykernel.__file__), time.monotonic() + patience
-    def left():
-        codes = {task: getattr(task.get_coro(), "cr_code", None) for task in asyncio.all_tasks()}
-        return [task for task, code in codes.items() if task is not asyncio.current_task()
-                and code is not None and not code.co_filename.startswith(kernel)]
-    while (tasks := left()) and time.monotonic() < end:
-        await asyncio.wait(tasks, timeout=end - time.monotonic())
-    return len(left())
-"""
+FINISH = Path(__file__).with_name("finishing.py").read_text("utf-8")
 
 
 class Client(PapermillNotebookClient):
@@ -43,18 +32,18 @@ class Client(PapermillNotebookClient):
 
     Attributes:
         silence: seconds after which a kernel that does not reply is asked whether it is idle.
-        patience: seconds that asyncio tasks may go on after the last cell.
+        patience: seconds that what the notebook has begun may go on after the last cell.
         fell_idle: whether the kernel was idle while a cell's reply was waited for.
-        unfinished: how many asyncio tasks were still running when it was no longer waited for.
+        farewell: what the kernel said of itself after the last cell; see `finishing.finish`.
     """
 
     silence = Float()
     patience = Float()
     fell_idle = False
-    unfinished = 0
 
     def __init__(self, manager: object, **options: object) -> None:
         super().__init__(manager, **options)
+        self.farewell: dict = {}
         self._begun: dict[str, tuple] = {}  # cell and its number by the id of its request
         self._asked: dict[str, bool] = {}  # whether a question was answered, by the request's id
         self._idle_since: float | None = None  # when the present cell ended, as the kernel says
@@ -128,17 +117,20 @@ class Client(PapermillNotebookClient):
             self._finish()
 
     def _finish(self) -> None:
-        """Wait for the notebook's own tasks, and receive what they show."""
+        """Wait for what the notebook has begun, and receive what it shows."""
         request = self.kc.execute(
-            f"{FINISH}_dnnbook_left = await _dnnbook_finish({self.patience})",
+            f"{FINISH}\n_dnnbook_said = await finish({self.patience})",
             silent=True,
             store_history=False,
-            user_expressions={"left": "_dnnbook_left"},
+            user_expressions={"said": "_dnnbook_said"},
         )
+        if self._begun:  # what a thread shows belongs to the latest request
+            self._begun[request] = [*self._begun.values()][-1]
         reply = self.wait_for_reply(request)
-        answer = reply["content"].get("user_expressions", {}).get("left", {})
-        with suppress(KeyError, ValueError):  # the notebook may have changed how cells are run
-            self.unfinished = json.loads(answer["data"]["text/plain"])
+        answer = reply["content"].get("user_expressions", {}).get("said", {})
+        # The notebook may have changed how cells are run.
+        with suppress(KeyError, ValueError, SyntaxError):
+            self.farewell = json.loads(ast.literal_eval(answer["data"]["text/plain"]))
         self._drain(request)
 
     def _drain(self, request: str) -> None:

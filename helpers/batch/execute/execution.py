@@ -11,15 +11,23 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers.batch.ask.imported import imported_packages
-from helpers.batch.ask.run import Run
+from helpers.batch.ask.run import Run, seen_imports
 from helpers.batch.errors import ExecutionError, InfrastructureError
-from helpers.batch.execute.executed import cell_seconds, describe, without_marks, written
+from helpers.batch.execute.executed import (
+    ERROR_SIZE,
+    cell_seconds,
+    describe,
+    shortened,
+    without_marks,
+    written,
+)
 from helpers.batch.execute.papermilling import import_papermill, register_engine
 
 TIMEOUT = 14_400.0  # seconds for one notebook; a chapter on the largest data set needs minutes
@@ -42,6 +50,7 @@ class Outcome:
         error: what went wrong, in one or two lines; empty if nothing did.
         traceback: of the failing cell, without colours.
         warning: what is to be said although nothing went wrong.
+        imported: digests of the files that it was seen to import, as `seen_imports` gives them.
     """
 
     status: str
@@ -51,6 +60,7 @@ class Outcome:
     error: str = ""
     traceback: str = field(default="", repr=False)
     warning: str = ""
+    imported: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def execute(
@@ -83,17 +93,20 @@ def execute(
     """
     from helpers.batch.execute.kernels.managing import warm_server
 
-    started = time.monotonic()
+    started, begun = time.monotonic(), datetime.now(UTC).timestamp()
     folder = None if elsewhere else run.notebook.path.parent
     modules = [name for name in run.beside if folder and name.endswith(".py")]
     codes = [(folder / name).read_text("utf-8", "replace") for name in modules]
     codes += run.notebook.code
-    server = warm_server() if _kind(codes, modules, kernel) == "warm" else None
+    server = warm_server() if _kind(codes, run.beside if folder else (), kernel) == "warm" else None
     environment = _environment(threads, quiet="quiet.py" in run.sources)
     imports = imported_packages(codes)
     execution = _Execution(run, server, environment, imports, timeout=timeout, wanted=wanted)
     with _event_loop():
         status, error, traceback = execution.run(folder)
+    files = {}
+    if folder is not None:
+        files = seen_imports(run, execution.farewell.get("files", ()), since=begun)
     return Outcome(
         status,
         written(execution.notebook),
@@ -101,23 +114,34 @@ def execute(
         cell_seconds(execution.notebook),
         error,
         traceback,
-        execution.warning,
+        _warning(execution.farewell),
+        files,
     )
 
 
-def _kind(codes: list[str], modules: list[str], kernel: str) -> str:
+def _warning(farewell: Mapping) -> str:
+    """Return what is to be said of an execution that ended well."""
+    when = f"still ran {LINGERING} s after the last cell: what they show later is lost"
+    said = [f"{kind} {when} ({left})" for kind, left in farewell.get("left", {}).items()]
+    said += [
+        shortened(f"an asyncio task ended with {error}", ERROR_SIZE)
+        for error in farewell.get("errors", ())
+    ]
+    return "; ".join(said)
+
+
+def _kind(codes: list[str], files: Iterable[str], kernel: str) -> str:
     """Return the kind of the kernel; a warm one only where it makes no difference.
 
     Args:
         codes: the code of the notebook's cells and of the modules beside it that they import.
-        modules: the files of those modules.
+        files: what lies beside the notebook and is read.
         kernel: the kind that is wanted.
     """
     from helpers.batch.execute.kernels.choosing import default_kind, needs_ordinary
 
     kind = default_kind() if kernel == "auto" else kernel
-    names = [name.partition("/")[0].removesuffix(".py") for name in modules]
-    return "spawn" if kind == "warm" and needs_ordinary(codes, names) else kind
+    return "spawn" if kind == "warm" and needs_ordinary(codes, files) else kind
 
 
 class _Execution:
@@ -189,7 +213,7 @@ class _Execution:
             started=self._started,
             kernel_manager_class=self._manager_class(sockets),
             resources={"metadata": {"path": folder}},
-            shutdown_kernel="immediate",
+            shutdown_kernel="graceful",
             start_timeout=int(PATIENCE),
             iopub_timeout=SILENCE,
             silence=float(SILENCE),
@@ -201,11 +225,9 @@ class _Execution:
         self.notebook, self._client = notebook, client
 
     @property
-    def warning(self) -> str:
-        """What is to be said of an execution that ended well."""
-        left = self._client.unfinished if self._client is not None else 0
-        when = f"still ran {LINGERING} s after the last cell: what they show later is lost"
-        return f"asyncio tasks {when} ({left})" if left else ""
+    def farewell(self) -> dict:
+        """What the kernel said of itself after the last cell; nothing if it could not."""
+        return self._client.farewell if self._client is not None else {}
 
     def _manager_class(self, sockets: Path) -> type:
         from helpers.batch.execute.kernels.managing import KernelManager

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from platform import python_version
 
+from helpers.batch.ask.identity import changed
 from helpers.batch.ask.kinds import Value
 from helpers.batch.ask.run import Run
 from helpers.batch.errors import BatchError
@@ -42,6 +43,8 @@ class Result:
         error: what went wrong, in one or two lines; empty if nothing did.
         traceback: of the failing cell.
         warning: what is to be said although nothing went wrong.
+        imported: digests of the files that it was seen to import and that no identity holds, by
+            their places seen from the notebook's folder; empty for one that changed meanwhile.
         records: what its claims left.
         started: when, in UTC.
         seconds: wall-clock time.
@@ -63,6 +66,7 @@ class Result:
     error: str = ""
     traceback: str = field(default="", repr=False)
     warning: str = ""
+    imported: Mapping[str, str] = field(default_factory=dict, repr=False)
     records: list[dict] = field(default_factory=list, repr=False)
     started: str = ""
     seconds: float = 0.0
@@ -115,6 +119,7 @@ def result_of(run: Run, outcome: Outcome, *, started: datetime, **more: object) 
         error=outcome.error,
         traceback=outcome.traceback,
         warning=outcome.warning,
+        imported=dict(outcome.imported),
         records=records_of(json.loads(executed)) if executed else [],
         started=started.astimezone(UTC).isoformat(timespec="seconds"),
         seconds=round(outcome.seconds, 3),
@@ -159,13 +164,18 @@ def read_result(store: Store, id: str, identity: str) -> Result | None:
 
 
 def load(store: Store, run: Run) -> Result | None:
-    """Return the kept result of a run, or None if there is none, or none that is whole."""
+    """Return the kept result of a run, or None if there is none, or none that is whole.
+
+    One of other modules than are there now is none either.
+    """
     try:
         result = read_result(store, run.id, run.identity)
+        if result is not None and changed(result.imported, run.notebook.path.parent):
+            return None
         if result is not None and result.notebook_sha256 is not None:
             is_whole = _sha256(store.read_text(notebook_path(run))) == result.notebook_sha256
             return result if is_whole else None
-    except (OSError, BatchError):
+    except (OSError, BatchError, AttributeError, TypeError):
         return None
     return result
 

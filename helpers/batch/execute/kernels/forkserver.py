@@ -18,6 +18,7 @@ started. When the server's own socket closes, it does so with all kernels and en
 The server never runs an operation of TensorFlow: its threads would not survive the fork.
 """
 
+import atexit
 import ctypes
 import gc
 import importlib
@@ -29,6 +30,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
@@ -186,10 +188,34 @@ def run_kernel(request: dict) -> None:
     if "numpy" in sys.modules:
         _limit_threads()
         _reseed()
+    sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
+    serve_until_shutdown(sys.argv[1:])
+    _leave()
+
+
+def serve_until_shutdown(arguments: list[str]) -> None:
+    """Be a kernel until it is asked to end.
+
+    Then ipykernel would wait for its thread of control, which may wait for one that has ended.
+    """
     from ipykernel.kernelapp import IPKernelApp
 
-    sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
-    IPKernelApp.launch_instance(argv=sys.argv[1:])
+    IPKernelApp.launch_instance(argv=arguments)
+    atexit.unregister(IPKernelApp.instance().close)
+
+
+def _leave() -> None:
+    """Do what Python does at its end as far as a notebook can tell: files are whole then.
+
+    Taking down all that the server had imported would take longer than many a notebook.
+    """
+    threading._shutdown()
+    atexit._run_exitfuncs()  # IPython's forgets all that the notebook has named
+    gc.collect()
+    for thing in gc.get_objects():
+        if issubclass(type(thing), io.TextIOWrapper | io.BufferedWriter | io.BufferedRandom):
+            with suppress(Exception):
+                thing.flush()
 
 
 def _choose_backend() -> None:

@@ -243,9 +243,9 @@ class KernelManager(AsyncKernelManager):
         self._process = self.provisioner.process  # the provisioner forgets it after the end
         await super()._async_post_start_kernel(**kwargs)
 
-    async def _async_wait(self, pollinterval: float = 0.01) -> None:
-        """Look more often than Jupyter does whether a killed kernel is gone: it waits 0.1 s."""
-        await super()._async_wait(pollinterval)
+    async def _async_wait(self, pollinterval: float = 0.1) -> None:
+        """Look more often than Jupyter does whether a kernel is gone: it waits 0.1 s."""
+        await super()._async_wait(min(pollinterval, 0.01))
 
     @property
     def exit_code(self) -> int | None:
