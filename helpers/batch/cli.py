@@ -38,7 +38,7 @@ def _on_terminate(*_: object) -> None:
 
 
 def _values(pairs: tuple[tuple[str, str], ...]) -> dict:
-    from helpers.batch.ask.parameters import parse_value
+    from helpers.batch.ask.written import parse_value
     from helpers.batch.errors import ParameterError
 
     values = {name: parse_value(text) for name, text in pairs}
