@@ -27,7 +27,8 @@ NAME = r"(?:\"[^\"]*\"|'[^']*'|`[^`]*`|[\w./+-]+)"
 NAMES = re.compile(rf"(?:^|:|\bone of)\s*({NAME}(?:,\s*{NAME})*,?\s+or\s+{NAME})\.?$")
 # Where parts of a comment end, and the words of one that declares a type.
 PART = re.compile(
-    r",(?!\s*(?:or|and)\b)|[;:()\[\]]|\.$|\bin(?=\s*[\[(])|\b(?:at least|at most|above|below)(?=\s+[-+\d])"
+    r",(?!\s*(?:or|and)\b)|[;:()\[\]]|\.$"
+    r"|\bin(?=\s*[\[(])|\b(?:at least|at most|above|below)(?=\s+[-+\d])"
 )
 TYPES = {*SCALARS, "list"}
 FILLING = {",", "a", "an", "of", "or", "and", "None", "null", "optional"}
