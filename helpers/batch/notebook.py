@@ -102,7 +102,7 @@ def _read_text_notebook(path: Path) -> dict:
             f"pip install jupytext, or convert the file to .ipynb"
         ) from error
     try:
-        return json.loads(json.dumps(jupytext.read(path)))
+        return _well_formed(path.name, json.loads(json.dumps(jupytext.read(path))))
     except (OSError, ValueError) as error:
         raise NotebookError(f"{path.name} must be a notebook. Received: {error}") from error
 
@@ -127,16 +127,40 @@ def read_notebook(notebook: Path) -> dict:
         content = _upgraded(notebook, text)
     if not (isinstance(content, dict) and isinstance(content.get("cells"), list)):
         raise NotebookError(f"{notebook.name} must be a notebook. Received: no list of cells")
-    if not all(map(_is_cell, content["cells"])):
-        raise NotebookError(f"{notebook.name} must be a notebook. Received: cells of another form")
+    return _well_formed(notebook.name, content)
+
+
+def _well_formed(file: str, content: dict) -> dict:
+    """Return a notebook without nulls in the place of what is read of it; refuse other types."""
+    mistakes = _mistakes(content, "", metadata=dict)
+    metadata = content.get("metadata", {})
+    mistakes += _mistakes(metadata, "metadata.", kernelspec=dict, language_info=dict)
+    for name in ("kernelspec", "language_info"):
+        mistakes += _mistakes(metadata.get(name, {}), f"metadata.{name}.", name=str, language=str)
+    for number, cell in enumerate(content["cells"], 1):
+        if not isinstance(cell, dict) or cell.get("cell_type") is None:
+            mistakes.append(f"cell {number}: no mapping with a cell_type")
+            continue
+        place = f"cell {number}: "
+        mistakes += _mistakes(cell, place, cell_type=str, source=str | list, metadata=dict)
+        mistakes += _mistakes(cell.get("metadata", {}), f"{place}metadata.", tags=str | list)
+    if mistakes:
+        raise NotebookError(f"{file} must be a notebook. Received: {'; '.join(mistakes[:5])}")
     return content
 
 
-def _is_cell(cell: object) -> bool:
-    if not (isinstance(cell, dict) and isinstance(cell.get("cell_type"), str)):
-        return False
-    text = cell.get("source", "")
-    return isinstance(text, str | list) and isinstance(cell.get("metadata", {}), dict)
+def _mistakes(holder: dict, place: str, **types: type) -> list[str]:
+    """Name what is of another type than it must be; take it away, and nulls, from its holder."""
+    found = []
+    for name in [name for name in types if name in holder]:
+        value = holder[name]
+        texts = value if isinstance(value, list) else []
+        if isinstance(value, types[name]) and all(isinstance(text, str) for text in texts):
+            continue
+        del holder[name]
+        if value is not None:
+            found.append(f"{place}{name} is {json.dumps(value)[:100]}")
+    return found
 
 
 def _upgraded(notebook: Path, text: str) -> dict:
@@ -155,5 +179,6 @@ def source(cell: dict) -> str:
 
 
 def tags(cell: dict) -> list[str]:
-    """Return a cell's tags."""
-    return cell.get("metadata", {}).get("tags", [])
+    """Return a cell's tags; a text alone is one."""
+    found = cell.get("metadata", {}).get("tags", [])
+    return [found] if isinstance(found, str) else found
