@@ -54,8 +54,19 @@ def read(path: Path) -> Notebook:
     # Where nothing is declared, nothing can be given in the place of what was injected.
     dropped = INJECTED if any("parameters" in tags(cell) for cell in content["cells"]) else None
     cells = [_unexecuted(cell) for cell in content["cells"] if dropped not in tags(cell)]
-    form = {"metadata": content.get("metadata", {}), "nbformat": 4, "nbformat_minor": 5}
+    form = {"metadata": _complete(content.get("metadata", {})), "nbformat": 4, "nbformat_minor": 5}
     return Notebook(path, {**content, **form, "cells": _with_ids(cells)})
+
+
+def _complete(metadata: Mapping) -> dict:
+    """Return a notebook's metadata with what the format wants of its kernel and its language."""
+    wanted = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3"},
+        "language_info": {"name": "python"},
+    }
+    return {
+        name: wanted[name] | value if name in wanted else value for name, value in metadata.items()
+    }
 
 
 def _unexecuted(cell: dict) -> dict:
@@ -136,7 +147,8 @@ def _well_formed(file: str, content: dict) -> dict:
     metadata = content.get("metadata", {})
     mistakes += _mistakes(metadata, "metadata.", kernelspec=dict, language_info=dict)
     for name in ("kernelspec", "language_info"):
-        mistakes += _mistakes(metadata.get(name, {}), f"metadata.{name}.", name=str, language=str)
+        types = dict.fromkeys(("name", "display_name", "language"), str)
+        mistakes += _mistakes(metadata.get(name, {}), f"metadata.{name}.", **types)
     for number, cell in enumerate(content["cells"], 1):
         if not isinstance(cell, dict) or cell.get("cell_type") is None:
             mistakes.append(f"cell {number}: no mapping with a cell_type")
