@@ -49,7 +49,9 @@ def read(path: Path) -> Notebook:
         NotebookError: The file is missing, no notebook, or one of another language than Python.
     """
     path = absolute(path)
-    content = read_notebook(path) if path.suffix == ".ipynb" else _read_text_notebook(path)
+    is_text = path.suffix != ".ipynb"
+    content = _read_text_notebook(path) if is_text else read_notebook(path)
+    content = _well_formed(path.name, content) if is_text else content
     _require_python(path, content.get("metadata", {}))
     # Where nothing is declared, nothing can be given in the place of what was injected.
     dropped = INJECTED if any("parameters" in tags(cell) for cell in content["cells"]) else None
@@ -113,7 +115,7 @@ def _read_text_notebook(path: Path) -> dict:
             f"pip install jupytext, or convert the file to .ipynb"
         ) from error
     try:
-        return _well_formed(path.name, json.loads(json.dumps(jupytext.read(path))))
+        return json.loads(json.dumps(jupytext.read(path)))
     except (OSError, ValueError) as error:
         raise NotebookError(f"{path.name} must be a notebook. Received: {error}") from error
 
