@@ -147,7 +147,7 @@ def _well_formed(file: str, content: dict) -> dict:
     """Return a notebook without nulls in the place of what is read of it; refuse other types."""
     mistakes = _mistakes(content, "", metadata=dict)
     metadata = content.get("metadata", {})
-    mistakes += _mistakes(metadata, "metadata.", kernelspec=dict, language_info=dict)
+    mistakes += _mistakes(metadata, "metadata.", kernelspec=dict, language_info=dict, jupytext=dict)
     for name in ("kernelspec", "language_info"):
         types = dict.fromkeys(("name", "display_name", "language"), str)
         mistakes += _mistakes(metadata.get(name, {}), f"metadata.{name}.", **types)
