@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
@@ -14,8 +15,11 @@ from click.testing import CliRunner
 from helpers.batch.ask.grid.points import plan
 from helpers.batch.cli import main
 from helpers.batch.drive.batch import _mark_interrupted
+from helpers.batch.execute.execution import Outcome
+from helpers.batch.results.result import result_of, save
 from helpers.batch.results.store import open_store
 from tests.processes import ROOT, SPAWN, Batch, Started, processes_in
+from tests.running import FIXTURES
 from tests.waiting import wait_for
 
 
@@ -307,6 +311,60 @@ def test_a_wrong_grid_is_refused_before_anything_happens(tmp_path, content, mess
     assert done.exit_code == 2
     assert message in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def two_grids(tmp_path):
+    """Two grids of one name in two folders, each with the results of its run in `out`."""
+    store = open_store(tmp_path / "project" / "out")
+    for place in ("north", "south"):
+        folder = tmp_path / "project" / place
+        folder.mkdir(parents=True)
+        shutil.copy(FIXTURES / "succeeds.ipynb", folder / f"{place}.ipynb")
+        (folder / "grid.yml").write_text(f"chapters: {place}.ipynb")
+        for run in plan(folder / "grid.yml", root=ROOT).runs:
+            save(store, result_of(run, Outcome("done", "", 1.0), started=datetime.now(UTC)), "")
+    return tmp_path / "project"
+
+
+def batch_of(folder, place, name="grid"):
+    command = ["batch", str(folder / place / f"{name}.yml"), "-o", str(folder / "out")]
+    return CliRunner().invoke(main, command)
+
+
+def test_two_grids_of_one_name_do_not_share_a_folder(two_grids):
+    assert batch_of(two_grids, "north").exit_code == 0
+    assert batch_of(two_grids, "north").exit_code == 0
+    listed = (two_grids / "out" / "batch.json").read_bytes()
+    done = batch_of(two_grids, "south")
+    assert done.exit_code == 2
+    message = r"out must hold one grid named grid. Received: .*south/grid.yml, while .* of .*north/"
+    assert re.search(message, done.stderr)
+    assert (two_grids / "out" / "batch.json").read_bytes() == listed
+    (two_grids / "south" / "grid.yml").rename(two_grids / "south" / "other.yml")
+    assert batch_of(two_grids, "south", "other").exit_code == 0  # asked for by its name
+
+
+def test_a_grid_that_has_moved_goes_on(two_grids):
+    assert batch_of(two_grids, "north").exit_code == 0
+    (two_grids / "north").rename(two_grids / "west")
+    shutil.copytree(two_grids, two_grids.parent / "copy")
+    for folder in (two_grids, two_grids.parent / "copy"):
+        notebook = folder / "west" / "north.ipynb"
+        (run,) = plan(folder / "west" / "grid.yml", root=ROOT).runs
+        assert run.notebook.path == notebook
+        store = open_store(folder / "out")
+        save(store, result_of(run, Outcome("done", "", 1.0), started=datetime.now(UTC)), "")
+        assert batch_of(folder, "west").exit_code == 0
+
+
+@pytest.mark.parametrize("text", ['{"jobs": []}', "[]", "{"])
+def test_a_foreign_list_of_a_batch_is_not_replaced(two_grids, text):
+    (two_grids / "out" / "batch.json").write_text(text)
+    done = batch_of(two_grids, "north")
+    assert done.exit_code == 2
+    assert "batch.json must be what `dnnbook batch` wrote" in done.stderr
+    assert (two_grids / "out" / "batch.json").read_text() == text
 
 
 def test_missing_data_is_said_before_anything_runs(batch, tmp_path, monkeypatch):

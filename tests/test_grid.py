@@ -256,6 +256,40 @@ def test_numbers_are_read_as_python_reads_them(text, value, folder):
     assert given_of(folder, grid) == [("a", {"rate": value})]
 
 
+def test_what_python_writes_is_read_as_on_the_command_line(folder):
+    write_notebook(folder / "d.ipynb", "x = None\nname = 'a'")
+    text = "chapters: d.ipynb\nparameters:\n  x: [0o17, +.5, 0x10, '0o17', [.5, 1_0]]\n  name: nan"
+    given = given_of(folder, text)
+    assert [values["x"] for _, values in given] == [15, 0.5, 16, "0o17", [0.5, 10]]
+    assert given[0][1]["name"] == "nan"
+    text = "chapters: d.ipynb\nparameters:\n  x: (1, 2)"
+    assert given_of(folder, text) == [("d", {"x": [1, 2]})]
+
+
+def test_exclude_and_include_tell_true_from_one(folder):
+    write_notebook(folder / "d.ipynb", "x = None\ny = 0")
+    text = "chapters: d.ipynb\nparameters: {x: [1, true, 1.0, '1', [1]]}\n"
+    left = [values["x"] for _, values in given_of(folder, text + "exclude: [{x: 1}]")]
+    assert json.dumps(left) == '[true, 1.0, "1", [1]]'
+    extended = given_of(folder, text + "include: [{x: true, y: 3}]")
+    assert [values.get("y", 0) for _, values in extended] == [0, 3, 0, 0, 0]
+
+
+def test_what_is_left_empty_is_as_if_it_were_not_there(folder):
+    keys = ("parameters", "include", "exclude", "files", "replicates")
+    text = "chapters: a.ipynb\n" + "\n".join(f"{key}:\n  # - none" for key in keys)
+    assert given_of(folder, text) == [("a", {})]
+
+
+def test_a_folder_is_named_by_a_pattern(folder):
+    (folder / "out").mkdir()
+    (folder / "out" / "a.csv").touch()
+    (mistake,) = mistakes_of(folder, "chapters: a.ipynb\nfiles: [out/]")
+    assert mistake.endswith('seen from the grid file. Received: "out/". Write "out/**"')
+    (run,) = plan_of(folder, "chapters: a.ipynb\nfiles: out/**").runs
+    assert list(run.beside) == ["out/a.csv"]
+
+
 def test_none_is_what_python_writes_unless_it_is_quoted(folder):
     write_notebook(folder / "d.ipynb", "weights = None")
     text = "chapters: [d.ipynb]\nparameters: {weights: [None, null, ~, 'None', none, imagenet]}"
@@ -333,6 +367,11 @@ GOOD = "chapters: [a.ipynb, b.ipynb]\n"
         (GOOD + "x:\n- 2026-01-01", "line 3: YAML reads 2026-01-01 as a date: quote it."),
         (GOOD + "x: 010", "line 2: YAML reads 010 as 8: write that, or quote it."),
         (GOOD + "x: 1:30", "line 2: YAML reads 1:30 as 90: write that, or quote it."),
+        (GOOD + "x: [08]", "line 2: YAML reads 08 as a text: write 8, or quote it."),
+        (
+            GOOD + "x: [(1, 2)]",
+            "line 2: YAML ends a value at a comma. Received: (1. Write (1, 2) as",
+        ),
         (GOOD + "x: !!int five", "line 2: must be of its type, int. Received: five"),
         (GOOD + "x: !!bool 7", "line 2: must be of its type, bool. Received: 7"),
         (GOOD + f"x: {'9' * 5000}", "line 2: must be of its type, int. Received: 999"),
@@ -343,11 +382,15 @@ GOOD = "chapters: [a.ipynb, b.ipynb]\n"
         ("x: " + 5000 * "[", "must have at most 100,000 values and 10 levels."),
         # the schema
         ("parameters: {}", "`chapters` must be given."),
-        ("chapters: a.ipynb", 'line 1: `chapters` must be a list. Received: "a.ipynb"'),
+        ("chapters: {a: 1}", 'line 1: `chapters` must be a list. Received: {"a": 1}'),
+        ("chapters: yes", "line 1: `chapters` must be a list. Received: true"),
+        ("chapters: no.ipynb", "line 1: each entry of `chapters` must be a chapter's name or num"),
+        ("chapters:", "line 1: `chapters` must be a list. Received: null"),
         ("chapters: []", "line 1: `chapters` must not be empty. Received: []"),
         ("chapters:\n- 1\n- no", "line 3: each entry of `chapters` must be a chapter's name or nu"),
         (GOOD + "paramters: {}", "line 2: `paramters` is not a key of a grid. Did you mean para"),
-        (GOOD + "parameters:", "line 2: `parameters` must be a mapping. Received: null"),
+        (GOOD + "paramters:", "line 2: `paramters` is not a key of a grid. Did you mean para"),
+        (GOOD + "parameters: 3", "line 2: `parameters` must be a mapping. Received: 3"),
         (GOOD + "parameters:\n depth: []", "line 3: `depth` must have at least one value. Recei"),
         (GOOD + "exclude: {a: 1}", 'line 2: `exclude` must be a list. Received: {"a": 1}'),
         (GOOD + "include:\n- 5", "line 3: each entry of `include` must be a mapping. Received: 5"),
@@ -365,7 +408,8 @@ GOOD = "chapters: [a.ipynb, b.ipynb]\n"
         ("chapters: [a.ipynb, ./a.ipynb]", "line 1: a is among `chapters` already."),
         ("chapters: [r.ipynb]", "line 1: r.ipynb must be a notebook of Python. Received: R"),
         ("chapters: [two.ipynb]", "line 1: two.ipynb: line 1: parameters must be `name = literal`"),
-        (GOOD + "files: data.txt", 'line 2: `files` must be a list. Received: "data.txt"'),
+        (GOOD + "files: {}", "line 2: `files` must be a list. Received: {}"),
+        (GOOD + "files: no.txt", "line 2: each entry of `files` must be a file, or a pattern"),
         (GOOD + "files: [1]", "line 2: each entry of `files` must be text. Received: 1"),
         (GOOD + "files:\n- no.txt", "line 3: each entry of `files` must be a file, or a pattern"),
         (GOOD + "files: [.]", "line 2: each entry of `files` must be a file, or a pattern"),

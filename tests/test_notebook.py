@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers.batch import book as chapters
-from helpers.batch.ask.parameters import read_parameters
+from helpers.batch.ask.parameters import parameters_of, read_parameters
 from helpers.batch.ask.run import make_runs
 from helpers.batch.book import find_chapter, find_root
 from helpers.batch.errors import NotebookError, UnknownChapterError
@@ -95,6 +95,55 @@ def test_what_the_format_wants_of_a_cell_is_there_without_a_word(tmp_path, cell)
         del cell["metadata"]
     path.write_text(json.dumps({"cells": [cell, cell]}))
     nbformat.validate(nbformat.reads(read(path).text, as_version=4))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {"kernelspec": None, "language_info": None},
+        {"kernelspec": {"name": None, "language": None}, "language_info": {"name": None}},
+    ],
+)
+@pytest.mark.parametrize("null", ["metadata", "tags", "source"])
+def test_null_is_as_good_as_absent(tmp_path, metadata, null):
+    cell = {"cell_type": "code", "source": "1", "metadata": {"tags": None}}
+    cell |= {null: None} if null in cell else {}
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": [cell], "metadata": metadata}))
+    notebook = read(tmp_path / "n.ipynb")
+    assert notebook.code == ["" if null == "source" else "1"]
+    assert parameters_of(notebook) == []
+    nbformat.validate(nbformat.reads(notebook.text, as_version=4))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "cell", "message"),
+    [
+        ([], {}, r"metadata is \[\]"),
+        ({"kernelspec": "python3"}, {}, 'metadata.kernelspec is "python3"'),
+        ({"kernelspec": {"language": 3}}, {}, "metadata.kernelspec.language is 3"),
+        ({"language_info": {"name": ["R"]}}, {}, r'metadata.language_info.name is \["R"\]'),
+        ({}, {"source": [1, 2]}, r"cell 1: source is \[1, 2\]"),
+        ({}, {"source": {"a": 1}}, "cell 1: source is"),
+        ({}, {"metadata": 3}, "cell 1: metadata is 3"),
+        ({}, {"metadata": {"tags": [None]}}, r"cell 1: metadata.tags is \[null\]"),
+        ({}, {"cell_type": None}, "cell 1: no mapping with a cell_type"),
+        ({"kernelspec": 1}, {"source": 2}, "metadata.kernelspec is 1; cell 1: source is 2$"),
+    ],
+)
+def test_what_is_of_another_form_is_named(tmp_path, metadata, cell, message):
+    cells = [{"cell_type": "code", "source": "1", "metadata": {}, **cell}]
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells, "metadata": metadata}))
+    with pytest.raises(NotebookError, match=f"^n.ipynb must be a notebook. Received: {message}"):
+        read(tmp_path / "n.ipynb")
+
+
+def test_a_text_alone_is_a_tag(tmp_path):
+    cell = {"cell_type": "code", "source": "seed = 1", "metadata": {"tags": "parameters"}}
+    path = write(tmp_path / "n.ipynb", cell)
+    assert [parameter.name for parameter in read_parameters(path)] == ["seed"]
+    cell["metadata"]["tags"] = "no-parameters-here"
+    assert read_parameters(write(path, cell)) == []
 
 
 def test_an_old_format_is_read(tmp_path):

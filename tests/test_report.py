@@ -5,6 +5,7 @@ import io
 import json
 import random
 import time
+from pathlib import Path
 from urllib.parse import unquote
 
 import pandas
@@ -462,6 +463,19 @@ def test_two_notebooks_of_one_name_are_told_apart(tmp_path):
     assert list(matrix.index) == [f"same ({name})" for name in names]
     assert list(matrix.iloc[:, 0]) == verdicts
     assert [series["chapter"] for series in data_of(page(found))["series"]][::2] == names
+
+
+def test_two_notebooks_of_one_name_in_one_folder_are_told_apart(tmp_path):
+    places = ["/a/train.ipynb", "/a/train.py", "/b/train.py", "/b/sub/other.ipynb"]
+    runs = [
+        planned(number, {"depth": 5}, Path(place).stem) | {"notebook": place}
+        for number, place in enumerate(places)
+    ]
+    results = [finished(run, claim("same", "holds")) for run in runs]
+    found = collect(write_batch(tmp_path, runs, results))
+    names = ["a/train.ipynb", "a/train.py", "b/train", "other"]
+    assert list(runs_table(found)["chapter"]) == names
+    assert list(claims_matrix(found).index) == [f"same ({name})" for name in names]
 
 
 def test_without_a_data_set_another_parameter_makes_the_columns(tmp_path):

@@ -1,15 +1,19 @@
 """A result is what its marker says, and a marker counts only with all that belongs to it."""
 
 import json
+import re
 import shutil
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from helpers.batch.ask.identity import digest
 from helpers.batch.ask.run import make_run, make_runs
 from helpers.batch.book import find_chapter
+from helpers.batch.cli import main
 from helpers.batch.drive import worker
 from helpers.batch.drive.run import run_once
 from helpers.batch.errors import BatchError, InfrastructureError, UsageError
@@ -209,6 +213,57 @@ def test_a_single_run_that_ended_well_is_not_run_again(tmp_path, monkeypatch):
     run_once(FIXTURES / "succeeds.ipynb", {"seed": 7}, folder=tmp_path)
     assert [run.parameters["seed"] for run, _ in notes] == [7, 8, 7, 7]
     assert {how["kernel"] for _, how in notes} == {"auto"}
+
+
+@pytest.mark.parametrize("status", ["failed", "timeout", "interrupted"])
+def test_what_ended_well_stays_beside_what_then_did_not(store, status):
+    done, text = kept(store), executed({"kind": "claim", "id": "a-b"})
+    marker = store.read_text(f"runs/{RUN.id}/run.json")
+    failed = kept(store, status, text)
+    assert load(store, RUN) == failed  # whoever ran it again knew of a change: no old result
+    assert store.read_text(f"runs/{RUN.id}/notebook.ipynb") == text
+    kept(store, status, text)  # once more: the one that ended well is there still
+    assert store.read_text(f"runs/{RUN.id}/before.ipynb") == executed()
+    assert store.read_text(f"runs/{RUN.id}/before.json") == marker
+    assert json.loads(marker)["status"] == done.status
+
+
+def test_a_single_run_that_fails_again_says_where_the_good_one_is(tmp_path, monkeypatch):
+    good = executed({"kind": "claim", "id": "a-b", "verdict": "holds", "observed": 1})
+    outcomes = [Outcome("done", good, 1.0), Outcome("failed", executed(), 1.0, error="cell 1: no")]
+    monkeypatch.setattr(worker, "execute", lambda *run, **how: outcomes.pop(0))
+    command = ["run", str(FIXTURES / "succeeds.ipynb"), "-o", str(tmp_path)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    done = CliRunner().invoke(main, [*command, "--again"])
+    assert done.exit_code == 1
+    before = re.search("as it last ended well: (.*)", done.stderr)[1]
+    assert Path(before).read_text() == good
+    assert Path(before).parent == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (
+            "precious.json",
+            r"--keep must name a new file, or one that --keep wrote. Received: .*precious",
+        ),
+        ("n.ipynb", "--keep must name a new file"),
+        (".", "--keep must name a new file"),
+        ("precious.json/x.json", "must be writable"),
+        ("/proc/no/x.json", "must be writable. Received: /proc/no"),
+    ],
+)
+def test_nothing_else_is_replaced_by_what_is_kept(tmp_path, monkeypatch, place, message):
+    monkeypatch.setattr(worker, "execute", lambda *run, **how: pytest.fail("it has run"))
+    shutil.copy(FIXTURES / "succeeds.ipynb", tmp_path / "n.ipynb")
+    (tmp_path / "precious.json").write_text('{"mine": 1}')
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    command = ["run", str(tmp_path / "n.ipynb"), "-o", str(tmp_path / "out")]
+    done = CliRunner().invoke(main, [*command, "--keep", str(tmp_path / place)])
+    assert done.exit_code == 2
+    assert re.search(message, done.stderr)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_wrong_request_writes_nothing(tmp_path):

@@ -38,7 +38,7 @@ def _on_terminate(*_: object) -> None:
 
 
 def _values(pairs: tuple[tuple[str, str], ...]) -> dict:
-    from helpers.batch.ask.parameters import parse_value
+    from helpers.batch.ask.written import parse_value
     from helpers.batch.errors import ParameterError
 
     values = {name: parse_value(text) for name, text in pairs}
@@ -117,7 +117,7 @@ def params(chapter: str, as_json: bool) -> None:
 @timeout
 @kernel
 @click.option("--again", is_flag=True, help="Run it again, though it is there.")
-@click.option("--keep", "file", type=Path, help="File for what it found, to be committed.")
+@click.option("--keep", "kept_as", type=Path, help="File for what it found, to be committed.")
 @as_json
 @_reports_errors
 def run(
@@ -125,7 +125,6 @@ def run(
     parameters: tuple,
     folder: Path | None,
     timeout: float | None,
-    file: Path | None,
     as_json: bool,
     **options: object,
 ) -> None:
@@ -139,7 +138,6 @@ def run(
     from helpers.batch.drive.progress import watcher_for
     from helpers.batch.drive.run import run_once
     from helpers.batch.execute.execution import TIMEOUT
-    from helpers.batch.results.kept import keep
     from helpers.batch.results.records import claim_lines
 
     root = find_root(Path.cwd())
@@ -152,8 +150,7 @@ def run(
         watcher=watcher_for(sys.stderr),
         **options,
     )
-    if file is not None and result.is_done:
-        keep(result, file)
+    before = executed.with_suffix(".before.ipynb")
     if as_json:
         _print_json({**result.as_json(), "notebook": str(executed)})
     elif result.is_done:
@@ -167,6 +164,8 @@ def run(
         click.echo(f"Error: {notebook.stem} failed: {result.error}", err=True)
         click.echo(result.traceback, err=True, nl=bool(result.traceback))
         click.echo(f"executed up to there: {executed}", err=True)
+        if before.is_file():
+            click.echo(f"as it last ended well: {before}", err=True)
     sys.exit(not result.is_done)
 
 
@@ -218,6 +217,7 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
         wanted.runs,
         store=open_store(address),
         name=wanted.name,
+        grid=grid,
         options=_batch_options([run.notebook.path for run in wanted.runs], **options),
         watcher=watcher_for(sys.stderr),
     )

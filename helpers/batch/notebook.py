@@ -53,13 +53,26 @@ def read(path: Path) -> Notebook:
         NotebookError: The file is missing, no notebook, or one of another language than Python.
     """
     path = absolute(path)
-    content = read_notebook(path) if path.suffix == ".ipynb" else _read_text_notebook(path)
+    is_text = path.suffix != ".ipynb"
+    content = _read_text_notebook(path) if is_text else read_notebook(path)
+    content = _well_formed(path.name, content) if is_text else content
     _require_python(path, content.get("metadata", {}))
     # Where nothing is declared, nothing can be given in the place of what was injected.
     dropped = INJECTED if any("parameters" in tags(cell) for cell in content["cells"]) else None
     cells = [_unexecuted(cell) for cell in content["cells"] if dropped not in tags(cell)]
-    form = {"metadata": content.get("metadata", {}), "nbformat": 4, "nbformat_minor": 5}
+    form = {"metadata": _complete(content.get("metadata", {})), "nbformat": 4, "nbformat_minor": 5}
     return Notebook(path, {**content, **form, "cells": _with_ids(cells)})
+
+
+def _complete(metadata: Mapping) -> dict:
+    """Return a notebook's metadata with what the format wants of its kernel and its language."""
+    wanted = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3"},
+        "language_info": {"name": "python"},
+    }
+    return {
+        name: wanted[name] | value if name in wanted else value for name, value in metadata.items()
+    }
 
 
 def _unexecuted(cell: dict) -> dict:
@@ -144,16 +157,41 @@ def read_notebook(notebook: Path) -> dict:
         content = _upgraded(notebook, text)
     if not (isinstance(content, dict) and isinstance(content.get("cells"), list)):
         raise NotebookError(f"{notebook.name} must be a notebook. Received: no list of cells")
-    if not all(map(_is_cell, content["cells"])):
-        raise NotebookError(f"{notebook.name} must be a notebook. Received: cells of another form")
+    return _well_formed(notebook.name, content)
+
+
+def _well_formed(file: str, content: dict) -> dict:
+    """Return a notebook without nulls in the place of what is read of it; refuse other types."""
+    mistakes = _mistakes(content, "", metadata=dict)
+    metadata = content.get("metadata", {})
+    mistakes += _mistakes(metadata, "metadata.", kernelspec=dict, language_info=dict, jupytext=dict)
+    for name in ("kernelspec", "language_info"):
+        types = dict.fromkeys(("name", "display_name", "language"), str)
+        mistakes += _mistakes(metadata.get(name, {}), f"metadata.{name}.", **types)
+    for number, cell in enumerate(content["cells"], 1):
+        if not isinstance(cell, dict) or cell.get("cell_type") is None:
+            mistakes.append(f"cell {number}: no mapping with a cell_type")
+            continue
+        place = f"cell {number}: "
+        mistakes += _mistakes(cell, place, cell_type=str, source=str | list, metadata=dict)
+        mistakes += _mistakes(cell.get("metadata", {}), f"{place}metadata.", tags=str | list)
+    if mistakes:
+        raise NotebookError(f"{file} must be a notebook. Received: {'; '.join(mistakes[:5])}")
     return content
 
 
-def _is_cell(cell: object) -> bool:
-    if not (isinstance(cell, dict) and isinstance(cell.get("cell_type"), str)):
-        return False
-    text = cell.get("source", "")
-    return isinstance(text, str | list) and isinstance(cell.get("metadata", {}), dict)
+def _mistakes(holder: dict, place: str, **types: type) -> list[str]:
+    """Name what is of another type than it must be; take it away, and nulls, from its holder."""
+    found = []
+    for name in [name for name in types if name in holder]:
+        value = holder[name]
+        texts = value if isinstance(value, list) else []
+        if isinstance(value, types[name]) and all(isinstance(text, str) for text in texts):
+            continue
+        del holder[name]
+        if value is not None:
+            found.append(f"{place}{name} is {json.dumps(value)[:100]}")
+    return found
 
 
 def _upgraded(notebook: Path, text: str) -> dict:
@@ -182,5 +220,6 @@ def source(cell: dict) -> str:
 
 
 def tags(cell: dict) -> list[str]:
-    """Return a cell's tags."""
-    return cell.get("metadata", {}).get("tags", [])
+    """Return a cell's tags; a text alone is one."""
+    found = cell.get("metadata", {}).get("tags", [])
+    return [found] if isinstance(found, str) else found

@@ -5,6 +5,7 @@ the notebook and is a list everywhere else.
 """
 
 import ast
+import json
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -78,6 +79,9 @@ class Kind:
             return value
         if type(value) is int and float in self.scalars and int not in self.scalars:
             return float(value) if abs(value) < 2**1023 else float("inf")
+        is_whole = type(value) is float and value.is_integer() and abs(value) <= 2**53
+        if is_whole and int in self.scalars and float not in self.scalars:
+            return int(value)
         if type(value) in self.scalars or (value is None and self.none):
             return value
         raise MisfitError
@@ -112,6 +116,15 @@ def is_value(value: object) -> bool:
     if isinstance(value, dict):
         return all(isinstance(key, str) for key in value) and all(map(is_value, value.values()))
     return value is None or type(value) in SCALARS.values()
+
+
+def equal(one: Value, other: Value) -> bool:
+    """Return whether a run with the one value is a run with the other: True is not 1, nor is 1.0.
+
+    >>> equal([1], (1,)), equal(True, 1), equal(1, 1.0)
+    (True, False, False)
+    """
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def annotated_kind(node: ast.expr) -> Kind | None:

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from helpers.batch.ask.kinds import (
     ANYTHING,
-    SCALARS,
     Kind,
     MisfitError,
     Value,
@@ -28,12 +27,12 @@ from helpers.batch.ask.kinds import (
     literals,
     parsed_kind,
 )
-from helpers.batch.ask.ranges import Range, declared_range, with_names
+from helpers.batch.ask.ranges import Range, declared_kind, declared_range, with_names
 from helpers.batch.ask.syntax import as_python, parsed
+from helpers.batch.ask.written import NoValueError, Written, meant
 from helpers.batch.errors import NotebookError, ParameterError, nearest
 from helpers.batch.notebook import Notebook, read, source, tags
 
-PYTHON = {"None": None, "True": True, "False": False}  # as Python and papermill's `-p` have them
 TYPE = re.compile(r"type:\s*(?P<type>[^\s\[]+(?:\[[^#]*\])?)\s*(?P<rest>.*)")  # papermill's comment
 
 
@@ -57,7 +56,8 @@ class Parameter:
 
     def __post_init__(self) -> None:
         if self.kind is None:
-            object.__setattr__(self, "kind", _told_kind(self.default, self.comment))
+            kind = declared_kind(self.comment) if self.default is None else kind_of(self.default)
+            object.__setattr__(self, "kind", kind)
         if self.range is None:
             object.__setattr__(self, "range", declared_range(self.comment, self.default))
 
@@ -69,17 +69,6 @@ class Parameter:
         'list of int'
         """
         return str(self.kind)
-
-
-def _told_kind(default: Value, comment: str) -> Kind:
-    """Return the kind that a default tells; beside None, words of the comment do: `int`, `list`."""
-    if default is not None:
-        return kind_of(default)
-    words = set(re.findall(r"\w+", comment))
-    named = Kind(tuple(kind for word, kind in SCALARS.items() if word in words))
-    if "list" in words:
-        named = Kind(items=named if named.scalars else ANYTHING)
-    return named | Kind(none=True) if named != Kind() else ANYTHING
 
 
 def read_parameters(notebook: Path) -> list[Parameter]:
@@ -213,27 +202,6 @@ def _comments(code: str) -> dict[int, str]:
     return found
 
 
-def parse_value(text: str) -> Value:
-    """Return what a VALUE of the command line means: JSON, what Python writes, else a text.
-
-    >>> [parse_value(text) for text in ("8", "1e-3", "(1, 2)", "null", "None", "digits")]
-    [8, 0.001, [1, 2], None, None, 'digits']
-    """
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):  # RecursionError: ten thousand brackets
-        pass
-    if text in PYTHON:
-        return PYTHON[text]
-    if text[:1] in "([{":
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            return text
-        return json.loads(json.dumps(value)) if is_value(value) else text
-    return text
-
-
 def validate(given: Mapping[str, Value], declared: Iterable[Parameter]) -> dict[str, Value]:
     """Return the given values as the notebook is to have them.
 
@@ -257,13 +225,18 @@ def validate(given: Mapping[str, Value], declared: Iterable[Parameter]) -> dict[
 
 def _checked(parameter: Parameter, value: Value) -> Value:
     """Return the value of one parameter, converted where nothing is lost, or raise."""
+    typed = value
     try:
+        value = meant(typed, parameter.kind)
         converted = parameter.kind.convert(value)
+    except NoValueError:
+        rule = "a value that JSON can tell" if parameter.kind == ANYTHING else parameter.kind
+        _refuse(parameter, f"must be {rule}", value, _advice(parameter, typed))
     except MisfitError:
-        _refuse(parameter, f"must be {parameter.kind}", value, _advice(parameter, value))
+        _refuse(parameter, f"must be {parameter.kind}", value, _advice(parameter, typed))
     for part in _parts(converted):
         if isinstance(part, float) and not math.isfinite(part):
-            _refuse(parameter, "must be finite", value)
+            _refuse(parameter, "must be finite", value, _advice(parameter, typed))
         if isinstance(part, str) and not part.isascii() and not _is_unicode(part):
             _refuse(parameter, "must be Unicode text", value)
     rule, hint = parameter.range.complaint(converted)
@@ -294,9 +267,11 @@ def _is_unicode(text: str) -> bool:
 
 def _advice(parameter: Parameter, value: Value) -> str:
     """Say how to write what was probably meant."""
-    if str in parameter.kind.scalars and not isinstance(value, str | list | dict):
-        text = "None" if value is None else json.dumps(value)
-        return f"A text that looks like something else is quoted: '\"{text}\"' on the command line."
+    is_typed = isinstance(value, Written)
+    if str in parameter.kind.scalars and (is_typed or not isinstance(value, str | list | dict)):
+        text = value if is_typed else "None" if value is None else json.dumps(value)
+        quoted = json.dumps(text, ensure_ascii=False)[:200]
+        return f"A text that looks like something else is quoted: '{quoted}' on the command line."
     if isinstance(value, str) and bool in parameter.kind.scalars:
         return "Write true or false."
     return ""

@@ -1,10 +1,10 @@
-"""Ranges and known names, as a parameter's comment declares them in words.
+"""Ranges, known names and types, as a parameter's comment declares them in words.
 
 A range is a part of the comment that stands by itself, between commas, colons or brackets:
 `at least 2`, `at most 10`, `above 0`, `below 1`, `in [0, 1)`; for a list `not empty` and
 `two or more`. Known names stand at
-the end: `one of adam, sgd or lion`, or for a text the list alone, if the default is in it. Nothing
-is concluded from a parameter's name.
+the end: `one of adam, sgd or lion`, or for a text the list alone, if the default is in it. Beside
+None a type is such a part, too: `int`, `list of str`. Nothing is concluded from a parameter's name.
 """
 
 import json
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from helpers.batch.ask.kinds import Value
+from helpers.batch.ask.kinds import ANYTHING, SCALARS, Kind, Value
 from helpers.batch.errors import nearest
 
 NUMBER = r"[-+]?\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?"
@@ -25,6 +25,13 @@ CLAUSE = re.compile(
 )
 NAME = r"(?:\"[^\"]*\"|'[^']*'|`[^`]*`|[\w./+-]+)"
 NAMES = re.compile(rf"(?:^|:|\bone of)\s*({NAME}(?:,\s*{NAME})*,?\s+or\s+{NAME})\.?$")
+# Where parts of a comment end, and the words of one that declares a type.
+PART = re.compile(
+    r",(?!\s*(?:or|and)\b)|[;:()\[\]]|\.$"
+    r"|\bin(?=\s*[\[(])|\b(?:at least|at most|above|below)(?=\s+[-+\d])"
+)
+TYPES = {*SCALARS, "list"}
+FILLING = {",", "a", "an", "of", "or", "and", "None", "null", "optional"}
 TESTS = {
     ">=": lambda number, bound: number >= bound,
     "<=": lambda number, bound: number <= bound,
@@ -89,6 +96,28 @@ def declared_range(comment: str, default: Value) -> Range:
             bounds.append((words, upper, float(found["high"])))
     found = Range(tuple(bounds), _names(comment, default), length)
     return Range() if any(found.complaint(default)) else found
+
+
+def declared_kind(comment: str) -> Kind:
+    """Return the kind that a comment beside None declares.
+
+    >>> str(declared_kind("images, list of int or None")), str(declared_kind("a list in the file"))
+    ('list of int or null', 'anything')
+    """
+    found = Kind()
+    for part in PART.split(comment):
+        words = re.findall(r"\w+|[^\w\s|]", part)
+        if set(words) <= TYPES | FILLING and TYPES & set(words):
+            end = words.index("list") if "list" in words else len(words)
+            found |= Kind(_scalars(words[:end]))
+            if end < len(words):
+                items = Kind(_scalars(words[end:]))
+                found |= Kind(items=items if items.scalars else ANYTHING)
+    return found | Kind(none=True) if found != Kind() else ANYTHING
+
+
+def _scalars(words: list[str]) -> tuple[type, ...]:
+    return tuple(kind for word, kind in SCALARS.items() if word in words)
 
 
 def _names(comment: str, default: Value) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Every run of a plan, kept in a store as it ends; what ended well is not run again."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,10 @@ from helpers.batch.drive.cluster import ClusterOptions, open_cluster
 from helpers.batch.drive.data import check_data, check_data_on
 from helpers.batch.drive.dispatch import run_all
 from helpers.batch.drive.progress import Watcher
-from helpers.batch.errors import BatchError
+from helpers.batch.errors import UsageError
 from helpers.batch.execute.execution import TIMEOUT, Outcome, processors
 from helpers.batch.results.result import SCHEMA, Result, load, result_of, save
-from helpers.batch.results.store import Store
+from helpers.batch.results.store import Folder, Store, now
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def run_batch(
     store: Store,
     name: str,
     options: BatchOptions,
+    grid: Path | None = None,
     watcher: Watcher | None = None,
 ) -> list[Result]:
     """Execute what has no result yet, keep each result as it comes, and return all of them.
@@ -52,6 +54,7 @@ def run_batch(
         store: where results are kept. One driver at a time works in it.
         name: of the batch, for its report.
         options: how it is executed.
+        grid: the file that asks for it. Another one of this name may not have its batch here.
         watcher: is told how it goes.
 
     Returns:
@@ -64,6 +67,7 @@ def run_batch(
     """
     runs, watcher = list(runs), watcher or Watcher()
     with store.lock():
+        plan = _new_plan(store, name, grid)
         results = {} if options.fresh else _kept(runs, options.again, store)
         missing = [run for run in runs if run.id not in results]
         if not options.cluster.scheduler:
@@ -71,7 +75,8 @@ def run_batch(
         watcher.begin(len(runs), len(results))
         try:
             with _cluster_for(missing, options) as client:
-                _write_plan(store, name, runs)
+                plan["runs"] = [run.planned() for run in runs]
+                store.write_text("batch.json", json.dumps(plan, allow_nan=False, indent=1) + "\n")
                 for result, executed, running in _completed(missing, client, options):
                     save(store, result, executed)
                     results[result.id] = result
@@ -90,18 +95,33 @@ def _kept(runs: Iterable[Run], again: frozenset[Path], store: Store) -> dict[str
     return {key: found for key, found in loaded.items() if found and found.is_done}
 
 
-def _write_plan(store: Store, name: str, runs: Iterable[Run]) -> None:
-    """Say which runs belong to the batch, and when it was first begun."""
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    with suppress(OSError, ValueError, KeyError, TypeError, BatchError):
-        created = json.loads(store.read_text("batch.json"))["created"]
-    plan = {
-        "schema": SCHEMA,
-        "grid": name,
-        "created": created,
-        "runs": [run.planned() for run in runs],
-    }
-    store.write_text("batch.json", json.dumps(plan, allow_nan=False, indent=1) + "\n")
+def _new_plan(store: Store, name: str, grid: Path | None) -> dict:
+    """Return the head of the list of runs: whose they are, and when they were first begun.
+
+    Raises:
+        UsageError: There is the list of another grid of this name, or a foreign file.
+    """
+    folder = store.path if isinstance(store, Folder) else Path("/")  # folders may move with grids
+    plan = {"schema": SCHEMA, "grid": name, "created": now()}
+    if grid is not None:
+        plan["place"] = Path(os.path.relpath(grid, folder)).as_posix()
+    try:
+        before = json.loads(store.read_text("batch.json"))
+        other = folder / before.get("place", ".") if before["grid"] == name else folder
+        plan["created"] = before["created"]
+    except FileNotFoundError:
+        return plan
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{store.address}/batch.json must be what `dnnbook batch` wrote. Received: another file"
+            f", which would be lost. Name another folder with -o"
+        ) from error
+    if grid is not None and other.is_file() and not other.samefile(grid):
+        raise UsageError(
+            f"{store.address} must hold one grid named {name}. Received: {grid}, while there are "
+            f"the results of {os.path.normpath(other)}. Name another folder with -o"
+        )
+    return plan
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from helpers.batch.drive.progress import Watcher
 from helpers.batch.drive.worker import carry_out
 from helpers.batch.execute.execution import TIMEOUT, processors
 from helpers.batch.notebook import read
+from helpers.batch.results.kept import keep, require_keepable
 from helpers.batch.results.result import Result, load, notebook_path, save
 from helpers.batch.results.store import Folder
 
@@ -23,7 +24,8 @@ class Notebooks(Folder):
     @override
     def place(self, name: str) -> Path:
         id, kind = Path(name).parent.name, Path(name).name
-        return self.path / (f"{id}.ipynb" if kind == "notebook.ipynb" else f".{id}.{kind}")
+        shown = {"notebook.ipynb": f"{id}.ipynb", "before.ipynb": f"{id}.before.ipynb"}
+        return self.path / shown.get(kind, f".{id}.{kind}")
 
 
 def run_once(
@@ -34,6 +36,7 @@ def run_once(
     timeout: float = TIMEOUT,
     kernel: str = "auto",
     again: bool = False,
+    kept_as: Path | None = None,
     watcher: Watcher | None = None,
 ) -> tuple[Result, Path]:
     """Validate the parameters, execute the notebook, and keep the executed one.
@@ -45,6 +48,7 @@ def run_once(
         timeout: seconds that the run may take.
         kernel: "warm", "spawn" or "auto".
         again: whether to run again what ended well.
+        kept_as: a file for what it found, if it ends well.
         watcher: is told whether the run is there already.
 
     Returns:
@@ -57,15 +61,18 @@ def run_once(
     source = read(notebook)
     (run,) = make_runs([(source, validate(parameters, parameters_of(source)))])
     store = Notebooks(folder)
-    place = store.place(notebook_path(run))
-    kept = None if again else load(store, run)
-    if kept is not None and kept.is_done:
+    if kept_as is not None:
+        require_keepable(kept_as)
+    result = None if again else load(store, run)
+    if result is not None and result.is_done:
         watcher = watcher or Watcher()
         watcher.begin(1, 1)
         watcher.end()
-        return kept, place
-    check_data([run])
-    store.make()
-    result, executed = carry_out(run, timeout=timeout, kernel=kernel, threads=processors())
-    save(store, result, executed)
-    return result, place
+    else:
+        check_data([run])
+        store.make()
+        result, executed = carry_out(run, timeout=timeout, kernel=kernel, threads=processors())
+        save(store, result, executed)
+    if kept_as is not None and result.is_done:
+        keep(result, kept_as)
+    return result, store.place(notebook_path(run))

@@ -75,7 +75,8 @@ def collect(store: Store) -> Collection:
 def _told_apart(notebooks: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Return a name for each notebook, given by its name and place.
 
-    It is its own name, with as many of its folders in front as no other of that name has.
+    It is its own name, with as many of its folders in front as no other of that name has, and with
+    the file's ending where two lie in one folder.
 
     >>> _told_apart({("a", "/x/north/a.ipynb"), ("a", "/x/south/a.ipynb"), ("b", "/x/b.ipynb")})[
     ...     "a", "/x/north/a.ipynb"]
@@ -83,13 +84,13 @@ def _told_apart(notebooks: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """
     found = {}
     for name, place in notebooks:
-        folders = place.split("/")[:-1]
+        *folders, file = place.split("/")
         others = [
             other.split("/")[:-1] for own, other in notebooks if own == name != other != place
         ]
-        shared = [_common_end(folders, other) for other in others]
+        shared = [_common_end(folders, other) for other in others if other != folders]
         front = folders[len(folders) - 1 - max(shared) :] if shared else []
-        found[name, place] = "/".join([*front, name])
+        found[name, place] = "/".join([*front, file if folders in others else name])
     return found
 
 

@@ -1,10 +1,11 @@
 """A run's figures and claims as a file to be committed: no paths and no hosts in it."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from helpers.batch.errors import NotebookError
+from helpers.batch.errors import NotebookError, UsageError
 from helpers.batch.results.result import Result
 from helpers.batch.results.store import Folder
 
@@ -18,6 +19,21 @@ def of_machine(result: Result) -> dict:
     return {name: getattr(result, name) for name in OF_MACHINE}
 
 
+def require_keepable(file: Path) -> None:
+    """Make the folder of a file that is to be kept.
+
+    Raises:
+        UsageError: Something else lies in the file's place, or nothing can be written there.
+    """
+    try:
+        if os.path.lexists(file):
+            read_kept(file)
+    except NotebookError as error:
+        rule = "--keep must name a new file, or one that --keep wrote"
+        raise UsageError(f"{rule}. Received: {file}") from error
+    Folder(file.parent).make()
+
+
 def keep(result: Result, file: Path) -> None:
     """Write what a run found into a file, to be committed."""
     whole = {
@@ -28,7 +44,6 @@ def keep(result: Result, file: Path) -> None:
         "records": [record for record in result.records if record["kind"] not in LEFT_OUT],
     }
     text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    file.parent.mkdir(parents=True, exist_ok=True)
     Folder(file.parent).write_text(file.name, text + "\n")
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -136,13 +137,28 @@ def _sha256(text: str) -> str:
 def save(store: Store, result: Result, executed: str) -> None:
     """Keep a result: the notebook first, then the marker that says that it is there.
 
+    One that did not end well takes the place of one that did, for whoever asked for it knew of a
+    change; but nothing is lost: the earlier one stays beside it, as `before`.
+
     Raises:
         BatchError: The disk is full or not writable; earlier results are as they were.
     """
+    if not result.is_done:
+        _set_aside(store, result)
     if executed:
         store.write_text(notebook_path(result), executed)
     text = json.dumps(result.as_json(), allow_nan=False, ensure_ascii=False, indent=1)
-    store.write_text(f"runs/{result.id}/run.json", text + "\n")
+    store.write_text(marker_path(result.id), text + "\n")
+
+
+def _set_aside(store: Store, result: Result) -> None:
+    """Copy what ended well and is about to be replaced."""
+    before = read_result(store, result.id, result.identity)
+    if before is None or not before.is_done:
+        return
+    with suppress(FileNotFoundError):
+        store.write_text(f"runs/{result.id}/before.ipynb", store.read_text(notebook_path(result)))
+        store.write_text(f"runs/{result.id}/before.json", store.read_text(marker_path(result.id)))
 
 
 def read_result(store: Store, id: str, identity: str) -> Result | None:
@@ -151,7 +167,7 @@ def read_result(store: Store, id: str, identity: str) -> Result | None:
     Values are as they were found: whoever shows a foreign file checks their types.
     """
     try:
-        found = json.loads(store.read_text(f"runs/{id}/run.json"))
+        found = json.loads(store.read_text(marker_path(id)))
         is_own = found["schema"] == SCHEMA and found["identity"] == identity
         if not (is_own and found["status"] in STATUSES and isinstance(found["records"], list)):
             return None
@@ -183,3 +199,8 @@ def load(store: Store, run: Run) -> Result | None:
 def notebook_path(run: Run | Result) -> str:
     """Return the name of the executed notebook in its store."""
     return f"runs/{run.id}/notebook.ipynb"
+
+
+def marker_path(id: str) -> str:
+    """Return the name of the file that says what came of a run."""
+    return f"runs/{id}/run.json"

@@ -74,7 +74,8 @@ def read_files(file: GridFile) -> list[Path]:
         matches = [folder / name for name in names if os.path.isfile(folder / name)]
         if not matches:
             rule = "must be a file, or a pattern of files, seen from the grid file"
-            file.complain(f"each entry of `files` {rule}. {received(text)}", "files", number)
+            hint = f'. Write "{text.rstrip("/")}/**"' if os.path.isdir(folder / text) else ""
+            file.complain(f"each entry of `files` {rule}. {received(text)}{hint}", "files", number)
         found += matches
     return list(dict.fromkeys(found))
 

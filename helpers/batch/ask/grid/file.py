@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from helpers.batch.ask.written import Written
 from helpers.batch.errors import UsageError
 
 # A grid is written by hand. What is larger is another file, or made to fill the memory.
@@ -50,6 +51,8 @@ class GridFile:
     def complain(self, text: str, *place: str | int, key: bool = False) -> None:
         """Note a mistake in the value at a place, or in its key."""
         lines = self.keys if key else self.values
+        while place[1:] and place not in lines:  # part of what stands there as a whole
+            place = place[:-1]
         self.complain_at(lines.get(place, 0), text)
 
     def complain_at(self, line: int, text: str) -> None:
@@ -117,6 +120,7 @@ _Loader.add_implicit_resolver(
 )
 # What YAML 1.1 takes for an octal number or for minutes and seconds: 010 is 8, and 1:30 is 90.
 SURPRISING = re.compile(r"[-+]?0[0-7_]*[1-7][0-7_]+|.*:.*")
+ZEROS = re.compile(r"[-+]?0[0-9]{1,99}")  # 08 is no octal number, and so no number at all
 
 
 class Reading:
@@ -157,12 +161,21 @@ class Reading:
             case yaml.MappingNode(tag="tag:yaml.org,2002:map"):
                 return self._mapping(node, place)
             case yaml.SequenceNode(tag="tag:yaml.org,2002:seq"):
+                self._refuse_torn(node)
                 children = enumerate(node.value)
                 return [self._build(child, (*place, number)) for number, child in children]
             case yaml.ScalarNode() if node.tag in PLAIN:
                 return self._scalar(node)
         self.file.complain_at(line, _refusal(node))
         return None
+
+    def _refuse_torn(self, node: yaml.SequenceNode) -> None:
+        """Note a tuple in brackets: YAML tears it at its commas."""
+        for child in node.value if node.flow_style else []:
+            text = child.value if isinstance(child, yaml.ScalarNode) and child.style is None else ""
+            if text.startswith("(") and text.count("(") > text.count(")"):
+                rule = f"YAML ends a value at a comma. Received: {text}. Write (1, 2) as [1, 2], or"
+                self.file.complain_at(child.start_mark.line + 1, f"{rule} quote a text.")
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, object]:
         data = {}
@@ -192,12 +205,14 @@ class Reading:
             mistake = _surprise(node, value)
         if mistake:
             self.file.complain_at(node.start_mark.line + 1, mistake)
-        return value
+        return Written(value) if isinstance(value, str) and node.style is None else value
 
 
 def _surprise(node: yaml.ScalarNode, value: object) -> str:
     if type(value) in (int, float) and SURPRISING.fullmatch(node.value):
         return f"YAML reads {node.value} as {value}: write that, or quote it."
+    if isinstance(value, str) and node.style is None and ZEROS.fullmatch(value):
+        return f"YAML reads {value} as a text: write {int(value)}, or quote it."
     return ""
 
 

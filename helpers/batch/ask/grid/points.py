@@ -15,7 +15,7 @@ from pathlib import Path
 from helpers.batch.ask.grid.checks import Chapter, Rule, check_entry, read_chapters, read_files
 from helpers.batch.ask.grid.file import GridFile, received
 from helpers.batch.ask.grid.schema import open_grid
-from helpers.batch.ask.kinds import Value
+from helpers.batch.ask.kinds import Value, equal
 from helpers.batch.ask.run import Run, make_runs
 from helpers.batch.book import chapter_name
 
@@ -148,7 +148,7 @@ def _exclude(
             for number, combination in enumerate(combinations)
             if (wanted := rule.wanted(combination.chapter)) is not None
             and all(
-                name in combination.matrix and combination.matrix[name] == value
+                name in combination.matrix and equal(combination.matrix[name], value)
                 for name, value in wanted.items()
             )
         }
@@ -176,7 +176,7 @@ def _extended(combination: _Combination, rule: Rule) -> _Combination | None:
     """Return the combination with the rule's values; None if it has others or is not concerned."""
     wanted = rule.wanted(combination.chapter)
     if wanted is None or any(
-        combination.matrix.get(name, value) != value for name, value in wanted.items()
+        not equal(combination.matrix.get(name, value), value) for name, value in wanted.items()
     ):
         return None
     return replace(combination, added=combination.added | wanted)

@@ -31,6 +31,11 @@ def _not_empty(value: object) -> object:
     return value
 
 
+def _listed(value: object) -> object:
+    """Return what stands alone as a list of it."""
+    return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
+
+
 class Entry(BaseModel):
     """One entry of `exclude` or `include`: a chapter, or none, and values of parameters."""
 
@@ -54,13 +59,13 @@ class Grid(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     chapters: Annotated[
         list[Annotated[str, BeforeValidator(_chapter)]],
-        BeforeValidator(lambda value: [ALL] if value == ALL else value),
+        BeforeValidator(_listed),
         Field(min_length=1),
     ]
     parameters: dict[str, Annotated[Any, AfterValidator(_not_empty)]] = {}
     exclude: list[Annotated[Entry, Field(strict=False)]] = []
     include: list[Annotated[Entry, Field(strict=False)]] = []
-    files: list[str] = []
+    files: Annotated[list[str], BeforeValidator(_listed)] = []
     replicates: int = Field(default=1, ge=1, le=1000)
 
 
@@ -105,6 +110,8 @@ def open_grid(path: Path) -> GridFile:
 
 def _follow_schema(file: GridFile, data: dict) -> None:
     """Set the grid, or the part of it that is right, and note what is wrong."""
+    optional = Grid.model_fields.keys() - {"chapters"}  # a key without content is as good as none
+    data = {key: value for key, value in data.items() if value is not None or key not in optional}
     try:
         file.grid = Grid.model_validate(data)
     except ValidationError as failure:
