@@ -9,6 +9,7 @@ from helpers.replicas import options
 from helpers.replicas.building import Build, Made, kept_random_state, observed
 from helpers.replicas.fitting import fit, fit_replicas
 from helpers.replicas.result import Replicas
+from helpers.replicas.watching import check_maker
 
 
 def fit_arms(
@@ -45,6 +46,7 @@ def fit_arms(
             as `fit_replicas`.
     """
     options.check_counts(replicas=replicas)
+    check_maker(shared.get("callbacks"))
     if not isinstance(arms, Mapping) or not arms:
         raise ValueError(f"`arms` must map names to functions, one or more. Received: {arms!r}")
     arms = {name: options.as_builder(build, f"arms[{name!r}]") for name, build in arms.items()}

@@ -81,8 +81,14 @@ class Replicas:
     @property
     def initial(self) -> "Replicas":
         """The replicas as they were before training, without a history."""
-        nowhere = np.zeros_like(self.stopped_at)
-        return replace(self, _state=self._start, history={}, steps={}, stopped_at=nowhere)
+        return replace(
+            self,
+            history={},
+            steps={},
+            stopped_at=np.zeros_like(self.stopped_at),
+            _state=self._start,
+            _settings=self._settings | {"rates": self._settings["start_rates"]},
+        )
 
     @property
     def design(self) -> dict:
@@ -114,6 +120,8 @@ class Replicas:
     @property
     def epochs_run(self) -> np.ndarray:
         """The number of epochs that each replica trained for, shape (replicas,)."""
+        if not self.history:  # they are as they were before training
+            return np.zeros(len(self), int)
         loss = self.history["loss"]
         return np.where(self.stopped_at > 0, (~np.ma.getmaskarray(loss)).sum(axis=1), loss.shape[1])
 
@@ -278,7 +286,7 @@ def _set_numbers(model: keras.Model, values: dict) -> None:
 
 def _some(state: State, kept: np.ndarray | slice) -> State:
     parts = ([_view(one)[kept] for one in part] for part in state[:3])
-    return State(*parts, state.iterations)
+    return State(*parts, state.iterations[kept])
 
 
 def _view(value) -> np.ndarray:
@@ -293,4 +301,5 @@ def _some_settings(settings: dict, kept: np.ndarray) -> dict:
         optimizer={name: values[..., kept] for name, values in numbers.optimizer.items()},
         layers={name: values[kept] for name, values in numbers.layers.items()},
     )
-    return settings | {"numbers": some, "kept": settings["kept"][kept]}
+    rates = {name: [settings[name][k] for k in kept] for name in ("rates", "start_rates")}
+    return settings | rates | {"numbers": some, "kept": settings["kept"][kept]}
