@@ -1,6 +1,5 @@
 """Loss and metrics as Keras' `compile` understands them, computed without writing to variables."""
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from unittest import mock
@@ -130,25 +129,9 @@ class Compiled:
     def is_better_high(self, name: str) -> bool:
         """Return whether high is good of what a history holds under a name, as far as is known."""
         bare = name.removeprefix("val_")
-        rising = [one.name for one in self.metrics.metrics if _direction(one) == "up"]
+        metrics = self.metrics.metrics
+        rising = [one.name for one in metrics if getattr(one, "_direction", None) == "up"]
         return any(bare == one or bare.endswith(f"_{one}") for one in rising)
-
-
-def fresh_metrics(nested):
-    """Return metrics as `compile` takes them, in which objects are new ones that saw nothing."""
-    return keras.tree.map_structure(
-        lambda one: _fresh(one) if isinstance(one, keras.Metric) else one, nested
-    )
-
-
-def _fresh(metric: keras.Metric) -> keras.Metric:
-    again = copy.deepcopy(metric)
-    again.reset_state()
-    return again
-
-
-def _direction(metric: keras.Metric) -> str | None:
-    return getattr(metric, "_direction", None)
 
 
 def takes_training(model: keras.Model) -> bool:

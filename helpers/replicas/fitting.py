@@ -256,9 +256,20 @@ def _repacked(old: Program, new: Program, optimizer: list) -> list:
     return [parts[name, None] if at is None else shaped[name][at] for name, at in new.stepper.slots]
 
 
+# What going on takes from the replicas themselves.
+OF_THE_STATE = ("build", "epochs", "replicas", "seed", "start", "initial_epoch")
+
+
 def _go_on(earlier: Replicas, epochs: int, changes: dict) -> Replicas:
     """Train earlier replicas further, as `Replicas.fit` promises."""
     options.check_counts(epochs=epochs)
+    possible = [name for name in earlier._settings["given"] if name not in OF_THE_STATE]
+    unknown = [name for name in changes if name not in possible]
+    if unknown:
+        raise ValueError(
+            f"`fit` of replicas can change {', '.join(possible)}; `epochs` is how many more. "
+            f"Received: {', '.join(unknown)}"
+        )
     given = dict(earlier._settings["given"])
     kept = earlier._settings["kept"]
     _steps_done(earlier)
