@@ -45,6 +45,11 @@ def fit_arms(
         ValueError: There is no arm, one is no function, or `learning_rates` names other arms; and
             as `fit_replicas`.
     """
+    return train_arms(arms, x, y, replicas, seed, learning_rates, shared)
+
+
+def train_arms(arms, x, y, replicas, seed, learning_rates, shared: dict, ready=None):
+    """Do what `fit_arms` promises; `ready` is called before each stack trains, as `fit` does."""
     options.check_counts(replicas=replicas)
     check_maker(shared.get("callbacks"))
     if not isinstance(arms, Mapping) or not arms:
@@ -64,6 +69,7 @@ def fit_arms(
             own["each"] = dict(own.get("each") or {}) | {"learning_rate": rates}
         together = _fit(
             made,
+            ready,
             build=[arms[name] for name in names for _ in range(replicas)],
             x=x,
             y=y,
@@ -76,11 +82,11 @@ def fit_arms(
     return {name: trained[name] for name in arms}
 
 
-def _fit(made: dict[tuple, Made], **given) -> Replicas:
+def _fit(made: dict[tuple, Made], ready, **given) -> Replicas:
     """Call `fit_replicas` with models that are made already."""
     bound = inspect.signature(fit_replicas).bind(**given)
     bound.apply_defaults()
-    return fit(bound.arguments, made)
+    return fit(bound.arguments, made, ready)
 
 
 def _of_arms(shared: dict, arms: Mapping, names: list[str], replicas: int) -> dict:

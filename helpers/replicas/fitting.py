@@ -102,8 +102,11 @@ def fit_replicas(
     return fit(dict(locals()), {})
 
 
-def fit(given: dict, made: dict[tuple, Made]) -> Replicas:
-    """Train what the arguments of `fit_replicas` say, with models that are made already."""
+def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> Replicas:
+    """Train what the arguments of `fit_replicas` say, with models that are made already.
+
+    Before it trains, `ready` is called with the `Compiled` and whether there is validation.
+    """
     callbacks, replicas, start, each = (
         given[name] for name in ("callbacks", "replicas", "start", "each")
     )
@@ -137,6 +140,8 @@ def fit(given: dict, made: dict[tuple, Made]) -> Replicas:
     needed = whole, optimizer, compiled, training, numbers
     program = program_for(*needed, watch=watch, steps=steps)
     state = _start(program, whole, start, replicas)
+    if ready is not None:
+        ready(program.compiled, validation is not None)
     plan = plan._replace(numbers=numbers._replace(rates=start_rates))
     try:
         found = train(program, state, plan)
