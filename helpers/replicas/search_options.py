@@ -160,7 +160,7 @@ def chosen(run: Replicas, choose) -> np.ndarray:
         )
     found = _floats(values)
     if found.shape != (len(run),):
-        kind = f"shape {np.shape(values)}" if found.ndim or np.isfinite(found) else repr(values)
+        kind = f"shape {found.shape}" if found.ndim else repr(values)
         raise ValueError(
             f"`choose` must give a number for each of {len(run)} replicas. Received: {kind}"
         )
