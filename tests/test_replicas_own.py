@@ -216,6 +216,7 @@ def halved(replica=0):
     return [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)]
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras reads variables so
 @pytest.mark.parametrize("how", ["fit", "fit twice", "own rates", "start"])
 def test_going_on_keeps_the_rate_that_a_callback_set(how):
     own = {"each": {"learning_rate": [0.1, 0.1]}} if how == "own rates" else {}
