@@ -336,6 +336,79 @@ def test_models_and_predictions_are_the_replicas():
         assert trained.history["val_loss"][replica, -1] == pytest.approx(loss, abs=1e-6)
 
 
+def test_models_count_metrics_of_their_own():
+    data = arrays()
+    objects = [
+        keras.metrics.SparseCategoricalAccuracy(name="acc"),
+        keras.metrics.SparseTopKCategoricalAccuracy(2),
+    ]
+    trained = fit_small(data=data, metrics=objects)
+    expected = trained.evaluate(data.x_valid, data.y_valid)
+    models = [trained.model(k) for k in range(2)]
+    for k in (0, 1, 0):
+        found = models[k].evaluate(data.x_valid, data.y_valid, verbose=0, return_dict=True)
+        assert found == pytest.approx({name: values[k] for name, values in expected.items()})
+
+
+def test_metrics_that_broadcast_are_judged_in_batches():
+    data = arrays(classes=2)
+    build = lambda: keras.Sequential([keras.Input((6,)), layers.Dense(1, "sigmoid")])  # noqa: E731
+    names = ["hinge", "squared_hinge", "categorical_hinge", "kl_divergence", "poisson"]
+    trained = fit_small(build, data, loss="mse", metrics=names)
+    found = trained.evaluate(data.x_valid, data.y_valid, batch_size=16)
+    options = {"batch_size": 16, "verbose": 0, "return_dict": True}
+    expected = trained.model(1).evaluate(data.x_valid, data.y_valid, **options)
+    assert {name: values[1] for name, values in found.items()} == pytest.approx(expected, rel=1e-5)
+
+
+def test_equals_fit_with_a_metric_of_several_numbers():
+    data = arrays()
+    data.y_train, data.y_valid = np.eye(3)[data.y_train], np.eye(3)[data.y_valid]
+    metrics = [keras.metrics.F1Score(), "accuracy"]
+    trained = fit_small(data=data, loss="categorical_crossentropy", metrics=metrics)
+    assert trained.history["val_f1_score"].shape == (2, 1, 3)
+    model = trained.model(1)
+    expected = model.evaluate(data.x_valid, data.y_valid, verbose=0, return_dict=True)
+    np.testing.assert_allclose(trained.history["val_f1_score"][1, 0], expected["f1_score"], 1e-5)
+
+
+def test_a_layer_in_bfloat16_is_taken_out_of_the_stack():
+    trained = fit_small(dense(lambda: layers.Dense(4, dtype="bfloat16")))
+    for one, own in zip(trained[1].weights, trained.model(1).get_weights(), strict=True):
+        assert one.dtype == own.dtype
+        assert (one[0] == own).all()
+
+
+BAD_CALLS = {
+    "model of two": (lambda t: t.model([1, 0]), r"`replica` must be.*from 0 to 1.*\[1, 0\]"),
+    "model of a mask": (lambda t: t.model(True), r"`replica` must be a whole number.*True"),
+    "model of another": (lambda t: t.model(2), r"`replica` must be a whole number.*: 2"),
+    "none": (lambda t: t[None], r"by an index from 0 to 1, a slice, indices or a mask.*None"),
+    "true": (lambda t: t[True], r"by an index from 0 to 1.*True"),
+    "word": (lambda t: t["a"], r"by an index from 0 to 1.*'a'"),
+    "replicas": (lambda t: t.fit(1, replicas=3), r"can change x, .*callbacks;.*: replicas"),
+    "epoch": (lambda t: t.fit(1, initial_epoch=0), r"can change x, .*Received: initial_epoch"),
+    "epochs": (lambda t: t.fit(0), r"`epochs` must be a whole number.*epochs=0"),
+    "predict": (lambda t: t.predict(np.ones((2, 6)), batch_size=0), r"`batch_size` must.*=0"),
+    "evaluate": (
+        lambda t: t.evaluate(np.ones((2, 6)), np.ones(2), batch_size=-5),
+        r"`batch_size` must be a whole number of at least 1.*=-5",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def small():
+    return fit_small()
+
+
+@pytest.mark.parametrize("name", BAD_CALLS)
+def test_calls_of_replicas_are_checked(small, name):
+    call, message = BAD_CALLS[name]
+    with pytest.raises((ValueError, IndexError), match=message):
+        call(small)
+
+
 def test_evaluation_in_chunks_equals_evaluation_at_once(monkeypatch):
     data = arrays()
     trained = fit_small(data=data)
@@ -437,6 +510,12 @@ def around(layer):
     return lambda: keras.Sequential([keras.Input((6,)), layer])
 
 
+def compiled():
+    model = dense()()
+    model.compile("sgd", "mse")
+    return model
+
+
 REFUSED = {
     "replicas": ({"replicas": 0}, r"`replicas` must be a whole number.*replicas=0"),
     "epochs": ({"epochs": 1.5}, r"`epochs` must be a whole number.*epochs=1.5"),
@@ -470,6 +549,13 @@ REFUSED = {
         {"callbacks": lambda replica: keras.callbacks.TerminateOnNaN()},
         r"asked at epochs; watch steps with `watch`.*TerminateOnNaN with on_batch_end",
     ),
+    "list_of_callbacks": (
+        {"callbacks": [keras.callbacks.EarlyStopping()]},
+        r"`callbacks` must be a function from a replica's number.*lambda replica.*Received.*\[<",
+    ),
+    "one_callback": ({"callbacks": keras.callbacks.EarlyStopping()}, r"`callbacks` must be a func"),
+    "kind_of_callback": ({"callbacks": keras.callbacks.EarlyStopping}, r"`callbacks` must be a"),
+    "callbacks_of_nothing": ({"callbacks": lambda: []}, r"`callbacks` must be a function from"),
     "no_callback": ({"callbacks": lambda replica: [len]}, r"Keras callbacks.*for replica 0"),
     "shared_callback": (
         {"callbacks": always(keras.callbacks.EarlyStopping())},
@@ -483,6 +569,11 @@ REFUSED = {
     "no_function": ({"build": 5}, r"`build` must be a function that builds a model.*5"),
     "no_function_in_list": ({"build": [dense(), None]}, r"`build\[1\]` must be a function.*None"),
     "a_model": ({"build": dense()()}, r"for each replica anew.*the model.*clone_model"),
+    "build_of_a_seed": (
+        {"build": lambda seed: dense()()},
+        r"`build` must be a function without arguments.*takes \(seed\)",
+    ),
+    "compiled": ({"build": compiled}, r"not compiled: leave out `compile`.*a compiled Sequential"),
     "no_model": ({"build": dict}, r"must return a keras.Model.*dict"),
     "one_model": (
         {"build": always(dense()())},

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, optimizers
 
-from helpers.replicas import batch_order, fit_arms, fit_replicas, keeping, search
+from helpers.replicas import batch_order, fit_arms, fit_replicas, keeping
 
 LOSS, BATCH, SEED, EPOCHS = "sparse_categorical_crossentropy", 16, 3, 3
 TOLERANCE = 2e-6  # float32, other orders of addition; a mistake is above 1e-3
@@ -158,6 +158,91 @@ def test_start_goes_on_with_replicas_and_their_optimizers():
     np.testing.assert_allclose(again.weights[0], whole.weights[0], atol=TOLERANCE)
     with pytest.raises(ValueError, match=r"such a model and optimizer to go on with.*SGD"):
         fit(start=first, optimizer="adam")
+
+
+class Stops(keras.callbacks.Callback):
+    """Stops a replica after so many epochs."""
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = epoch + 1 == self.epochs
+
+
+def stopped_first():
+    """Return replicas of which a callback stopped the first after one epoch of three."""
+    adam = optimizers.Adam(0.01, epsilon=1e-3)
+    return fit(optimizer=adam, callbacks=lambda replica: [Stops(1)] if replica == 0 else [])
+
+
+@pytest.mark.parametrize("by_start", [True, False])
+def test_a_stopped_replica_goes_on_from_its_own_step(by_start):
+    stopped = stopped_first()
+    one = stopped[0]
+    if by_start:
+        given = {"start": one, "replicas": 1, "initial_epoch": 1, "epochs": 3}
+        further = fit(optimizer=optimizers.Adam(0.01, epsilon=1e-3), **given)
+    else:
+        further = one.fit(2, callbacks=None)
+    model = built(SEED)
+    seen = ordinary_fit(model, SEED, optimizers.Adam(0.01, epsilon=1e-3))
+    assert_replica(further, 0, model, {name: values[1:] for name, values in seen.items()})
+    other = stopped[1].fit(1, callbacks=None)
+    model = built(SEED + 1)
+    ordinary_fit(model, SEED + 1, optimizers.Adam(0.01, epsilon=1e-3), epochs=range(4))
+    assert_replica(other, 0, model, {})
+
+
+def test_replicas_that_were_stopped_at_different_epochs_do_not_go_on_together():
+    stopped = stopped_first()
+    message = r"as many steps each.*steps \[4, 12\].*`earlier\[earlier.stopped_at == 2\]`"
+    with pytest.raises(ValueError, match=message):
+        stopped.fit(epochs=1)
+    with pytest.raises(ValueError, match=message):
+        fit(start=stopped)
+
+
+def test_initial_replicas_train_again_from_the_start():
+    trained = fit(callbacks=lambda k: keras.callbacks.LearningRateScheduler(lambda e, r: r / 2))
+    again = trained.initial.fit(EPOCHS)
+    assert trained.initial.epochs_run.tolist() == [0, 0]
+    for name, values in trained.history.items():
+        np.testing.assert_array_equal(again.history[name], values)
+
+
+def halved(replica=0):
+    return [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)]
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras reads variables so
+@pytest.mark.parametrize("how", ["fit", "fit twice", "own rates", "start"])
+def test_going_on_keeps_the_rate_that_a_callback_set(how):
+    own = {"each": {"learning_rate": [0.1, 0.1]}} if how == "own rates" else {}
+    trained = fit(epochs=2, callbacks=halved, **own)
+    if how == "fit twice":
+        further = trained.fit(1).fit(1, callbacks=None)
+    elif how == "start":
+        further = fit(start=trained, initial_epoch=2, epochs=3)
+    else:
+        further = trained.fit(1, callbacks=None)
+    first = 3 if how == "fit twice" else 2
+    model = built(SEED + 1)
+    ordinary_fit(model, SEED + 1, sgd(), callbacks=halved(), epochs=range(first))
+    rate = float(model.optimizer.learning_rate.numpy())
+    assert rate == pytest.approx(0.1 / 2**first)
+    after = ordinary_fit(model, SEED + 1, model.optimizer, epochs=range(first, first + 1))
+    assert_replica(further, 1, model, after)
+
+
+@pytest.mark.parametrize(
+    "change", [{"optimizer": optimizers.SGD(0.2)}, {"each": {"learning_rate": 0.2}}]
+)
+def test_another_rate_takes_the_place_of_the_one_that_a_callback_set(change):
+    trained = fit(epochs=1, callbacks=halved)
+    again = trained[1].fit(1, **change).history["learning_rate"]
+    assert again.tolist() == [[pytest.approx(0.1)]]
 
 
 def test_frozen_layers_stay_and_take_their_place_in_start():
@@ -310,6 +395,50 @@ def test_a_callback_that_wants_what_a_replica_lacks_is_told_so():
         fit(callbacks=lambda replica: Saves())
 
 
+def writing(written, replica=0):
+    """Return a callback that writes into the logs of some epochs."""
+
+    def write(epoch, logs):
+        logs.update(written.get(epoch, {}))
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=write)
+
+
+def test_history_holds_the_logs_as_callbacks_left_them():
+    written = {0: {"first": 1.0}, 1: {"loss": 99.0, "later": 2.0}, 2: {"later": 3.0}}
+    trained = fit(callbacks=lambda replica: writing(written) if replica == 0 else [])
+    history = {name: values.tolist() for name, values in trained.history.items()}
+    nan = pytest.approx(np.nan, nan_ok=True)
+    assert history["first"] == [[1.0, nan, nan], [nan, nan, nan]]
+    assert history["later"] == [[nan, 2.0, 3.0], [nan, nan, nan]]
+    assert history["loss"][0][1] == 99.0
+    plain = fit().history["loss"]
+    np.testing.assert_array_equal(trained.history["loss"][1], plain[1])
+    np.testing.assert_array_equal(trained.history["loss"][0, ::2], plain[0, ::2])
+
+
+class StopsEarly(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.stop_training = epoch == 1
+
+
+BAD_CALLBACKS = {
+    "a word": (lambda: writing({0: {"note": "good"}}), r"numbers into the logs.*'note'\]='good'"),
+    "stops at the beginning": (StopsEarly, r"at the end of an epoch.*before epoch 1 of replica 0"),
+    "batches of an instance": (
+        lambda: keras.callbacks.LambdaCallback(on_train_batch_end=print),
+        r"asked at epochs.*LambdaCallback with on_train_batch_end",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CALLBACKS)
+def test_callbacks_that_cannot_be_as_in_fit_are_refused(name):
+    make, message = BAD_CALLBACKS[name]
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        fit(callbacks=lambda replica: make())
+
+
 def test_a_diverged_replica_is_nan_and_not_masked():
     trained = fit(optimizer=optimizers.SGD(1e30), each={"learning_rate": [0.1, 1e38]})
     assert np.isfinite(trained.history["loss"][0]).all()
@@ -431,106 +560,6 @@ def test_a_builder_need_not_be_a_key():
     alone = fit_replicas(lambda: net(0.5), X, Y, **shared)
     np.testing.assert_allclose(arms["b"].weights[0], alone.weights[0], atol=TOLERANCE)
     assert not np.array_equal(arms["a"].weights[0], arms["b"].weights[0])
-
-
-SHARED = {"optimizer": "sgd", "loss": LOSS, "epochs": 2, "replicas": 2, "seed": SEED}
-VALID = {"validation_data": (X[:20].copy(), Y[:20].copy())}
-
-
-def test_search_widens_until_the_best_lies_inside_with_equal_budgets():
-    arms = {"plain": net, "decay": {"build": net, "learning_rate": lambda r: lambda t: r * 0.9**t}}
-    found = search(arms, [0.001, 0.01], X[20:], Y[20:], widen=8, **VALID, **SHARED)
-    assert len(found.rates["plain"]) == len(found.rates["decay"]) > 2
-    for name in arms:
-        at = found.position(name)
-        means = found.losses[name].mean(axis=1)
-        assert 0 < at < len(means) - 1
-        assert means[at] == means.min()
-        assert found.rate(name) == found.rates[name][at]
-    alone = fit_replicas(
-        net, X[20:], Y[20:], **SHARED, **VALID, each={"learning_rate": found.rate("plain")}
-    )
-    np.testing.assert_allclose(found.best("plain").weights[0], alone.weights[0], atol=TOLERANCE)
-
-
-def test_search_widens_downwards_where_an_arm_diverges_at_all_rates():
-    def choose(run):
-        rate = run.model(0).optimizer.learning_rate.numpy()
-        return np.full(2, np.inf if rate > 1 else abs(np.log(rate / 0.1)))
-
-    found = search({"net": net}, [4.0, 16.0], X, Y, choose=choose, **SHARED)
-    assert found.rates["net"].round(4).tolist() == [0.0156, 0.0625, 0.25, 1.0, 4.0, 16.0]
-    assert found.rate("net") == 0.0625
-
-
-def guessing(slope):
-    """Return what to choose by: a loss that hardly depends on the rate."""
-
-    def choose(run):
-        rate = run.model(0).optimizer.learning_rate.numpy()
-        return np.full(2, np.log(10) * (1 + slope * rate))
-
-    return choose
-
-
-def test_search_keeps_the_lowest_rate_of_an_arm_that_does_best_at_rest():
-    found = search({"net": net}, [0.1, 1.0], X, Y, choose=guessing(1e-4), widen=2, **SHARED)
-    assert found.rates["net"].round(4).tolist() == [0.001, 0.01, 0.1, 1.0]
-    assert found.rate("net") == pytest.approx(0.001)
-    assert found.is_at_rest("net")
-    assert not found.is_inside("net")
-
-
-def test_an_arm_that_would_move_further_is_not_at_rest():
-    with pytest.raises(ValueError, match=r"best between worse ones.*net: best 1 of"):
-        search({"net": net}, [0.01, 0.1, 1.0], X, Y, choose=guessing(-1e-4), widen=0, **SHARED)
-
-
-def test_search_judges_on_another_set():
-    judge = X[:10] + 1, Y[:10]
-    found = search(
-        {"net": net}, [0.01, 0.1, 1.0, 10.0], X[20:], Y[20:], judge=judge, **VALID, **SHARED
-    )
-    expected = found.best("net").evaluate(*judge)["loss"]
-    np.testing.assert_array_equal(found.judged["net"]["loss"], expected)
-
-
-BAD_SEARCHES = {
-    "no_arm": ({"arms": {}}, r"`arms` must map names to arms, one or more.*\{\}"),
-    "arms_as_list": ({"arms": [net]}, r"`arms` must map names to arms"),
-    "arm_without_build": ({"arms": {"net": {"epochs": 3}}}, r"`arms\['net'\]`.*no `build`"),
-    "arm_with_unknown": (
-        {"arms": {"net": {"build": net, "optimiser": "adam", "seed": 1}}},
-        r"`arms\['net'\]`.*among build, optimizer.*Received: optimiser, seed",
-    ),
-    "arm_with_a_number": (
-        {"arms": {"net": {"build": net, "learning_rate": 0.1}}},
-        r"`learning_rate` a function.*go into `rates`.*0\.1",
-    ),
-    "arm_is_none": ({"arms": {"net": None}}, r"`arms\['net'\]` must be a function.*None"),
-    "one_rate": ({"rates": [0.1]}, r"`rates` must be two or more"),
-    "falling": ({"rates": [0.1, 0.01]}, r"constant factor above"),
-    "uneven": ({"rates": [0.1, 0.2, 2.0]}, r"constant factor above"),
-    "names": ({"rates": {"other": [0.1, 1]}}, r"`rates` must name the arms \['net'\]"),
-    "edge": ({"rates": [1e-6, 1e-5], "widen": 0}, r"best between worse ones.*net: best 1e-05"),
-    "judge_is_chosen_on": ({"judge": VALID["validation_data"]}, r"must not be what is chosen on"),
-    "judge_is_trained_on": ({"judge": (X, Y)}, r"must not be what is trained on"),
-    "choose": ({"choose": "val_auc"}, r"`choose` must be one of loss, val_loss.*val_auc"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_SEARCHES)
-def test_search_refuses_by_name(name):
-    options, message = BAD_SEARCHES[name]
-    given = {"arms": {"net": net}, "rates": [0.01, 0.1]} | options
-    with pytest.raises(ValueError, match=message):
-        search(given.pop("arms"), given.pop("rates"), X, Y, **VALID, **SHARED, **given)
-
-
-def test_search_refuses_judge_rows_that_are_trained_on():
-    rows = {"rows": [[0, 1, 2], [3, 4, 5]], "validation_rows": [[6, 7], [8, 9]]}
-    with pytest.raises(ValueError, match=r"rows that are trained on.*replica 1, among them 5"):
-        search({"net": net}, [0.1, 1], X, Y, judge=(X, Y, [[10], [5]]), **rows, **SHARED)
 
 
 def test_a_design_tells_trainings_apart_that_differ_in_what_was_decided():

@@ -9,6 +9,7 @@ from helpers.replicas import options
 from helpers.replicas.building import Build, Made, kept_random_state, observed
 from helpers.replicas.fitting import fit, fit_replicas
 from helpers.replicas.result import Replicas
+from helpers.replicas.watching import check_maker
 
 
 def fit_arms(
@@ -44,7 +45,13 @@ def fit_arms(
         ValueError: There is no arm, one is no function, or `learning_rates` names other arms; and
             as `fit_replicas`.
     """
+    return train_arms(arms, x, y, replicas, seed, learning_rates, shared)
+
+
+def train_arms(arms, x, y, replicas, seed, learning_rates, shared: dict, ready=None):
+    """Do what `fit_arms` promises; `ready` is called before each stack trains, as `fit` does."""
     options.check_counts(replicas=replicas)
+    check_maker(shared.get("callbacks"))
     if not isinstance(arms, Mapping) or not arms:
         raise ValueError(f"`arms` must map names to functions, one or more. Received: {arms!r}")
     arms = {name: options.as_builder(build, f"arms[{name!r}]") for name, build in arms.items()}
@@ -62,6 +69,7 @@ def fit_arms(
             own["each"] = dict(own.get("each") or {}) | {"learning_rate": rates}
         together = _fit(
             made,
+            ready,
             build=[arms[name] for name in names for _ in range(replicas)],
             x=x,
             y=y,
@@ -74,11 +82,11 @@ def fit_arms(
     return {name: trained[name] for name in arms}
 
 
-def _fit(made: dict[tuple, Made], **given) -> Replicas:
+def _fit(made: dict[tuple, Made], ready, **given) -> Replicas:
     """Call `fit_replicas` with models that are made already."""
     bound = inspect.signature(fit_replicas).bind(**given)
     bound.apply_defaults()
-    return fit(bound.arguments, made)
+    return fit(bound.arguments, made, ready)
 
 
 def _of_arms(shared: dict, arms: Mapping, names: list[str], replicas: int) -> dict:

@@ -1,6 +1,7 @@
 """What `fit_replicas` cannot train, refused by name before anything runs."""
 
 import inspect
+from collections.abc import Callable
 
 import keras
 
@@ -15,6 +16,19 @@ REFUSED_OPTIMIZERS = {
     "ScheduleFreeAdamW": "evaluates at other weights than it steps from, which did not equal `fit`",
     "LossScaleOptimizer": "changes its scale with what one replica's gradients do",
 }
+
+
+def accepts(function: Callable, *arguments) -> bool:
+    """Return whether a function can be called with such arguments, as far as it tells."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of C
+        return True
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def check_optimizer(optimizer: keras.Optimizer) -> None:
@@ -44,6 +58,11 @@ def check_model(model: keras.Model) -> None:
                 f"`fit_replicas` cannot call a model's own `{method}`. "
                 f"Received: {type(model).__name__}"
             )
+    if model.compiled:
+        raise ValueError(
+            "`build` must return a model that is not compiled: leave out `compile`, and pass its "
+            f"arguments here. Received: a compiled {type(model).__name__}"
+        )
     if model.metrics:
         names = ", ".join(one.name for one in model.metrics)
         raise ValueError(

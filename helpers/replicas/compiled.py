@@ -23,6 +23,10 @@ MEANS = {
 }
 
 
+# Metrics that broadcast targets of shape (n,) and outputs of (n, 1) to (n, n): then it does.
+BROADCAST = {"hinge", "squared_hinge", "categorical_hinge", "kl_divergence", "poisson"}
+
+
 class Compiled:
     """The loss and the metrics of a model, as `compile` makes them.
 
@@ -49,6 +53,8 @@ class Compiled:
             y_pred = model(x, training=False) if takes_training(model) else model(x)
         flat = keras.tree.flatten(y_pred)
         self.masks = any(getattr(one, "_keras_mask", None) is not None for one in flat)
+        ranks = [[len(one.shape) for one in keras.tree.flatten(nested)] for nested in (y, y_pred)]
+        self.broadcasts = ranks[0] != ranks[1]
         if self.loss_function:
             self.loss_function.build(y, y_pred)
         self.metrics.build(y, y_pred)
@@ -118,7 +124,14 @@ class Compiled:
         losses = [one.loss for one in getattr(self.loss_function, "_flat_losses", None) or []]
         if not all(_is_mean_loss(one) for one in losses):
             return False
-        return all(_is_mean_metric(one) for one in self.metrics.metrics)
+        return all(_is_mean_metric(one, self.broadcasts) for one in self.metrics.metrics)
+
+    def is_better_high(self, name: str) -> bool:
+        """Return whether high is good of what a history holds under a name, as far as is known."""
+        bare = name.removeprefix("val_")
+        metrics = self.metrics.metrics
+        rising = [one.name for one in metrics if getattr(one, "_direction", None) == "up"]
+        return any(bare == one or bare.endswith(f"_{one}") for one in rising)
 
 
 def takes_training(model: keras.Model) -> bool:
@@ -139,13 +152,14 @@ def _is_mean_loss(loss: keras.Loss) -> bool:
     )
 
 
-def _is_mean_metric(metric: keras.Metric) -> bool:
+def _is_mean_metric(metric: keras.Metric, broadcasts: bool) -> bool:
     if not type(metric).__module__.startswith("keras."):
         return False
     function = getattr(metric, "_fn", None)
     if function is None:  # counts of hits and their like
         return True
-    named = getattr(function, "__name__", "") in MEANS
+    name = getattr(function, "__name__", "")
+    named = name in MEANS and not (broadcasts and name in BROADCAST)
     return named and getattr(function, "__module__", "").startswith("keras.")
 
 

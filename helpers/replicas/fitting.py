@@ -14,6 +14,7 @@ from helpers.replicas.keeping import program_for
 from helpers.replicas.program import Program, SparseGradientsError
 from helpers.replicas.result import Replicas
 from helpers.replicas.training import Plan, train, with_weights
+from helpers.replicas.watching import check_maker
 
 
 def fit_replicas(
@@ -70,7 +71,8 @@ def fit_replicas(
         sample_weight: As `fit` takes it.
         class_weight: As `fit` takes it.
         start: Weights to start from, in the order of `get_weights()`, each with a leading axis of
-            replicas; or earlier `Replicas`, whose optimizers go on as well.
+            replicas; or earlier `Replicas`, whose optimizers go on as well, at the rates that
+            callbacks left unless another rate is given.
         initial_epoch: The number of the first epoch, which decides its order of examples.
         each: Name → a value for each replica: ``learning_rate`` (numbers, or functions of an
             array of steps), ``clipnorm``, ``global_clipnorm``, ``clipvalue`` (infinite: none),
@@ -100,14 +102,18 @@ def fit_replicas(
     return fit(dict(locals()), {})
 
 
-def fit(given: dict, made: dict[tuple, Made]) -> Replicas:
-    """Train what the arguments of `fit_replicas` say, with models that are made already."""
+def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> Replicas:
+    """Train what the arguments of `fit_replicas` say, with models that are made already.
+
+    Before it trains, `ready` is called with the `Compiled` and whether there is validation.
+    """
     callbacks, replicas, start, each = (
         given[name] for name in ("callbacks", "replicas", "start", "each")
     )
     batch_size = given["batch_size"]
     numbered = options.resolve_epochs(given["epochs"], given["initial_epoch"])
     options.check_counts(batch_size=batch_size, replicas=replicas)
+    check_maker(callbacks)
     seeds = options.resolve_seeds(given["seed"], replicas)
     builds = options.resolve_builds(given["build"], replicas)
     optimizer = keras.optimizers.get(given["optimizer"])
@@ -122,28 +128,34 @@ def fit(given: dict, made: dict[tuple, Made]) -> Replicas:
         training, validation, rows, validation_rows, seeds, numbered, batch_size, None, callbacks
     )
     steps = plan.steps * len(numbered)
-    first = int(start._state.iterations) if isinstance(start, Replicas) else 0
+    first = _steps_done(start) if isinstance(start, Replicas) else 0
     numbers = options.resolve_each(each, replicas, optimizer, steps=steps, first=first)
     compiled = {name: given[name] for name in ("loss", "loss_weights")} | {
         name: list(given[name]) if isinstance(given[name], tuple) else given[name]
         for name in ("metrics", "weighted_metrics")
     }
+    start_rates = _rates(numbers.rates, start, own=bool(each) and "learning_rate" in each)
     whole = stacked(builds, seeds, training.x, given=start is not None, made=made)
     watch = dict(given["watch"] or {})
     needed = whole, optimizer, compiled, training, numbers
     program = program_for(*needed, watch=watch, steps=steps)
     state = _start(program, whole, start, replicas)
+    if ready is not None:
+        ready(program.compiled, validation is not None)
+    plan = plan._replace(numbers=numbers._replace(rates=start_rates))
     try:
-        found = train(program, state, plan._replace(numbers=numbers))
+        found = train(program, state, plan)
     except SparseGradientsError:  # seen as the first step is traced
         program = program_for(*needed, watch=watch, steps=steps, rows=False)
         state = _start(program, whole, start, replicas)
-        found = train(program, state, plan._replace(numbers=numbers))
+        found = train(program, state, plan)
     settings = {
         "training": training,
         "optimizer": optimizer,
         "compiled": compiled,
         "numbers": numbers,
+        "start_rates": start_rates,
+        "rates": found.rates,
         "own_rates": bool(each) and "learning_rate" in each,
         "given": given,
         "kept": np.arange(replicas),
@@ -173,12 +185,40 @@ def _validation(training, validation, rows, validation_rows, replicas: int):
     return training, own
 
 
+def _steps_done(earlier: Replicas) -> int:
+    """Return how many steps the optimizers of earlier replicas have done, all the same."""
+    done = earlier._state.iterations.tolist()
+    if len(set(done)) > 1:
+        raise ValueError(
+            "replicas that go on together must have trained for as many steps each. Received: "
+            f"steps {done}, as callbacks stopped some. Go on with those of one number, as "
+            "`earlier[earlier.stopped_at == 2]`, or pass `start=earlier.weights`, without their "
+            "optimizers"
+        )
+    return done[0] if done else 0
+
+
+def _rates(given: list, start, *, own: bool) -> list:
+    """Return the rates to begin with: those that the callbacks of earlier replicas left.
+
+    Unless another rate is given now, or each replica has its own.
+    """
+    if not isinstance(start, Replicas) or len(start) != len(given) or own:
+        return given
+    pairs = zip(given, start._settings["numbers"].rates, start._settings["rates"], strict=True)
+    return [
+        left if np.isscalar(now) and np.isscalar(before) and now == before else now
+        for now, before, left in pairs
+    ]
+
+
 def _start(program: Program, whole: Stacked, start, replicas: int) -> State:
     """Return the state from which training starts."""
     if isinstance(start, Replicas):
         return _continued(program, start, replicas)
     optimizer = program.stepper.start(program.forward.pack(whole.trainable))
-    state = State(program.forward.pack(whole.trainable), whole.others, optimizer, np.int64(0))
+    steps = np.zeros(replicas, np.int64)
+    state = State(program.forward.pack(whole.trainable), whole.others, optimizer, steps)
     if start is None:
         return state
     weights = options.resolve_start(start, program.model, replicas)
@@ -221,12 +261,25 @@ def _repacked(old: Program, new: Program, optimizer: list) -> list:
     return [parts[name, None] if at is None else shaped[name][at] for name, at in new.stepper.slots]
 
 
+# What going on takes from the replicas themselves.
+OF_THE_STATE = ("build", "epochs", "replicas", "seed", "start", "initial_epoch")
+
+
 def _go_on(earlier: Replicas, epochs: int, changes: dict) -> Replicas:
     """Train earlier replicas further, as `Replicas.fit` promises."""
     options.check_counts(epochs=epochs)
+    possible = [name for name in earlier._settings["given"] if name not in OF_THE_STATE]
+    unknown = [name for name in changes if name not in possible]
+    if unknown:
+        raise ValueError(
+            f"`fit` of replicas can change {', '.join(possible)}; `epochs` is how many more. "
+            f"Received: {', '.join(unknown)}"
+        )
     given = dict(earlier._settings["given"])
     kept = earlier._settings["kept"]
-    done = given["epochs"]
+    _steps_done(earlier)
+    ends = [int(epoch) or given["epochs"] for epoch in earlier.stopped_at]
+    done = ends[0] if earlier.history else given["initial_epoch"]
     for name in ("rows", "validation_rows"):
         if given[name] is not None:
             given[name] = np.asarray(given[name])[kept]
@@ -235,6 +288,10 @@ def _go_on(earlier: Replicas, epochs: int, changes: dict) -> Replicas:
             name: values if np.isscalar(values) or callable(values) else [values[k] for k in kept]
             for name, values in given["each"].items()
         }
+        if "learning_rate" in given["each"]:
+            own = options.for_each(given["each"]["learning_rate"], len(earlier), "learning_rate")
+            left = zip(own, earlier._settings["rates"], strict=True)
+            given["each"]["learning_rate"] = [now if np.isscalar(now) else one for one, now in left]
     if given["callbacks"] is not None:
         make = given["callbacks"]
         given["callbacks"] = lambda replica: make(int(kept[replica]))

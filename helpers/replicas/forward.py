@@ -20,12 +20,15 @@ EVALUATION_CHUNK = 1024  # examples at a time, so that activations of all replic
 
 
 class State(NamedTuple):
-    """What a training changes, each with a leading axis of replicas but for the count of steps."""
+    """What a training changes, each with a leading axis of replicas.
+
+    While replicas train together their counts of steps are equal.
+    """
 
     trainable: list
     others: list
     optimizer: list
-    iterations: int
+    iterations: np.ndarray
 
 
 class Forward:

@@ -1,5 +1,6 @@
 """What the arguments of `fit_replicas` mean; what is wrong is refused before anything trains."""
 
+import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
+from helpers.replicas.checks import accepts
 from helpers.replicas.stepping import CLIPS, rate_table, scheduled, settings_of
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
@@ -74,7 +76,7 @@ def as_builder(build, name: str) -> Callable:
     """Return a function that builds a model anew, which can be a key.
 
     Raises:
-        ValueError: It is a model, or cannot be called.
+        ValueError: It is a model, or cannot be called without arguments.
     """
     if isinstance(build, keras.Model):
         raise ValueError(
@@ -83,6 +85,11 @@ def as_builder(build, name: str) -> Callable:
         )
     if not callable(build):
         raise ValueError(f"`{name}` must be a function that builds a model. Received: {build!r}")
+    if not accepts(build):
+        raise ValueError(
+            f"`{name}` must be a function without arguments; seeds are set before it is called. "
+            f"Received: one that takes {inspect.signature(build)}"
+        )
     return build if isinstance(build, Hashable) else partial(build)
 
 

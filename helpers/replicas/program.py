@@ -81,12 +81,15 @@ class Program:
             name → (steps, replicas).
         """
         metrics = self.compiled.start(len(order))
-        arguments = [*state, metrics, data, order, numbers, np.int32(batch_size)]
+        arguments = [*state[:3], state.iterations[0], metrics, data, order, numbers]
         by_step = {name: 0 for name, values in numbers.items() if values.ndim == 2}
-        trainable, others, optimizer, iterations, seen, watched = self.calls(
-            self._train_epoch, arguments, open_axes={5: 0, 6: 1} | by_step
+        trainable, others, optimizer, seen, watched = self.calls(
+            self._train_epoch,
+            [*arguments, np.int32(batch_size)],
+            open_axes={5: 0, 6: 1} | by_step,
         )
-        return State(trainable, others, optimizer, iterations), seen, watched
+        done = state.iterations + len(numbers["learning_rate"])
+        return State(trainable, others, optimizer, done), seen, watched
 
     def _train_epoch(
         self, trainable, others, optimizer, iterations, metrics, data, order, numbers, batch_size
@@ -124,8 +127,7 @@ class Program:
         _, trainable, others, optimizer, metrics, total, watched = end
         seen = [total / tf.cast(examples, tf.float32), *self.forward.results(metrics)]
         named = {name: one.stack() for name, one in zip(self.watch, watched, strict=True)}
-        done = iterations + tf.cast(steps, iterations.dtype)
-        return trainable, others, optimizer, done, seen, named
+        return trainable, others, optimizer, seen, named
 
     def _gradient(self, arguments):
         """One replica: gradients, the layers' new state, that of the metrics, the loss."""

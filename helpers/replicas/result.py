@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from helpers.replicas.building import Build, build_one, kept_random_state
 from helpers.replicas.forward import EVALUATION_CHUNK, State, is_dropping
-from helpers.replicas.options import examples, resolve_rows
+from helpers.replicas.options import check_counts, examples, resolve_rows
 from helpers.replicas.stepping import fresh_optimizer, settings_of
 from helpers.replicas.tracing import to_numpy
 from helpers.replicas.training import stacked_weights
@@ -47,11 +47,13 @@ class Replicas:
         """Return some of the replicas: by an index, a slice, indices or a mask."""
         try:
             kept = np.atleast_1d(np.arange(len(self))[which])
-        except IndexError as error:
+        except IndexError:
+            kept = np.zeros((0, 0))
+        if kept.ndim > 1 or isinstance(which, bool):
             raise IndexError(
                 f"replicas are taken by an index from 0 to {len(self) - 1}, a slice, indices or a "
                 f"mask. Received: {which!r}"
-            ) from error
+            )
         numbers = kept
         if len(kept) and (np.diff(kept) == 1).all():
             kept = slice(int(kept[0]), int(kept[-1]) + 1)  # a view, not a copy
@@ -81,8 +83,14 @@ class Replicas:
     @property
     def initial(self) -> "Replicas":
         """The replicas as they were before training, without a history."""
-        nowhere = np.zeros_like(self.stopped_at)
-        return replace(self, _state=self._start, history={}, steps={}, stopped_at=nowhere)
+        return replace(
+            self,
+            history={},
+            steps={},
+            stopped_at=np.zeros_like(self.stopped_at),
+            _state=self._start,
+            _settings=self._settings | {"rates": self._settings["start_rates"]},
+        )
 
     @property
     def design(self) -> dict:
@@ -114,11 +122,22 @@ class Replicas:
     @property
     def epochs_run(self) -> np.ndarray:
         """The number of epochs that each replica trained for, shape (replicas,)."""
+        if not self.history:  # they are as they were before training
+            return np.zeros(len(self), int)
         loss = self.history["loss"]
         return np.where(self.stopped_at > 0, (~np.ma.getmaskarray(loss)).sum(axis=1), loss.shape[1])
 
     def model(self, replica: int) -> keras.Model:
-        """Return one replica as an ordinary Keras model, compiled with a fresh optimizer."""
+        """Return one replica as an ordinary Keras model, compiled with a fresh optimizer.
+
+        Raises:
+            ValueError: There is no replica of that number.
+        """
+        count = len(self)
+        if not _is_whole(replica) or not -count <= replica < count:
+            raise ValueError(
+                f"`replica` must be a whole number from 0 to {count - 1}. Received: {replica!r}"
+            )
         one = self[replica]
         with kept_random_state():
             model = build_one(one.builds[0], one.seeds[0], self._settings["training"].x)
@@ -133,6 +152,8 @@ class Replicas:
         rate = rate if rate is None or np.isscalar(rate) else _Table(rate)
         compiled = self._settings["compiled"]
         model.compile(fresh_optimizer(self._settings["optimizer"], rate), **compiled)
+        # Metrics may be shared with another replica's model: Keras resets them once built.
+        model._symbolic_build(data_batch=tuple(self._settings["training"]))
         return model
 
     def predict(
@@ -164,6 +185,7 @@ class Replicas:
         Reference:
             Gal and Ghahramani (2016), Dropout as a Bayesian approximation (for `samples`).
         """
+        check_counts(batch_size=batch_size)
         found = examples(x, x, name="x").x
         position = None if layer is None else self._position(layer)
         rows = resolve_rows(rows, len(self), len(keras.tree.flatten(found)[0]), name="rows")
@@ -197,6 +219,7 @@ class Replicas:
             rows: Each replica's own rows of these, shape (replicas, n).
             batch_size: Examples at a time, which matters to losses that are no mean over examples.
         """
+        check_counts(batch_size=batch_size)
         found = examples(x, y, sample_weight)
         rows = resolve_rows(rows, len(self), len(found), name="rows")
         compiled = self._program.compiled
@@ -206,15 +229,19 @@ class Replicas:
         )
         return {name: one.numpy() for name, one in zip(compiled.names, values, strict=True)}
 
-    def fit(self, *, epochs: int, **changes) -> "Replicas":
+    def fit(self, epochs: int, **changes) -> "Replicas":
         """Go on for so many epochs more: weights, optimizers, orders of examples and all.
 
         Args:
             epochs: Number of further passes, at least 1.
-            **changes: Arguments of `fit_replicas` that are to be others from now on.
+            **changes: Arguments of `fit_replicas` that are to be others from now on: any but
+                those that say which replicas they are and where they start.
 
         Returns:
             The `Replicas` as they are then; histories hold the further epochs.
+
+        Raises:
+            ValueError: There is no such argument, or replicas were stopped at different epochs.
         """
         return self._settings["go_on"](self, epochs, changes)
 
@@ -233,7 +260,7 @@ class Replicas:
 
     def _check_samples(self, samples: int, training: bool) -> None:
         layers = self._program.model._flatten_layers(include_self=False)
-        if training or not isinstance(samples, int) or samples < 1:
+        if training or not _is_whole(samples) or samples < 1:
             raise ValueError(
                 "`samples` must be a whole number of at least 1, without `training`. "
                 f"Received: samples={samples!r}, training={training}"
@@ -243,6 +270,10 @@ class Replicas:
                 "`samples` are for models that drop at random: all would be equal. Received: "
                 f"layers {', '.join(type(one).__name__ for one in self._program.model.layers)}"
             )
+
+
+def _is_whole(number) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _rate_text(optimizer: keras.Optimizer) -> str:
@@ -278,12 +309,15 @@ def _set_numbers(model: keras.Model, values: dict) -> None:
 
 def _some(state: State, kept: np.ndarray | slice) -> State:
     parts = ([_view(one)[kept] for one in part] for part in state[:3])
-    return State(*parts, state.iterations)
+    return State(*parts, state.iterations[kept])
 
 
 def _view(value) -> np.ndarray:
-    """Return a tensor's memory as an array, which nobody writes to."""
-    return np.asarray(memoryview(value)) if tf.is_tensor(value) else value
+    """Return a tensor's memory as an array, which nobody writes to; a copy where NumPy lacks it."""
+    if not tf.is_tensor(value):
+        return value
+    plain = np.dtype(value.dtype.as_numpy_dtype).kind in "biuf"  # not bfloat16
+    return np.asarray(memoryview(value)) if plain else value.numpy()
 
 
 def _some_settings(settings: dict, kept: np.ndarray) -> dict:
@@ -293,4 +327,5 @@ def _some_settings(settings: dict, kept: np.ndarray) -> dict:
         optimizer={name: values[..., kept] for name, values in numbers.optimizer.items()},
         layers={name: values[kept] for name, values in numbers.layers.items()},
     )
-    return settings | {"numbers": some, "kept": settings["kept"][kept]}
+    rates = {name: [settings[name][k] for k in kept] for name in ("rates", "start_rates")}
+    return settings | rates | {"numbers": some, "kept": settings["kept"][kept]}

@@ -1,18 +1,24 @@
 """A fair search: every arm at as many learning rates, chosen on one set and judged on another."""
 
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from helpers.replicas import options
-from helpers.replicas.arms import fit_arms
-from helpers.replicas.fitting import fit_replicas
+from helpers.replicas.arms import train_arms
 from helpers.replicas.result import Replicas
-
-Arm = Callable | Mapping[str, object]
+from helpers.replicas.search_options import (
+    Arm,
+    check_choose,
+    check_judge,
+    check_widen,
+    chosen,
+    resolve_arm,
+    resolve_rates,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +121,8 @@ def search(
         y: As for `fit_replicas`.
         judge: (x, y), or (x, y, rows), on which the best replicas are evaluated. It must not be
             what the rates are chosen on.
-        choose: What the best rate makes lowest: a name in `history`, at the last epoch; or a
-            function of `Replicas` that returns shape (replicas,).
+        choose: What the best rate makes lowest: a name in `history`, at the last epoch that each
+            replica trained; or a function of `Replicas` that returns shape (replicas,).
         widen: How many rates may be added for an arm.
         replicas: As for `fit_arms`.
         seed: As for `fit_arms`.
@@ -128,7 +134,8 @@ def search(
     Raises:
         ValueError: A best rate is still at an edge after widening, and the arm not at rest; the
             rates do not increase by a constant factor; an arm is neither a function nor holds one;
-            the judge is what was chosen on; and as `fit_replicas`.
+            the judge is what was chosen on; of `choose` high is good, or there is no such name;
+            and as `fit_replicas`.
 
     Example:
         >>> from helpers import data, models
@@ -139,14 +146,18 @@ def search(
         >>> found.losses["net"].shape, found.is_inside("net")
         ((3, 2), True)
     """
-    grids = _grids(arms, rates)
-    parts = {name: _parts(name, arm) for name, arm in arms.items()}
-    _check_judge(judge, x, y, shared)
+    grids = resolve_rates(arms, rates)
+    parts = {name: resolve_arm(name, arm) for name, arm in arms.items()}
+    check_widen(widen)
+    options.check_counts(replicas=replicas)
     shared |= {"replicas": replicas, "seed": seed}
+    check_judge(judge, x, parts, shared)
+    callbacks = any(one.get("callbacks") for one in (shared, *parts.values()))
+    ready = partial(check_choose, choose, callbacks=callbacks)
     runs: dict[str, dict[float, Replicas]] = {name: {} for name in arms}
     wanted = {name: list(grid) for name, grid in grids.items()}
     for _ in range(widen + 1):
-        _train(parts, wanted, runs, x, y, shared)
+        _train(parts, wanted, runs, x, y, shared, ready)
         found = _found(runs, choose)
         edges = [name for name in arms if not found.is_inside(name)]
         if not edges:
@@ -169,91 +180,11 @@ def search(
     return found
 
 
-def _grids(arms, rates) -> dict[str, np.ndarray]:
-    """Return each arm's rates, checked."""
-    if not isinstance(arms, Mapping) or not arms:
-        raise ValueError(f"`arms` must map names to arms, one or more. Received: {arms!r}")
-    by_name = rates if isinstance(rates, Mapping) else dict.fromkeys(arms, rates)
-    if set(by_name) != set(arms):
-        raise ValueError(f"`rates` must name the arms {sorted(arms)}. Received: {sorted(by_name)}")
-    grids = {name: np.asarray(by_name[name], float) for name in arms}
-    for name, grid in grids.items():
-        good = grid.ndim == 1 and len(grid) > 1 and (grid > 0).all() and np.isfinite(grid).all()
-        factors = grid[1:] / grid[:-1] if good else np.array([0.0])
-        if factors.min() <= 1 or not np.allclose(np.log(factors), np.log(factors[0]), rtol=0.2):
-            raise ValueError(
-                "`rates` must be two or more, above 0, each a constant factor above the one "
-                f"before. Received: {by_name[name]} for {name!r}"
-            )
-    if len({len(grid) for grid in grids.values()}) > 1:
-        raise ValueError(
-            "`rates` must be as many for each arm: the budget is equal. "
-            f"Received: { {name: len(grid) for name, grid in grids.items()} }"
-        )
-    return grids
-
-
-def _check_judge(judge, x, y, shared) -> None:
-    """Refuse to judge on what is trained or chosen on."""
-    if judge is None:
-        return
-    if not isinstance(judge, tuple | list) or len(judge) not in (2, 3):
-        raise ValueError(f"`judge` must be (x, y) or (x, y, rows). Received: {type(judge)}")
-    validation = shared.get("validation_data") or (getattr(x, "x_valid", None),)
-    training = getattr(x, "x_train", x)
-    for name, seen, key in (("trained", training, "rows"), ("chosen", validation[0], None)):
-        shared_memory = seen is judge[0] or (
-            isinstance(seen, np.ndarray)
-            and isinstance(judge[0], np.ndarray)
-            and np.may_share_memory(seen, judge[0])
-        )
-        if not shared_memory:
-            continue
-        rows = shared.get("rows") if key else shared.get("validation_rows")
-        if len(judge) == 3 and rows is not None:
-            _check_rows_apart(judge[2], rows, name)
-        else:
-            raise ValueError(f"`judge` must not be what is {name} on. Received: the same array")
-    if shared.get("validation_rows") is not None and len(judge) == 3 and training is judge[0]:
-        _check_rows_apart(judge[2], shared["validation_rows"], "chosen")
-
-
-def _check_rows_apart(judge_rows, rows, name: str) -> None:
-    for replica, (own, others) in enumerate(zip(judge_rows, rows, strict=True)):
-        common = np.intersect1d(own, others)
-        if len(common):
-            raise ValueError(
-                f"`judge` must not hold rows that are {name} on. Received: {len(common)} such rows "
-                f"of replica {replica}, among them {common[0]}"
-            )
-
-
-# What is the same for all arms.
-SHARED = ("x", "y", "replicas", "seed")
 # What an arm has for itself in a stack with others: all else parts it from them.
 OF_REPLICAS = ("start", "rows", "validation_rows")
 
 
-def _parts(name: str, arm: Arm) -> Mapping[str, object]:
-    """Return an arm's own arguments of `fit_replicas`, checked."""
-    parts = dict(arm) if isinstance(arm, Mapping) else {"build": arm}
-    known = [one for one in inspect.signature(fit_replicas).parameters if one not in SHARED]
-    unknown = sorted(set(parts) - {*known, "learning_rate"})
-    if unknown or "build" not in parts:
-        raise ValueError(
-            f"`arms[{name!r}]` must be a function that builds a model, or hold `build` and "
-            f"arguments of its own among {', '.join(known)} and learning_rate. "
-            f"Received: {', '.join(unknown) or 'no `build`'}"
-        )
-    if "learning_rate" in parts and not callable(parts["learning_rate"]):
-        raise ValueError(
-            f"`arms[{name!r}]` must hold as `learning_rate` a function from a rate to a schedule; "
-            f"the rates go into `rates`. Received: {parts['learning_rate']!r}"
-        )
-    return parts | {"build": options.as_builder(parts["build"], f"arms[{name!r}]")}
-
-
-def _train(parts, wanted: dict[str, list[float]], runs, x, y, shared) -> None:
+def _train(parts, wanted: dict[str, list[float]], runs, x, y, shared, ready) -> None:
     """Train each arm at its wanted rates; those that may share a stack together."""
     for names in _together(parts):
         first = parts[names[0]]
@@ -262,12 +193,16 @@ def _train(parts, wanted: dict[str, list[float]], runs, x, y, shared) -> None:
         for argument in OF_REPLICAS:
             if argument in first:
                 own[argument] = {pair: parts[pair[0]][argument] for pair in pairs}
-        trained = fit_arms(
+        given = shared | own
+        trained = train_arms(
             {pair: parts[pair[0]]["build"] for pair in pairs},
             x,
             y,
-            learning_rates={pair: _schedule(parts[pair[0]], pair[1]) for pair in pairs},
-            **shared | own,
+            given.pop("replicas"),
+            given.pop("seed"),
+            {pair: _schedule(parts[pair[0]], pair[1]) for pair in pairs},
+            given,
+            ready,
         )
         for (name, rate), run in trained.items():
             runs[name][rate] = run
@@ -298,20 +233,9 @@ def _found(runs: dict[str, dict[float, Replicas]], choose) -> Search:
     for name, by_rate in runs.items():
         rates[name] = np.array(sorted(by_rate))
         ordered[name] = [by_rate[rate] for rate in rates[name].tolist()]
-        values = np.stack([_chosen(run, choose) for run in ordered[name]])
+        values = np.stack([chosen(run, choose) for run in ordered[name]])
         losses[name] = np.where(np.isfinite(values), values, np.inf)
     return Search(rates, losses, ordered, {})
-
-
-def _chosen(run: Replicas, choose) -> np.ndarray:
-    if callable(choose):
-        return np.asarray(choose(run), float)
-    if choose not in run.history:
-        raise ValueError(
-            f"`choose` must be one of {', '.join(run.history)}, or a function. "
-            f"Received: choose={choose!r}"
-        )
-    return np.asarray(run.history[choose], float)[:, -1]
 
 
 def _next_rate(found: Search, name: str) -> float:

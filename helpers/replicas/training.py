@@ -51,12 +51,16 @@ class Plan(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What came of a training: histories (replicas, epochs), what was watched, the last state."""
+    """What came of a training: histories (replicas, epochs), what was watched, the last state.
+
+    The rates are those that callbacks left, numbers, or tables of the steps.
+    """
 
     history: dict[str, np.ndarray]
     steps: dict[str, np.ndarray]
     state: State
     stopped_at: np.ndarray
+    rates: list
 
 
 def train(program: Program, state: State, plan: Plan) -> Trained:
@@ -76,6 +80,7 @@ def train(program: Program, state: State, plan: Plan) -> Trained:
     run.models = watchers.models
     watchers.begin()
     rows: list[dict[str, np.ndarray]] = []
+    running: list[np.ndarray] = []
     watched: list[dict[str, np.ndarray]] = []
     kept: dict[int, State] = {}
     for epoch in plan.epochs:
@@ -83,9 +88,9 @@ def train(program: Program, state: State, plan: Plan) -> Trained:
         run.take_weights(watchers)
         was_running = watchers.stopped == 0
         seen, at_steps = run.epoch(epoch, [one.optimizer._rate for one in watchers.models])
-        added = watchers.end_epoch(epoch, epoch + 1, seen) if watchers else {}
-        rows.append({n: _masked(v, was_running) for n, v in (seen | added).items()})
-        watched.append({n: _masked(v, was_running[:, None]) for n, v in at_steps.items()})
+        rows.append(watchers.end_epoch(epoch, epoch + 1, seen) if watchers else seen)
+        running.append(was_running)
+        watched.append({n: _masked(v, was_running) for n, v in at_steps.items()})
         for k in np.flatnonzero(was_running & (watchers.stopped > 0)):
             kept[k] = run.state_of(k, watchers)
         if watchers and (watchers.stopped > 0).all():
@@ -94,13 +99,28 @@ def train(program: Program, state: State, plan: Plan) -> Trained:
     watchers.end(seen)
     run.take_weights(watchers)
     final = run.with_kept(kept)
-    history = {name: _joined([row[name][:, None] for row in rows]) for name in rows[0]}
+    history = _history(rows, running)
     at_steps = {name: _joined([one[name] for one in watched]) for name in watched[0]}
-    return Trained(history, at_steps, final, watchers.stopped)
+    rates = [one.optimizer._rate for one in watchers.models]
+    return Trained(history, at_steps, final, watchers.stopped, rates)
+
+
+def _history(rows: list[dict[str, np.ndarray]], running: list[np.ndarray]) -> dict:
+    """Return figures by name, (replicas, epochs): NaN where a callback said nothing."""
+    nothing = np.full(len(running[0]), np.nan)
+    return {
+        name: _joined(
+            [
+                _masked(row.get(name, nothing), own)[:, None]
+                for row, own in zip(rows, running, strict=True)
+            ]
+        )
+        for name in dict.fromkeys(name for row in rows for name in row)
+    }
 
 
 def _masked(values: np.ndarray, running: np.ndarray) -> np.ma.MaskedArray:
-    mask = np.broadcast_to(~running, values.shape)
+    mask = np.broadcast_to(~running.reshape(-1, *[1] * (values.ndim - 1)), values.shape)
     return np.ma.array(np.where(mask, np.nan, values), mask=mask)
 
 
@@ -218,8 +238,9 @@ def _on_device(nested):
 
 def one_row(state: State, replica: int) -> State:
     """Return the state of one replica, with an axis of one replica."""
-    parts = ([one[replica : replica + 1] for one in part] for part in state[:3])
-    return State(*parts, state.iterations)
+    own = slice(replica, replica + 1)
+    parts = ([one[own] for one in part] for part in state[:3])
+    return State(*parts, state.iterations[own])
 
 
 def put_row(state: State, replica: int, part: State) -> State:
@@ -231,7 +252,9 @@ def put_row(state: State, replica: int, part: State) -> State:
         ]
         for wholes, ones in zip(state[:3], part[:3], strict=True)
     ]
-    return State(*new, state.iterations)
+    steps = state.iterations.copy()
+    steps[replica] = part.iterations[0]
+    return State(*new, steps)
 
 
 def stacked_weights(program: Program, state: State) -> list[np.ndarray]:

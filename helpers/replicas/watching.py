@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
+from helpers.replicas.checks import accepts
+
 # Hooks within an epoch, which runs as one computation.
 WITHIN = (
     *("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"),
@@ -129,9 +131,16 @@ class Watchers:
     def begin_epoch(self, epoch: int) -> None:
         """Tell the running ones that an epoch begins."""
         self._each("on_epoch_begin", epoch)
+        for one in self.models:
+            if one.stop_training and not self.stopped[one.replica]:
+                raise ValueError(
+                    "a callback must stop training at the end of an epoch: at its beginning, "
+                    "`model.fit` would train one more batch. Received: stop_training=True before "
+                    f"epoch {epoch} of replica {one.replica}"
+                )
 
     def end_epoch(self, epoch: int, done: int, seen: dict[str, np.ndarray]) -> dict:
-        """Show each running replica its own figures; return what callbacks added to them.
+        """Show each running replica its own figures; return them as its callbacks left them.
 
         Args:
             epoch: Counted from 0.
@@ -139,37 +148,67 @@ class Watchers:
             seen: Name → (replicas,).
 
         Returns:
-            Name → (replicas,), NaN where a replica's callbacks did not say.
+            Name → (replicas,), what callbacks added among them; NaN where one did not say.
         """
-        added: dict[str, np.ndarray] = {}
+        found = {name: np.array(values) for name, values in seen.items()}
         for k, own in enumerate(self.lists):
             if self.stopped[k]:
                 continue
-            logs = {name: float(values[k]) for name, values in seen.items()}
+            logs = _logs(seen, k)
             for one in own:
                 one.on_epoch_end(epoch, logs)
-            for name in logs.keys() - seen.keys():
-                column = added.setdefault(name, np.full(len(self.models), np.nan))
-                column[k] = float(logs[name])
+            _record(found, logs, k)
             if self.models[k].stop_training:
                 self.stopped[k] = done
                 self.finish(k)
                 for one in own:
-                    one.on_train_end(logs)
-        return added
+                    one.on_train_end(_logs(seen, k))
+        return found
 
     def end(self, seen: dict[str, np.ndarray]) -> None:
         """Tell those that ran to the end that training ends."""
         for k, own in enumerate(self.lists):
             if not self.stopped[k]:
-                logs = {name: float(values[k]) for name, values in seen.items()}
                 for one in own:
-                    one.on_train_end(logs)
+                    one.on_train_end(_logs(seen, k))
 
     def _each(self, hook: str, epoch: int | None) -> None:
         for k, own in enumerate(self.lists):
             for one in own if not self.stopped[k] else ():
                 getattr(one, hook)(*([] if epoch is None else [epoch]), {})
+
+
+def _logs(seen: dict[str, np.ndarray], replica: int) -> dict:
+    """Return a replica's figures as Keras shows them: numbers, arrays where a metric gives some."""
+    own = {name: values[replica] for name, values in seen.items()}
+    return {name: value if np.ndim(value) else float(value) for name, value in own.items()}
+
+
+def _record(found: dict[str, np.ndarray], logs: dict, replica: int) -> None:
+    """Write into `found` what a replica's callbacks left in its logs, as Keras' history does."""
+    replicas = len(found["loss"])
+    for name in dict.fromkeys([*found, *logs]):
+        value = logs.get(name, np.nan)
+        column = found.setdefault(name, np.full(replicas, np.nan))
+        try:
+            column[replica] = value
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "a callback must put numbers into the logs of an epoch. "
+                f"Received: logs[{name!r}]={value!r}"
+            ) from error
+
+
+def check_maker(callbacks) -> None:
+    """Refuse what makes no callbacks from a replica's number."""
+    kind = isinstance(callbacks, type)
+    if callbacks is None or (callable(callbacks) and not kind and accepts(callbacks, 0)):
+        return
+    raise TypeError(
+        "`callbacks` must be a function from a replica's number to Keras callbacks for it, made "
+        "anew, as `lambda replica: [keras.callbacks.EarlyStopping()]`. "
+        f"Received: callbacks={callbacks!r}"
+    )
 
 
 def _checked(callbacks, replica: int, names) -> list[keras.callbacks.Callback]:
@@ -198,4 +237,6 @@ def _checked(callbacks, replica: int, names) -> list[keras.callbacks.Callback]:
 
 
 def _overrides(callback: keras.callbacks.Callback, name: str) -> bool:
-    return getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name)
+    """Return whether a callback has a hook of its own, in its class or set on itself."""
+    hook = getattr(getattr(callback, name), "__func__", None)
+    return hook is not getattr(keras.callbacks.Callback, name)
