@@ -44,6 +44,12 @@ def check_model(model: keras.Model) -> None:
                 f"`fit_replicas` cannot call a model's own `{method}`. "
                 f"Received: {type(model).__name__}"
             )
+    if model.compiled:
+        raise ValueError(
+            "`build` must return a model that is not compiled: leave out `compile`, and give "
+            "optimizer, loss and metrics as arguments. "
+            f"Received: a compiled {type(model).__name__}"
+        )
     if model.metrics:
         names = ", ".join(one.name for one in model.metrics)
         raise ValueError(

@@ -7,10 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.replicas import options
-from helpers.replicas.building import Build, Made, Stacked, stacked
+from helpers.replicas.building import Build, Made, Stacked, kept_random_state, stacked
 from helpers.replicas.checks import check_optimizer
+from helpers.replicas.each import is_one, resolve_each
 from helpers.replicas.forward import State
 from helpers.replicas.keeping import program_for
+from helpers.replicas.numbers import check_numbers
 from helpers.replicas.program import Program, SparseGradientsError
 from helpers.replicas.result import Replicas
 from helpers.replicas.training import Plan, train, with_weights
@@ -110,6 +112,7 @@ def fit(given: dict, made: dict[tuple, Made]) -> Replicas:
     options.check_counts(batch_size=batch_size, replicas=replicas)
     seeds = options.resolve_seeds(given["seed"], replicas)
     builds = options.resolve_builds(given["build"], replicas)
+    options.check_kinds(given)
     optimizer = keras.optimizers.get(given["optimizer"])
     check_optimizer(optimizer)
     of_data = ("x", "y", "validation_data", "sample_weight", "class_weight")
@@ -123,15 +126,20 @@ def fit(given: dict, made: dict[tuple, Made]) -> Replicas:
     )
     steps = plan.steps * len(numbered)
     first = int(start._state.iterations) if isinstance(start, Replicas) else 0
-    numbers = options.resolve_each(each, replicas, optimizer, steps=steps, first=first)
+    numbers = resolve_each(each, replicas, optimizer, steps=steps, first=first)
     compiled = {name: given[name] for name in ("loss", "loss_weights")} | {
         name: list(given[name]) if isinstance(given[name], tuple) else given[name]
         for name in ("metrics", "weighted_metrics")
     }
     whole = stacked(builds, seeds, training.x, given=start is not None, made=made)
+    with kept_random_state():
+        check_numbers(whole.template, numbers.layers)
     watch = dict(given["watch"] or {})
     needed = whole, optimizer, compiled, training, numbers
     program = program_for(*needed, watch=watch, steps=steps)
+    program.forward.check(training, "x")
+    if validation is not None:
+        program.forward.check(validation, "validation_data")
     state = _start(program, whole, start, replicas)
     try:
         found = train(program, state, plan._replace(numbers=numbers))
@@ -232,7 +240,7 @@ def _go_on(earlier: Replicas, epochs: int, changes: dict) -> Replicas:
             given[name] = np.asarray(given[name])[kept]
     if given["each"]:
         given["each"] = {
-            name: values if np.isscalar(values) or callable(values) else [values[k] for k in kept]
+            name: values if is_one(values) else [list(values)[k] for k in kept]
             for name, values in given["each"].items()
         }
     if given["callbacks"] is not None:

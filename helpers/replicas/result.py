@@ -165,6 +165,7 @@ class Replicas:
             Gal and Ghahramani (2016), Dropout as a Bayesian approximation (for `samples`).
         """
         found = examples(x, x, name="x").x
+        self._program.forward.check((found,), "x")
         position = None if layer is None else self._position(layer)
         rows = resolve_rows(rows, len(self), len(keras.tree.flatten(found)[0]), name="rows")
         if samples is not None:
@@ -198,6 +199,7 @@ class Replicas:
             batch_size: Examples at a time, which matters to losses that are no mean over examples.
         """
         found = examples(x, y, sample_weight)
+        self._program.forward.check(found, "x")
         rows = resolve_rows(rows, len(self), len(found), name="rows")
         compiled = self._program.compiled
         numbers = self._settings["numbers"].layers
