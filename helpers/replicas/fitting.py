@@ -15,6 +15,7 @@ from helpers.replicas.keeping import program_for
 from helpers.replicas.numbers import check_numbers
 from helpers.replicas.program import Program, SparseGradientsError
 from helpers.replicas.result import Replicas
+from helpers.replicas.signature import check_known
 from helpers.replicas.training import Plan, train, with_weights
 
 
@@ -42,6 +43,7 @@ def fit_replicas(
     each: Mapping[str, object] | None = None,
     watch: Mapping[str, Callable] | None = None,
     callbacks: Callable[[int], Sequence[keras.callbacks.Callback]] | None = None,
+    **unknown,
 ) -> Replicas:
     """Train independent replicas of a model as one stacked computation.
 
@@ -81,6 +83,7 @@ def fit_replicas(
         watch: Name → function of a `Step` (gradients, weights and loss of one replica before a
             step) that returns a number: it is kept for every step.
         callbacks: From a replica's number to Keras callbacks for it, new ones for each.
+        **unknown: Refused, by name.
 
     Returns:
         The `Replicas`: histories, initial and final weights, and each replica as a Keras model.
@@ -88,7 +91,8 @@ def fit_replicas(
     Raises:
         ValueError: An argument is out of its range, or a model, layer, optimizer or option is not
             supported.
-        TypeError: `build` does not return a Keras model, or an argument is of the wrong kind.
+        TypeError: `build` does not return a Keras model, or an argument is of the wrong kind or
+            has another name.
 
     Example:
         >>> from helpers import data, models
@@ -99,7 +103,9 @@ def fit_replicas(
         >>> trained.history["val_accuracy"].shape
         (3, 2)
     """
-    return fit(dict(locals()), {})
+    given = dict(locals())
+    check_known("fit_replicas", given.pop("unknown"), given)
+    return fit(given, {})
 
 
 def fit(given: dict, made: dict[tuple, Made]) -> Replicas:

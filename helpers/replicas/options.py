@@ -26,7 +26,7 @@ class Examples(NamedTuple):
 def check_counts(**counts: int) -> None:
     """Refuse counts that are not whole numbers of at least 1."""
     for name, count in counts.items():
-        if not _is_whole(count) or count < 1:
+        if not is_whole(count) or count < 1:
             raise ValueError(
                 f"`{name}` must be a whole number of at least 1. Received: {name}={count!r}"
             )
@@ -35,7 +35,7 @@ def check_counts(**counts: int) -> None:
 def resolve_epochs(epochs: int, initial_epoch: int) -> range:
     """Return the numbers of the epochs to train."""
     check_counts(epochs=epochs)
-    if not _is_whole(initial_epoch) or not 0 <= initial_epoch < epochs:
+    if not is_whole(initial_epoch) or not 0 <= initial_epoch < epochs:
         raise ValueError(
             f"`initial_epoch` must be from 0 to {epochs - 1}, as `epochs` is where training ends. "
             f"Received: initial_epoch={initial_epoch!r}"
@@ -45,11 +45,11 @@ def resolve_epochs(epochs: int, initial_epoch: int) -> range:
 
 def resolve_seeds(seed: int | Sequence[int], replicas: int) -> tuple[int, ...]:
     """Return the seed of each replica: consecutive ones from an integer, or those given."""
-    if _is_whole(seed):
+    if is_whole(seed):
         seeds = tuple(range(int(seed), int(seed) + replicas))
     else:
         seeds = tuple(seed) if isinstance(seed, list | tuple | range | np.ndarray) else ()
-    good = len(seeds) == replicas and all(_is_whole(one) and 0 <= one < 2**32 for one in seeds)
+    good = len(seeds) == replicas and all(is_whole(one) and 0 <= one < 2**32 for one in seeds)
     if not good:
         raise ValueError(
             f"`seed` must be 0 or more, or hold {replicas} such seeds, whole numbers below 2**32. "
@@ -58,7 +58,8 @@ def resolve_seeds(seed: int | Sequence[int], replicas: int) -> tuple[int, ...]:
     return tuple(map(int, seeds))
 
 
-def _is_whole(value) -> bool:
+def is_whole(value) -> bool:
+    """Return whether a value is a whole number."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
@@ -211,17 +212,11 @@ def resolve_rows(rows, replicas: int, count: int, *, name: str) -> np.ndarray | 
     """Return each replica's rows of `count` examples, (replicas, n), checked; None for all."""
     if rows is None:
         return None
-    array = as_array(rows)
-    shaped = array.ndim == 2 and len(array) == replicas and array.shape[1] > 0
-    if not shaped or array.dtype.kind not in "iu" or np.ma.is_masked(rows):
-        seen = f"{array.dtype} of shape {array.shape}"
-        if array.dtype == object:
-            seen = type(rows).__name__
-            if isinstance(rows, list | tuple):
-                seen += f" of lengths {sorted({np.size(row) for row in rows})}"
+    array = check_rows(rows, name)
+    if len(array) != replicas:
         raise ValueError(
             f"`{name}` must be whole numbers of shape ({replicas}, n), as many for each replica. "
-            f"Received: {seen}"
+            f"Received: {array.dtype} of shape {array.shape}"
         )
     if array.min() < 0 or array.max() >= count:
         raise ValueError(
@@ -229,6 +224,22 @@ def resolve_rows(rows, replicas: int, count: int, *, name: str) -> np.ndarray | 
             f"Received: from {array.min()} to {array.max()}"
         )
     return array.astype(np.int32)
+
+
+def check_rows(rows, name: str) -> np.ndarray:
+    """Return rows as an array; refuse what is none of (replicas, n) whole numbers."""
+    array = as_array(rows)
+    if array.dtype.kind in "iu" and array.ndim == 2 and array.size and not np.ma.is_masked(rows):
+        return array
+    seen = f"{array.dtype} of shape {array.shape}"
+    if array.dtype == object:
+        seen = type(rows).__name__
+        if isinstance(rows, list | tuple):
+            seen += f" of lengths {sorted({np.size(row) for row in rows})}"
+    raise ValueError(
+        f"`{name}` must be whole numbers of shape (replicas, n), as many for each replica. "
+        f"Received: {seen}"
+    )
 
 
 def as_array(values) -> np.ndarray:

@@ -228,8 +228,8 @@ def _check_rows_apart(judge_rows, rows, name: str) -> None:
             )
 
 
-# What is the same for all arms.
-SHARED = ("x", "y", "replicas", "seed")
+# What is the same for all arms, and what `fit_replicas` refuses.
+SHARED = ("x", "y", "replicas", "seed", "unknown")
 # What an arm has for itself in a stack with others: all else parts it from them.
 OF_REPLICAS = ("start", "rows", "validation_rows")
 
