@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.replicas import options
+from helpers.replicas.agreement import check_indices
 from helpers.replicas.building import Build, Made, Stacked, kept_random_state, stacked
 from helpers.replicas.checks import check_optimizer
 from helpers.replicas.each import is_one, resolve_each
@@ -140,6 +141,7 @@ def fit(given: dict, made: dict[tuple, Made]) -> Replicas:
     whole = stacked(builds, seeds, training.x, given=start is not None, made=made)
     with kept_random_state():
         check_numbers(whole.template, numbers.layers)
+    check_indices(whole.template, training.x, "x")
     watch = dict(given["watch"] or {})
     needed = whole, optimizer, compiled, training, numbers
     program = program_for(*needed, watch=watch, steps=steps)

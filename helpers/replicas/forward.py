@@ -70,11 +70,11 @@ class Forward:
             name: Of the argument that holds them.
         """
         of_x, of_y, _ = names_of(name)
+        check_indices(self.model, data[0], of_x)
         kind = kinds(list(data))
         if kind not in self.seen:
             self.compiled.agree(tuple(map(first_two, data)), name)
             self.seen.add(kind)
-        check_indices(self.model, data[0], of_x)
         if len(data) > 1:
             self.compiled.labels.check(data[1], of_y)
 
