@@ -283,6 +283,7 @@ def test_slopes_are_a_replicas_own(make):
         assert trained.model(k).layers[1].negative_slope == pytest.approx(slope)
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")  # of the other output
 @pytest.mark.parametrize(
     ("targets", "losses"),
     [([Y, X[:, :1].copy()], [LOSS, "mse"]), ({"kind": Y}, {"kind": LOSS})],
