@@ -7,9 +7,18 @@ import numpy as np
 
 from helpers.replicas import options
 from helpers.replicas.building import Build, Made, kept_random_state, observed
+from helpers.replicas.each import check_each, for_each, is_one
 from helpers.replicas.fitting import fit, fit_replicas
 from helpers.replicas.result import Replicas
+from helpers.replicas.signature import check_given, check_known
 from helpers.replicas.watching import check_maker
+
+PAIRED = ("build", "x", "y", "replicas", "seed")  # what `fit_arms` has of its own
+OWN = {
+    name: one
+    for name, one in inspect.signature(fit_replicas).parameters.items()
+    if name not in PAIRED and one.kind is one.KEYWORD_ONLY
+}
 
 
 def fit_arms(
@@ -52,13 +61,22 @@ def train_arms(arms, x, y, replicas, seed, learning_rates, shared: dict, ready=N
     """Do what `fit_arms` promises; `ready` is called before each stack trains, as `fit` does."""
     options.check_counts(replicas=replicas)
     check_maker(shared.get("callbacks"))
+    if not options.is_whole(seed) or not 0 <= seed <= 2**32 - replicas:
+        raise ValueError(
+            "`seed` must be a whole number of 0 or more: replica k of each arm uses seed + k. "
+            f"Received: seed={seed!r}"
+        )
     if not isinstance(arms, Mapping) or not arms:
         raise ValueError(f"`arms` must map names to functions, one or more. Received: {arms!r}")
     arms = {name: options.as_builder(build, f"arms[{name!r}]") for name, build in arms.items()}
-    if learning_rates is not None and set(learning_rates) != set(arms):
+    rated = isinstance(learning_rates, Mapping) and set(learning_rates) == set(arms)
+    if learning_rates is not None and not rated:
         raise ValueError(
             f"`learning_rates` must name the arms {list(arms)}. Received: {learning_rates}"
         )
+    check_known("fit_arms", shared, OWN)
+    check_given("fit_arms", shared, [name for name, one in OWN.items() if one.default is one.empty])
+    _check_shared(shared)
     training, _ = options.resolve_data(x, y, None, None, None)
     made: dict[tuple, Made] = {}
     trained = {}
@@ -82,6 +100,20 @@ def train_arms(arms, x, y, replicas, seed, learning_rates, shared: dict, ready=N
     return {name: trained[name] for name in arms}
 
 
+def _check_shared(shared: Mapping) -> None:
+    """Refuse what has no replicas' or arms' values, before these are put side by side."""
+    start = shared.get("start")
+    if start is not None and not isinstance(start, Replicas):
+        for name, own in start.items() if isinstance(start, Mapping) else [(None, start)]:
+            options.check_start(own, "start" if name is None else f"start[{name!r}]")
+    for argument in ("rows", "validation_rows"):
+        value = shared.get(argument)
+        for name, own in value.items() if isinstance(value, Mapping) else [(None, value)]:
+            if own is not None:
+                options.check_rows(own, argument if name is None else f"{argument}[{name!r}]")
+    check_each(shared.get("each"))
+
+
 def _fit(made: dict[tuple, Made], ready, **given) -> Replicas:
     """Call `fit_replicas` with models that are made already."""
     bound = inspect.signature(fit_replicas).bind(**given)
@@ -102,12 +134,23 @@ def _of_arms(shared: dict, arms: Mapping, names: list[str], replicas: int) -> di
                 f"Received: {list(value)}"
             )
         parts = [value[name] for name in names]
+        lengths = [np.shape(part)[1:] for part in parts] if argument != "start" else []
+        if len(set(lengths)) > 1:
+            raise ValueError(
+                f"`{argument}` must be as many for each of the arms that compute alike, {names}. "
+                f"Received: {[length for (length,) in lengths]}"
+            )
         if argument == "start":
             own[argument] = [np.concatenate(one) for one in zip(*parts, strict=True)]
         else:
             own[argument] = np.concatenate(parts)
     each = own.get("each")
-    if each and set(each) == set(arms):
+    if each and any(isinstance(one, Mapping) for one in each.values()):
+        if set(each) != set(arms) or not all(isinstance(one, Mapping) for one in each.values()):
+            raise ValueError(
+                f"`each` must map each of the arms {list(arms)} to a mapping from names to "
+                f"values, where it is given arm by arm. Received: each={each!r}"
+            )
         own["each"] = _each(each, names, replicas)
     return own
 
@@ -121,9 +164,7 @@ def _each(each: Mapping, names: list[str], replicas: int) -> dict:
         )
     return {
         number: [
-            value
-            for name in names
-            for value in options.for_each(each[name][number], replicas, number)
+            value for name in names for value in for_each(each[name][number], replicas, number)
         ]
         for number in kinds[names[0]]
     }
@@ -137,11 +178,12 @@ def _repeated(shared: dict, arms: int, replicas: int) -> dict:
             own[name] = np.tile(np.asarray(own[name]), (arms, 1))
     if own.get("each"):
         own["each"] = {
-            name: v if np.isscalar(v) or callable(v) or len(v) == whole else list(v) * arms
+            name: v if is_one(v) or len(v) == whole else for_each(v, replicas, name) * arms
             for name, v in own["each"].items()
         }
     start = own.get("start")
-    if start is not None and not isinstance(start, Replicas) and len(start[0]) == replicas:
+    weights = start is not None and not isinstance(start, Replicas)
+    if weights and all(np.shape(one)[:1] == (replicas,) for one in start):
         own["start"] = [np.concatenate([np.asarray(one)] * arms) for one in start]
     make = own.get("callbacks")
     if make is not None:

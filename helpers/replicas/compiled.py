@@ -9,7 +9,16 @@ import numpy as np
 import tensorflow as tf
 from keras.src.trainers.compile_utils import CompileLoss, CompileMetrics
 
-from helpers.replicas.tracing import RefusedError, naming, to_numpy
+from helpers.replicas.agreement import (
+    Labels,
+    check_given,
+    check_outputs,
+    inputs_told,
+    names_of,
+    targets_told,
+    weights_told,
+)
+from helpers.replicas.tracing import RefusedError, to_numpy
 
 # Losses and metrics that are means over examples: how many are judged at a time does not matter.
 MEANS = {
@@ -42,29 +51,52 @@ class Compiled:
     def __init__(self, model: keras.Model, settings: dict, example: tuple):
         names = getattr(model, "output_names", None)
         loss, weights = settings["loss"], settings["loss_weights"]
-        self.model = model
+        self.model, self.user_loss = model, loss
         self.loss_function = loss and CompileLoss(loss, weights, output_names=names)
         self.metrics = CompileMetrics(
             settings["metrics"], settings["weighted_metrics"], output_names=names
         )
-        x, y, _ = example
-        values = [*model.trainable_variables, *model.non_trainable_variables]
-        with keras.StatelessScope([(one, one.value) for one in values]):
-            y_pred = model(x, training=False) if takes_training(model) else model(x)
+        y_pred = self.agree(example, "x")
         flat = keras.tree.flatten(y_pred)
         self.masks = any(getattr(one, "_keras_mask", None) is not None for one in flat)
+        _, y, _ = example
         ranks = [[len(one.shape) for one in keras.tree.flatten(nested)] for nested in (y, y_pred)]
         self.broadcasts = ranks[0] != ranks[1]
-        if self.loss_function:
-            self.loss_function.build(y, y_pred)
-        self.metrics.build(y, y_pred)
-        if self.metrics.metrics:  # some make their variables at their first batch
-            with naming(model):
-                self.metrics.update_state(y, y_pred)
-            self.metrics.reset_state()
+        self.labels = Labels(getattr(self.loss_function, "_flat_losses", None), y_pred)
         tracked = self.loss_function.metrics if self.loss_function else []
         self.parts = [*tracked, *self.metrics.metrics]
         self.variables = [one for metric in self.parts for one in metric.variables]
+
+    def agree(self, example: tuple, name: str):
+        """Compute loss and metrics of a few examples, and return the outputs.
+
+        Keras builds both where it sees the first; what does not fit is told by its name. Of inputs
+        alone it computes the outputs.
+        """
+        (x, *judged), (of_x, of_y, of_weight) = example, names_of(name)
+        model, variables = self.model, self.model.trainable_variables
+        values = [(one, one.value) for one in (*variables, *model.non_trainable_variables)]
+        with inputs_told(model, x, of_x), keras.StatelessScope(values):
+            y_pred = model(x, training=False) if takes_training(model) else model(x)
+        if not judged:
+            return y_pred
+        y, weight = judged
+        if self.loss_function:
+            check_given(self.user_loss, y, of_y)
+            check_outputs(self.user_loss, self.loss_function.output_names, y_pred)
+            with targets_told(self.user_loss, y, y_pred, of_y):
+                self.loss_function(y, y_pred)
+            if weight is not None:
+                with weights_told(weight, y, of_weight):
+                    self.loss_function(y, y_pred, weight)
+        if not self.metrics.built:
+            self.metrics.build(y, y_pred)
+        if self.metrics.metrics:
+            with targets_told(self.user_loss, y, y_pred, of_y):
+                self.metrics.update_state(y, y_pred)
+        for one in (*getattr(self.loss_function, "metrics", ()), self.metrics):
+            one.reset_state()
+        return y_pred
 
     @property
     def names(self) -> list[str]:
@@ -189,7 +221,7 @@ def _sparse_accuracy(y, y_pred):
     y, y_pred = tf.convert_to_tensor(y), tf.convert_to_tensor(y_pred)
     if len(y.shape) == len(y_pred.shape) and y.shape[-1] == 1:
         y = tf.squeeze(y, -1)
-    right = tf.equal(tf.argmax(y_pred, axis=-1), tf.cast(y, tf.int64))
+    right = tf.equal(tf.cast(tf.argmax(y_pred, axis=-1), y.dtype), y)
     return tf.cast(right, keras.config.floatx())
 
 

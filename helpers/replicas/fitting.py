@@ -7,12 +7,16 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.replicas import options
-from helpers.replicas.building import Build, Made, Stacked, stacked
+from helpers.replicas.agreement import check_indices
+from helpers.replicas.building import Build, Made, Stacked, kept_random_state, stacked
 from helpers.replicas.checks import check_optimizer
+from helpers.replicas.each import for_each, is_one, resolve_each
 from helpers.replicas.forward import State
 from helpers.replicas.keeping import program_for
+from helpers.replicas.numbers import check_numbers
 from helpers.replicas.program import Program, SparseGradientsError
 from helpers.replicas.result import Replicas
+from helpers.replicas.signature import check_known
 from helpers.replicas.training import Plan, train, with_weights
 from helpers.replicas.watching import check_maker
 
@@ -41,6 +45,7 @@ def fit_replicas(
     each: Mapping[str, object] | None = None,
     watch: Mapping[str, Callable] | None = None,
     callbacks: Callable[[int], Sequence[keras.callbacks.Callback]] | None = None,
+    **unknown,
 ) -> Replicas:
     """Train independent replicas of a model as one stacked computation.
 
@@ -81,6 +86,7 @@ def fit_replicas(
         watch: Name → function of a `Step` (gradients, weights and loss of one replica before a
             step) that returns a number: it is kept for every step.
         callbacks: From a replica's number to Keras callbacks for it, new ones for each.
+        **unknown: Refused, by name.
 
     Returns:
         The `Replicas`: histories, initial and final weights, and each replica as a Keras model.
@@ -88,7 +94,8 @@ def fit_replicas(
     Raises:
         ValueError: An argument is out of its range, or a model, layer, optimizer or option is not
             supported.
-        TypeError: `build` does not return a Keras model, or an argument is of the wrong kind.
+        TypeError: `build` does not return a Keras model, or an argument is of the wrong kind or
+            has another name.
 
     Example:
         >>> from helpers import data, models
@@ -99,7 +106,9 @@ def fit_replicas(
         >>> trained.history["val_accuracy"].shape
         (3, 2)
     """
-    return fit(dict(locals()), {})
+    given = dict(locals())
+    check_known("fit_replicas", given.pop("unknown"), given)
+    return fit(given, {})
 
 
 def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> Replicas:
@@ -116,6 +125,7 @@ def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> 
     check_maker(callbacks)
     seeds = options.resolve_seeds(given["seed"], replicas)
     builds = options.resolve_builds(given["build"], replicas)
+    options.check_kinds(given)
     optimizer = keras.optimizers.get(given["optimizer"])
     check_optimizer(optimizer)
     of_data = ("x", "y", "validation_data", "sample_weight", "class_weight")
@@ -129,16 +139,22 @@ def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> 
     )
     steps = plan.steps * len(numbered)
     first = _steps_done(start) if isinstance(start, Replicas) else 0
-    numbers = options.resolve_each(each, replicas, optimizer, steps=steps, first=first)
+    numbers = resolve_each(each, replicas, optimizer, steps=steps, first=first)
     compiled = {name: given[name] for name in ("loss", "loss_weights")} | {
         name: list(given[name]) if isinstance(given[name], tuple) else given[name]
         for name in ("metrics", "weighted_metrics")
     }
     start_rates = _rates(numbers.rates, start, own=bool(each) and "learning_rate" in each)
     whole = stacked(builds, seeds, training.x, given=start is not None, made=made)
+    with kept_random_state():
+        check_numbers(whole.template, numbers.layers)
+    check_indices(whole.template, training.x, "x")
     watch = dict(given["watch"] or {})
     needed = whole, optimizer, compiled, training, numbers
     program = program_for(*needed, watch=watch, steps=steps)
+    program.forward.check(training, "x")
+    if validation is not None:
+        program.forward.check(validation, "validation_data")
     state = _start(program, whole, start, replicas)
     if ready is not None:
         ready(program.compiled, validation is not None)
@@ -285,11 +301,11 @@ def _go_on(earlier: Replicas, epochs: int, changes: dict) -> Replicas:
             given[name] = np.asarray(given[name])[kept]
     if given["each"]:
         given["each"] = {
-            name: values if np.isscalar(values) or callable(values) else [values[k] for k in kept]
+            name: values if is_one(values) else [list(values)[k] for k in kept]
             for name, values in given["each"].items()
         }
         if "learning_rate" in given["each"]:
-            own = options.for_each(given["each"]["learning_rate"], len(earlier), "learning_rate")
+            own = for_each(given["each"]["learning_rate"], len(earlier), "learning_rate")
             left = zip(own, earlier._settings["rates"], strict=True)
             given["each"]["learning_rate"] = [now if np.isscalar(now) else one for one, now in left]
     if given["callbacks"] is not None:

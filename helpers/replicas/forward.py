@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.replicas.agreement import check_indices, kinds, names_of
 from helpers.replicas.calling import Calls
 from helpers.replicas.compiled import Compiled, takes_training
 from helpers.replicas.numbers import RowNumber, own_numbers
@@ -51,6 +52,7 @@ class Forward:
     ):
         self.model, self.compiled, self.joined = model, compiled, joined
         self.layer_numbers = dict(layer_numbers)
+        self.used: set[str] = set()  # those that something was computed with, as it was traced
         variables = model.trainable_variables
         self.shapes = [tuple(one.shape) for one in variables]
         self.sizes = [math.prod(shape) for shape in self.shapes]
@@ -58,9 +60,26 @@ class Forward:
             id(one) for one in (*variables, *model.non_trainable_variables, *compiled.variables)
         }
         self.calls = Calls(model)
+        self.seen: set[tuple] = set()  # kinds of data that fitted
         # Whether inference moves the layers' state on, as augmentations draw in it, too; seen when
         # it is traced.
         self.moves = False
+
+    def check(self, data, name: str) -> None:
+        """Refuse data that do not fit the model, the loss and the metrics.
+
+        Args:
+            data: (x, y, sample_weight), nested arrays; or (x,), to predict.
+            name: Of the argument that holds them.
+        """
+        of_x, of_y, _ = names_of(name)
+        check_indices(self.model, data[0], of_x)
+        kind = kinds(list(data))
+        if kind not in self.seen:
+            self.compiled.agree(tuple(map(first_two, data)), name)
+            self.seen.add(kind)
+        if len(data) > 1:
+            self.compiled.labels.check(data[1], of_y)
 
     def pack(self, trainable: Sequence) -> list[tf.Tensor]:
         """Return stacks of variables as what the optimizer sees: itself, or one row a replica."""
@@ -207,7 +226,7 @@ class Forward:
     def layer_values(self, own: Mapping) -> dict:
         """Return a replica's own numbers of layers by their places."""
         return {
-            place: RowNumber(own[name])
+            place: RowNumber(own[name], partial(self.used.add, name))
             for name, places in self.layer_numbers.items()
             for place in places
         }
@@ -246,6 +265,13 @@ def is_dropping(layer: keras.Layer) -> bool:
     """Return whether a layer drops or disturbs its inputs at random in training."""
     strength = getattr(layer, "rate", getattr(layer, "stddev", None))
     return strength is not None and getattr(layer, "seed_generator", None) is not None
+
+
+def first_two(nested):
+    """Return two examples of nested arrays, as tensors."""
+    return keras.tree.map_structure(
+        lambda one: None if one is None else keras.ops.convert_to_tensor(one[:2]), nested
+    )
 
 
 def _sliced(nested, part: slice):

@@ -7,9 +7,10 @@ import keras
 
 from helpers.replicas.building import Stacked
 from helpers.replicas.compiled import Compiled
-from helpers.replicas.forward import Forward
+from helpers.replicas.each import Numbers
+from helpers.replicas.forward import Forward, first_two
 from helpers.replicas.numbers import find_numbers
-from helpers.replicas.options import Examples, Numbers
+from helpers.replicas.options import Examples
 from helpers.replicas.program import Program
 from helpers.replicas.sameness import describe
 from helpers.replicas.stepping import exclusions, is_joinable, settings_of
@@ -68,8 +69,7 @@ def program_for(
     )
 
     def make_forward() -> Forward:
-        few = [keras.tree.map_structure(_first_two, part) for part in training]
-        judged = Compiled(whole.template, compiled, tuple(few))
+        judged = Compiled(whole.template, compiled, tuple(map(first_two, training)))
         return Forward(whole.template, judged, joined=joined, layer_numbers=places)
 
     forward = _kept(_forwards, shared, make_forward)
@@ -98,7 +98,3 @@ def _output_names(model: keras.Model) -> tuple:
     """Return the names that a history holds, which only several outputs have."""
     names = tuple(getattr(model, "output_names", None) or ())
     return names if len(names) > 1 else ()
-
-
-def _first_two(array):
-    return None if array is None else keras.ops.convert_to_tensor(array[:2])

@@ -1,7 +1,8 @@
 """Numbers of a layer that each replica has for itself: a dropout rate, a penalty's strength."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from unittest import mock
 
 import keras
@@ -16,8 +17,14 @@ class RowNumber:
     they compute changes nothing.
     """
 
-    def __init__(self, tensor: tf.Tensor):
-        self.tensor = tensor
+    def __init__(self, tensor: tf.Tensor, on_use: Callable[[], None] = lambda: None):
+        self._tensor, self._on_use = tensor, on_use
+
+    @property
+    def tensor(self) -> tf.Tensor:
+        """The number, which is asked for where something is computed with it."""
+        self._on_use()
+        return self._tensor
 
     def __bool__(self):
         return True
@@ -67,12 +74,20 @@ class RowNumber:
 
 
 _tensorflow_dropout = tf.nn.experimental.stateless_dropout
+_tensorflow_leaky_relu = tf.nn.leaky_relu
 
 
 def _dropout(inputs, rate, **options):
     """Drop at a rate that may be a `RowNumber`: TensorFlow insists on a number or a tensor."""
     rate = tf.cast(rate.tensor, inputs.dtype) if isinstance(rate, RowNumber) else rate
     return _tensorflow_dropout(inputs, rate=rate, **options)
+
+
+def _leaky_relu(features, alpha=0.2, name=None):
+    """Fall off at a slope that may be a `RowNumber`: TensorFlow's must be a number."""
+    if not isinstance(alpha, RowNumber):
+        return _tensorflow_leaky_relu(features, alpha=alpha, name=name)
+    return tf.where(features > 0, features, alpha * features)
 
 
 tf.register_tensor_conversion_function(
@@ -105,6 +120,57 @@ def find_numbers(model: keras.Model, name: str) -> list[tuple[int, tuple[str, ..
             f"Received: {name!r}. Possible: {', '.join(numbers) or 'none of this model'}"
         )
     return found
+
+
+def check_numbers(model: keras.Model, values: Mapping[str, np.ndarray]) -> None:
+    """Refuse numbers that are not a model's, or that its layers do not take.
+
+    Args:
+        model: The template.
+        values: Name → (replicas,) numbers.
+    """
+    layers = list(model._flatten_layers(include_self=False))
+    for name, numbers in values.items():
+        for at, path in find_numbers(model, name):
+            owner = _get(layers[at], path[:-1])
+            changed = partial(_with_number, owner, path[-1])
+            if _can_be_remade(changed, _get(owner, path[-1:])):
+                check_taken(changed, name, numbers, type(owner).__name__)
+
+
+def check_taken(changed: Callable[[float], object], name: str, values, owner: str) -> None:
+    """Refuse numbers that Keras refuses itself, when something is made with them.
+
+    Args:
+        changed: Makes the thing with another number.
+        name: Of the number in `each`.
+        values: The numbers.
+        owner: What is made, in words.
+    """
+    for value in (float(np.min(values)), float(np.max(values))):
+        try:
+            changed(value)
+        except (ValueError, TypeError) as error:
+            cause = str(error).rsplit("Exception encountered: ", 1)[-1]
+            raise ValueError(
+                f"`each` must hold numbers that {owner} takes. Received: each[{name!r}] with "
+                f"{value:g}; Keras: {cause}"
+            ) from error
+
+
+def _with_number(owner, name: str, value: float):
+    """Return what is configured like the owner, but for a number."""
+    config = owner.get_config()
+    return type(owner).from_config(config | {name: value}) if name in config else owner
+
+
+def _can_be_remade(changed: Callable[[float], object], value) -> bool:
+    """Return whether an owner can be made anew from its configuration, with its own number."""
+    try:
+        changed(float(value))
+    except Exception:
+        return False
+    return True
 
 
 def _numbers(layer: keras.Layer) -> list[str]:
@@ -147,7 +213,10 @@ def own_numbers(model: keras.Model, values: Mapping[tuple, object]) -> Iterator[
             owner = _get(layers[at], path[:-1])
             kept.append((owner, path[-1], getattr(owner, path[-1])))
             object.__setattr__(owner, path[-1], value)
-        with mock.patch.object(tf.nn.experimental, "stateless_dropout", _dropout):
+        with (
+            mock.patch.object(tf.nn.experimental, "stateless_dropout", _dropout),
+            mock.patch.object(tf.nn, "leaky_relu", _leaky_relu),
+        ):
             yield
     finally:
         for owner, name, value in reversed(kept):

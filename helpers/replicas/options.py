@@ -9,10 +9,8 @@ import keras
 import numpy as np
 from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 
+from helpers.replicas.agreement import names_of
 from helpers.replicas.checks import accepts
-from helpers.replicas.stepping import CLIPS, rate_table, scheduled, settings_of
-
-Schedule = keras.optimizers.schedules.LearningRateSchedule
 
 
 class Examples(NamedTuple):
@@ -29,8 +27,7 @@ class Examples(NamedTuple):
 def check_counts(**counts: int) -> None:
     """Refuse counts that are not whole numbers of at least 1."""
     for name, count in counts.items():
-        whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
-        if not whole or count < 1:
+        if not is_whole(count) or count < 1:
             raise ValueError(
                 f"`{name}` must be a whole number of at least 1. Received: {name}={count!r}"
             )
@@ -39,8 +36,7 @@ def check_counts(**counts: int) -> None:
 def resolve_epochs(epochs: int, initial_epoch: int) -> range:
     """Return the numbers of the epochs to train."""
     check_counts(epochs=epochs)
-    whole = isinstance(initial_epoch, int | np.integer) and not isinstance(initial_epoch, bool)
-    if not whole or not 0 <= initial_epoch < epochs:
+    if not is_whole(initial_epoch) or not 0 <= initial_epoch < epochs:
         raise ValueError(
             f"`initial_epoch` must be from 0 to {epochs - 1}, as `epochs` is where training ends. "
             f"Received: initial_epoch={initial_epoch!r}"
@@ -50,13 +46,43 @@ def resolve_epochs(epochs: int, initial_epoch: int) -> range:
 
 def resolve_seeds(seed: int | Sequence[int], replicas: int) -> tuple[int, ...]:
     """Return the seed of each replica: consecutive ones from an integer, or those given."""
-    seeds = range(seed, seed + replicas) if isinstance(seed, int | np.integer) else seed
-    seeds = tuple(int(one) for one in seeds)
-    if len(seeds) != replicas or min(seeds) < 0:
+    if is_whole(seed):
+        seeds = tuple(range(int(seed), int(seed) + replicas))
+    else:
+        seeds = tuple(seed) if isinstance(seed, list | tuple | range | np.ndarray) else ()
+    good = len(seeds) == replicas and all(is_whole(one) and 0 <= one < 2**32 for one in seeds)
+    if not good:
         raise ValueError(
-            f"`seed` must be 0 or more, or hold {replicas} such seeds. Received: seed={seed!r}"
+            f"`seed` must be 0 or more, or hold {replicas} such seeds, whole numbers below 2**32. "
+            f"Received: seed={seed!r}"
         )
-    return seeds
+    return tuple(map(int, seeds))
+
+
+def is_whole(value) -> bool:
+    """Return whether a value is a whole number."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def check_kinds(given: Mapping) -> None:
+    """Refuse arguments of `fit_replicas` that are of another kind than it takes."""
+    optimizer, weights, watch = (given[one] for one in ("optimizer", "class_weight", "watch"))
+    if optimizer is None:
+        raise ValueError("`optimizer` must be a Keras optimizer, or its name. Received: None")
+    numbers = isinstance(weights, Mapping) and all(
+        isinstance(one, int | float | np.number) for one in weights.values()
+    )
+    if weights is not None and not numbers:
+        raise ValueError(
+            "`class_weight` must map classes to weights, as {0: 1.0, 1: 2.5}. "
+            f"Received: class_weight={weights!r}"
+        )
+    functions = isinstance(watch, Mapping) and all(map(callable, watch.values()))
+    if watch is not None and not functions:
+        raise ValueError(
+            "`watch` must map names to functions of a step, as {'loss': lambda step: step.loss}. "
+            f"Received: watch={watch!r}"
+        )
 
 
 def resolve_builds(build: Callable | Sequence[Callable], replicas: int) -> tuple[Callable, ...]:
@@ -106,6 +132,14 @@ def resolve_data(x, y, validation_data, sample_weight, class_weight):
     if hasattr(x, "x_train"):
         if y is not None:
             raise ValueError("`y` must be left out where `x` is a data set. Received: both")
+        needed = "x_train", "y_train", *(["y_valid"] if hasattr(x, "x_valid") else [])
+        lacking = [one for one in needed if not hasattr(x, one)]
+        if lacking:
+            raise ValueError(
+                "`x` must be arrays, or a data set with x_train and y_train, and with both or "
+                f"neither of x_valid and y_valid. Received: {type(x).__name__} without "
+                f"{', '.join(lacking)}"
+            )
         if validation_data is None and _length(getattr(x, "x_valid", None)):
             validation_data = x.x_valid, x.y_valid
         x, y = x.x_train, x.y_train
@@ -130,7 +164,10 @@ def resolve_data(x, y, validation_data, sample_weight, class_weight):
 
 def examples(x, y, weight=None, *, name: str = "x") -> Examples:
     """Return arrays in the types that Keras trains on, of equal length and not empty."""
-    found = Examples(*(keras.tree.map_structure(_array, part) for part in (x, y, weight)))
+    parts = zip(names_of(name), (x, y, weight), strict=True)
+    found = Examples(*(_arrays(part, own) for own, part in parts))
+    if found.x is None:
+        raise ValueError(f"`{name}` must hold inputs. Received: None")
     lengths = {len(one) for one in keras.tree.flatten(list(found)) if one is not None}
     if len(lengths) != 1 or 0 in lengths:
         raise ValueError(
@@ -140,16 +177,27 @@ def examples(x, y, weight=None, *, name: str = "x") -> Examples:
     return found
 
 
+def _arrays(nested, name: str):
+    """Return nested NumPy arrays, floating ones in Keras' `floatx`."""
+    try:
+        return keras.tree.map_structure(_array, nested)
+    except TypeError as error:
+        kind = type(nested).__name__
+        raise TypeError(
+            f"`{name}` must be arrays of numbers: `np.asarray` makes one of a list, and "
+            "`np.unique(names, return_inverse=True)[1]` labels of names; a data set of TensorFlow "
+            f"or a generator must be read into arrays. Received: {name}, a {kind}, with {error}"
+        ) from error
+
+
 def _array(value):
-    """Return a NumPy array, floating ones in Keras' `floatx`."""
     if value is None:
         return None
     array = np.asarray(value)
     if array.dtype.kind not in "biuf" or array.ndim == 0:
-        raise TypeError(
-            "inputs and targets must be arrays of numbers. "
-            f"Received: {type(value).__name__} of {array.dtype}"
-        )
+        raise TypeError(f"{type(value).__name__} of {array.dtype}")
+    if np.ma.is_masked(value):
+        raise TypeError("masked values, which a model would see; fill or leave them out")
     return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array
 
 
@@ -161,16 +209,11 @@ def resolve_rows(rows, replicas: int, count: int, *, name: str) -> np.ndarray | 
     """Return each replica's rows of `count` examples, (replicas, n), checked; None for all."""
     if rows is None:
         return None
-    try:
-        array = np.asarray(rows)
-    except ValueError:  # of unequal lengths
-        array = np.asarray([])
-    shaped = array.ndim == 2 and len(array) == replicas and array.shape[1] > 0
-    if not shaped or array.dtype.kind not in "iu":
-        lengths = sorted({len(row) for row in rows}) if np.ndim(rows[0]) else array.shape
+    array = check_rows(rows, name)
+    if len(array) != replicas:
         raise ValueError(
             f"`{name}` must be whole numbers of shape ({replicas}, n), as many for each replica. "
-            f"Received: {array.dtype} of shape {array.shape}, lengths {lengths}"
+            f"Received: {array.dtype} of shape {array.shape}"
         )
     if array.min() < 0 or array.max() >= count:
         raise ValueError(
@@ -178,6 +221,30 @@ def resolve_rows(rows, replicas: int, count: int, *, name: str) -> np.ndarray | 
             f"Received: from {array.min()} to {array.max()}"
         )
     return array.astype(np.int32)
+
+
+def check_rows(rows, name: str) -> np.ndarray:
+    """Return rows as an array; refuse what is none of (replicas, n) whole numbers."""
+    array = as_array(rows)
+    if array.dtype.kind in "iu" and array.ndim == 2 and array.size and not np.ma.is_masked(rows):
+        return array
+    seen = f"{array.dtype} of shape {array.shape}"
+    if array.dtype == object:
+        seen = type(rows).__name__
+        if isinstance(rows, list | tuple):
+            seen += f" of lengths {sorted({np.size(row) for row in rows})}"
+    raise ValueError(
+        f"`{name}` must be whole numbers of shape (replicas, n), as many for each replica. "
+        f"Received: {seen}"
+    )
+
+
+def as_array(values) -> np.ndarray:
+    """Return an array, of objects where lengths differ."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return np.empty(np.shape(list(values)[:0]), object)
 
 
 def check_apart(rows: np.ndarray | None, others: np.ndarray, *, name: str) -> None:
@@ -191,141 +258,26 @@ def check_apart(rows: np.ndarray | None, others: np.ndarray, *, name: str) -> No
             )
 
 
-class Numbers(NamedTuple):
-    """What `each` came to.
-
-    Attributes:
-        rates: A number or an array of (steps,) for each replica.
-        optimizer: Name → numbers of the optimizer, thresholds of clipping with them: (replicas,),
-            or (steps, replicas) where some are functions of the step.
-        layers: Name → (replicas,) numbers of layers.
-    """
-
-    rates: list
-    optimizer: dict[str, np.ndarray]
-    layers: dict[str, np.ndarray]
-
-
-def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, first: int):
-    """Return the `Numbers` of each replica.
-
-    Args:
-        each: Name → one for each replica, or a single one for all.
-        replicas: How many.
-        optimizer: Whose rate serves where `each` gives none.
-        steps: Of the whole training.
-        first: Number of the first step.
-    """
-    each = dict(each or {})
-    given = each.pop("learning_rate", None)
-    if given is None:
-        rates = [rate_table(optimizer, steps, first)] * replicas
-    else:
-        rates = [_rate(one, steps, first) for one in for_each(given, replicas, "learning_rate")]
-    own, layers = {}, {}
-    for name, values in each.items():
-        numbers = _at_all_steps(name, for_each(values, replicas, name), steps, first)
-        if name in CLIPS and not (numbers > 0).all():
+def check_start(start, name: str) -> None:
+    """Refuse weights to start from that are no list of arrays."""
+    if not isinstance(start, list | tuple):
+        kind = f"the model {start.name!r}" if isinstance(start, keras.Model) else repr(start)
+        raise ValueError(
+            f"`{name}` must be earlier `Replicas`, or weights with a leading axis of replicas, as "
+            "[np.stack([one] * replicas) for one in model.get_weights()]. "
+            f"Received: {kind[:80]}"
+        )
+    for at, one in enumerate(start):
+        array = as_array(one)
+        if array.dtype.kind not in "biuf" or np.ma.is_masked(one):
             raise ValueError(
-                f"`{name}` must be above 0, and infinite where nothing is to be clipped. "
-                f"Received: each[{name!r}]={numbers.tolist()}"
+                f"`{name}` must hold arrays of numbers. Received: {name}[{at}] of {array.dtype}"
             )
-        (layers if "." in name else own)[name] = numbers
-    for name in own:
-        setting = getattr(optimizer, name, None)
-        known = isinstance(setting, float | int) and not isinstance(setting, bool)
-        if name == "momentum" and known and setting == 0:
-            raise ValueError(
-                "`each` can give a momentum to an optimizer that has one, above 0. "
-                "Received: optimizer with momentum=0.0"
-            )
-        if name not in CLIPS and not (known and name in settings_of(optimizer)):
-            raise ValueError(
-                "`each` must name the learning_rate, thresholds "
-                f"({', '.join(CLIPS)}), numbers of the optimizer, or of layers as "
-                f'"layer.attribute". Received: {name!r}'
-            )
-    return Numbers(rates, own, layers)
-
-
-def _at_all_steps(name: str, values: list, steps: int, first: int) -> np.ndarray:
-    """Return (replicas,) numbers, or (steps, replicas) where some are functions of the step."""
-    if "." in name or not any(map(callable, values)):
-        return _numbers(name, values)
-    columns = [
-        _table(_at_steps(one, np.arange(first, first + steps)), one, steps, name)
-        if callable(one)
-        else np.full(steps, _numbers(name, [one])[0])
-        for one in values
-    ]
-    return np.stack(columns, axis=1)
-
-
-def for_each(values, replicas: int, name: str) -> list:
-    """Return a value for each replica, from one for all or as many as there are."""
-    if np.isscalar(values) or callable(values):
-        return [values] * replicas
-    values = list(values)
-    if len(values) != replicas:
-        raise ValueError(
-            f"`each` must hold {replicas} values for {name}, one for each replica. "
-            f"Received: {len(values)}"
-        )
-    return values
-
-
-def _numbers(name: str, values: list) -> np.ndarray:
-    try:
-        numbers = np.asarray(values, np.float32)
-    except (TypeError, ValueError):
-        numbers = np.array(np.nan)
-    if numbers.ndim != 1 or np.isnan(numbers).any() or (numbers < 0).any():
-        raise ValueError(
-            f"`each` must hold numbers of 0 or more. Received: each[{name!r}]={values}"
-        )
-    return numbers
-
-
-def _rate(rate, steps: int, first: int):
-    """Return a rate as a number, or as one for each step."""
-    if isinstance(rate, Schedule):
-        return _table(scheduled(rate, steps, first), rate, steps)
-    if callable(rate):
-        return _table(_at_steps(rate, np.arange(first, first + steps)), rate, steps)
-    (number,) = _numbers("learning_rate", [rate])
-    if not 0 < number < np.inf:
-        raise ValueError(
-            "a learning rate must be above 0 and finite. "
-            f"Received: each['learning_rate'] with {rate!r}"
-        )
-    return float(rate)
-
-
-def _at_steps(rate: Callable, steps: np.ndarray) -> np.ndarray:
-    """Return a function's values at all steps: at once, or one by one if it cannot."""
-    try:
-        return np.asarray(rate(steps), dtype=np.float32)
-    except (TypeError, ValueError):
-        return np.asarray([rate(int(step)) for step in steps], dtype=np.float32)
-
-
-def _table(values: np.ndarray, rate, steps: int, name: str = "learning rate") -> np.ndarray:
-    good = values.shape == (steps,) and np.isfinite(values).all() and (values >= 0).all()
-    if not good:
-        seen = f"shape {values.shape}"
-        if values.shape == (steps,):
-            bad = int(np.argmin(np.isfinite(values) & (values >= 0)))
-            seen = f"{values[bad]} at step {bad}"
-        function = getattr(rate, "__name__", type(rate).__name__)
-        raise ValueError(
-            f"a {name} that is a function of the step must give a finite number of 0 or "
-            f"more for each of an array of {steps} steps. Received: {function} gives {seen}"
-        )
-    return values
 
 
 def resolve_start(start, template: keras.Model, replicas: int) -> list[np.ndarray]:
     """Return weights to start from, checked, in the order of `get_weights()`."""
+    check_start(start, "start")
     wanted = [(replicas, *one.shape) for one in template.weights]
     given = [np.shape(one) for one in start]
     if [tuple(shape) for shape in given] != wanted:

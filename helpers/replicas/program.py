@@ -17,7 +17,7 @@ import tensorflow as tf
 from helpers.replicas.calling import Calls
 from helpers.replicas.compiled import takes_training
 from helpers.replicas.forward import Forward, State, gathered
-from helpers.replicas.numbers import own_numbers
+from helpers.replicas.numbers import RowNumber, own_numbers
 from helpers.replicas.stepping import CLIPS, Stepper
 from helpers.replicas.tracing import RefusedError, is_mappable, map_rows, traced
 
@@ -83,11 +83,20 @@ class Program:
         metrics = self.compiled.start(len(order))
         arguments = [*state[:3], state.iterations[0], metrics, data, order, numbers]
         by_step = {name: 0 for name, values in numbers.items() if values.ndim == 2}
-        trainable, others, optimizer, seen, watched = self.calls(
-            self._train_epoch,
-            [*arguments, np.int32(batch_size)],
-            open_axes={5: 0, 6: 1} | by_step,
-        )
+        try:
+            trainable, others, optimizer, seen, watched = self.calls(
+                self._train_epoch,
+                [*arguments, np.int32(batch_size)],
+                open_axes={5: 0, 6: 1} | by_step,
+            )
+        except (ValueError, TypeError, AttributeError) as error:
+            if RowNumber.__name__ not in str(error):
+                raise
+            raise ValueError(
+                "`each` must name numbers that are computed with, as rates and strengths are. "
+                f"Received: {', '.join(sorted(set(numbers) - {'learning_rate'}))}, of which one "
+                "decides what is computed"
+            ) from error
         done = state.iterations + len(numbers["learning_rate"])
         return State(trainable, others, optimizer, done), seen, watched
 
@@ -113,6 +122,7 @@ class Program:
             fused = self.fused and not any(self.sparse)
             step_function = traced(self._step_rows, jit_compile=True) if fused else self._step_rows
             trainable, optimizer = step_function(trainable, gradients, optimizer, done, own)
+            self._check_used(own)
             total += loss * tf.cast(tf.shape(batch)[1], tf.float32)
             watched = [
                 one.write(step, seen[name]) for one, name in zip(watched, self.watch, strict=True)
@@ -128,6 +138,16 @@ class Program:
         seen = [total / tf.cast(examples, tf.float32), *self.forward.results(metrics)]
         named = {name: one.stack() for name, one in zip(self.watch, watched, strict=True)}
         return trainable, others, optimizer, seen, named
+
+    def _check_used(self, own: Mapping) -> None:
+        """Refuse a replica's own numbers that nothing was computed with."""
+        used = {"learning_rate", *CLIPS, *self.forward.used, *self.stepper.used}
+        idle = sorted(set(own) - used)
+        if idle and self.model.trainable_variables:
+            raise RefusedError(
+                "`each` must name numbers that a step of training computes with: as they are, "
+                f"others would change nothing. Received: {', '.join(map(repr, idle))}"
+            )
 
     def _gradient(self, arguments):
         """One replica: gradients, the layers' new state, that of the metrics, the loss."""
@@ -183,7 +203,15 @@ class Program:
         return state._replace(trainable=averages or state.trainable)
 
     def _watched(self, name, gradients, weights, loss):
-        value = tf.convert_to_tensor(self.watch[name](Step(gradients, weights, loss)))
+        try:
+            value = tf.convert_to_tensor(self.watch[name](Step(gradients, weights, loss)))
+        except Exception as error:
+            raise RefusedError(
+                "`watch` must hold functions of a `Step` (gradients, weights, loss) that return a "
+                "number, of TensorFlow's or `keras.ops`' operations, as a step has no values yet "
+                f"while its graph is made. Received: {name!r}, which raises "
+                f"{type(error).__name__}: {error}"
+            ) from error
         if value.shape.rank != 0:
             raise RefusedError(
                 f"`watch` must hold functions that return a number. Received: {name!r} returns "

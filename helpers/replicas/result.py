@@ -187,6 +187,7 @@ class Replicas:
         """
         check_counts(batch_size=batch_size)
         found = examples(x, x, name="x").x
+        self._program.forward.check((found,), "x")
         position = None if layer is None else self._position(layer)
         rows = resolve_rows(rows, len(self), len(keras.tree.flatten(found)[0]), name="rows")
         if samples is not None:
@@ -221,6 +222,7 @@ class Replicas:
         """
         check_counts(batch_size=batch_size)
         found = examples(x, y, sample_weight)
+        self._program.forward.check(found, "x")
         rows = resolve_rows(rows, len(self), len(found), name="rows")
         compiled = self._program.compiled
         numbers = self._settings["numbers"].layers

@@ -11,7 +11,7 @@ from helpers.replicas.result import Replicas
 
 Arm = Callable | Mapping[str, object]
 # What is the same for all arms.
-SHARED = ("x", "y", "replicas", "seed")
+SHARED = ("x", "y", "replicas", "seed", "unknown")
 
 
 def resolve_arm(name: str, arm: Arm) -> Mapping[str, object]:

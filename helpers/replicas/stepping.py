@@ -8,7 +8,7 @@ clipping, constraints and all are Keras' own code.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from unittest import mock
 
 import keras
@@ -122,6 +122,7 @@ class Stepper:
         self.kind = type(optimizer)
         self.optimizer = _copied(optimizer)
         self.variables = list(variables)
+        self.used: set[str] = set()  # a replica's own numbers that a step was computed with
         if self.variables:
             self.optimizer.build(self.variables)
         self.iterations = self.optimizer._iterations
@@ -173,7 +174,7 @@ class Stepper:
             *zip(self.state, state, strict=True),
             (self.iterations, iterations),
         ]
-        with _own_numbers(self.optimizer, row), keras.StatelessScope(mapping) as scope:
+        with _own_numbers(self.optimizer, row, self.used), keras.StatelessScope(mapping) as scope:
             cond = _selecting(scope, (*self.variables, *self.state, self.iterations))
             if any(gradient is not None for gradient in gradients):
                 with mock.patch.object(keras.src.ops, "cond", cond):
@@ -189,15 +190,16 @@ class Stepper:
 class _own_numbers:  # noqa: N801 - a context manager
     """Give the optimizer a replica's own numbers while a step is traced."""
 
-    def __init__(self, optimizer: keras.Optimizer, row: dict):
-        self.optimizer, self.row = optimizer, dict(row)
+    def __init__(self, optimizer: keras.Optimizer, row: dict, used: set[str]):
+        self.optimizer, self.row, self.used = optimizer, dict(row), used
 
     def __enter__(self):
         self.optimizer.row.clear()
         self.optimizer.row["learning_rate"] = self.row.pop("learning_rate")
         self.kept = {name: getattr(self.optimizer, name) for name in self.row}
         for name, value in self.row.items():
-            object.__setattr__(self.optimizer, name, RowNumber(value))
+            own = RowNumber(value, partial(self.used.add, name))
+            object.__setattr__(self.optimizer, name, own)
 
     def __exit__(self, *error):
         for name, value in self.kept.items():

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.numerics import batch_order
+from helpers.replicas.each import Numbers
 from helpers.replicas.forward import State
-from helpers.replicas.options import Numbers
 from helpers.replicas.program import Program
 from helpers.replicas.tracing import to_numpy
 from helpers.replicas.watching import Watchers
