@@ -82,6 +82,14 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"`seed` must be below 2**32. Received: seed={seed}")
 
 
+def check_rng(rng: object) -> None:
+    """Raise unless it is one of NumPy's generators, or one that draws as they do."""
+    if not hasattr(rng, "standard_normal") or not hasattr(rng, "random"):
+        raise TypeError(
+            f"`rng` must be a generator, as `np.random.default_rng(0)`. Received: rng={rng!r}"
+        )
+
+
 def check_model(model: object, *, built: bool = True) -> None:
     """Raise unless it is a Keras model, and one that has its weights."""
     import keras
@@ -145,16 +153,21 @@ def as_reals(
             f"`.filled()`. Received: an array with {np.ma.count_masked(values)} masked"
         )
     if ndim is not None and array.ndim != ndim:
-        raise ValueError(
-            f"`{name}` must have {ndim} {'axis' if ndim == 1 else 'axes'}. Received: shape={array.shape}"
-        )
+        axes = "1 axis" if ndim == 1 else f"{ndim} axes"
+        raise ValueError(f"`{name}` must have {axes}. Received: shape={array.shape}")
     return array if dtype is None else array.astype(dtype, copy=False)
 
 
-def as_probabilities(name: str, values: object) -> Array:
-    """Return probabilities over the last axis in their own type; NaN is let through.
+def shape_of(name: str, values: object) -> tuple[int, ...]:
+    """Return the shape of numbers or truth values; refuse what is none, and has none."""
+    return as_reals(name, values, kinds="biuf", dtype=None).shape
 
-    Refused are logits and whatever else is outside of [0, 1] or does not sum to 1.
+
+def as_probabilities(name: str, values: object, *, finite: bool = False) -> Array:
+    """Return probabilities over the last axis in their own type.
+
+    Refused are logits and whatever else is outside of [0, 1] or does not sum to 1; NaN, of a net
+    that has diverged, only where all must be `finite`.
     """
     array = as_reals(name, values, dtype=None)
     sums = array.sum(axis=-1) if array.ndim else array
@@ -165,6 +178,9 @@ def as_probabilities(name: str, values: object) -> Array:
             f"first. Received: from {array.min():.3g} to {array.max():.3g}, "
             f"sums from {sums.min():.3g} to {sums.max():.3g}"
         )
+    if finite and np.isnan(array).any():
+        share = np.isnan(array).mean()
+        raise ValueError(f"`{name}` must be finite. Received: {share:.1%} of them are NaN")
     return array
 
 
