@@ -438,23 +438,38 @@ def two_ends():
 @pytest.mark.parametrize(
     ("error", "call", "message"),
     [
-        (TypeError, lambda: diagnose("net", X, Y), "Keras model. Received: str"),
+        (TypeError, lambda: diagnose("net", X, Y), "Keras model. Received: 'net'"),
         (ValueError, lambda: diagnose(net(dense()), X, Y), "compiled with an optimizer and a loss"),
         (
             ValueError,
             lambda: diagnose(compiled(keras.Sequential([dense()])), X, Y),
-            "must have its weights.*not built",
+            "must be built.*not built",
         ),
         (ValueError, lambda: diagnose(two_ends(), X, Y), "one output. Received: 2 outputs"),
         (ValueError, lambda: diagnose(compiled(net(dense()), loss=["mse"]), X, Y), "one loss"),
         (TypeError, lambda: diagnose(good(), (row for row in X), Y), "generator"),
-        (TypeError, lambda: diagnose(good(), X, np.array(["a"] * 480)), "numbers.*dtype"),
+        (TypeError, lambda: diagnose(good(), X, np.array(["a"] * 480)), "numbers.*type <U1"),
         (ValueError, lambda: diagnose(good(), X[:9], Y[:9]), "at least 16. Received: 9 and 9"),
         (ValueError, lambda: diagnose(good(), X, Y[:-1]), "equally many.*480 and 479"),
         (ValueError, lambda: diagnose(good(), X[:, :9], Y), r"shape \(None, 64\)"),
         (ValueError, lambda: diagnose(good(), X, Y, batch_size=0), "batch_size=0"),
         (ValueError, lambda: diagnose(good(), X, Y, steps=3), "at least 10. Received: steps=3"),
+        (TypeError, lambda: diagnose(good(), X, Y, batch_size="9"), "batch_size='9'"),
+        (TypeError, lambda: diagnose(good(), X, Y, steps="50"), "an integer. Received: steps='50'"),
+        (TypeError, lambda: diagnose(good(), X, Y, seed="a"), "an integer. Received: seed='a'"),
+        (ValueError, lambda: diagnose(good(), X, Y, seed=-1), "at least 0. Received: seed=-1"),
+        (ValueError, lambda: diagnose(good(), np.array(5), Y), r"`x` must have an axis of exam"),
+        (
+            TypeError,
+            lambda: diagnose(good(), np.ma.masked_less(X, 0.5), Y),
+            "`x` must have no mask",
+        ),
         (ValueError, lambda: diagnose(good(), X, Y, validation_data=X), "pair.*ndarray"),
+        (
+            ValueError,
+            lambda: diagnose(good(), X, Y, validation_data=(X[:, :9], Y)),
+            r"`validation x` must have the shape \(None, 64\)\. Received: \(480, 9\)",
+        ),
     ],
 )
 def test_what_cannot_be_examined_is_refused(error, call, message):
