@@ -1,6 +1,7 @@
 """Each illness is planted and found; healthy nets are left in peace and as they were."""
 
 import random
+import re
 from functools import partial
 
 import keras
@@ -423,6 +424,34 @@ def test_it_is_reached_from_the_package():
     assert helpers.diagnose is diagnose
     with pytest.raises(AttributeError, match="no attribute 'cure'"):
         helpers.cure  # noqa: B018
+
+
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize(
+    ("x", "y", "name", "words"),
+    [
+        (X * np.nan, Y, "inputs-not-finite", "numbers of the validation inputs"),
+        (X, Y + 5, "labels-outside", "validation labels run from 5 to 14"),
+        (X, Y - 1, "labels-outside", "validation labels run from -1 to 8"),
+        (X, np.where(Y == 3, np.nan, Y), "labels-outside", "480 validation labels are not finite"),
+        (X, np.eye(10)[Y], "labels-shape", r"validation labels have the shape \(10,\)"),
+    ],
+)
+def test_validation_data_are_examined_as_the_others_are(trained, x, y, name, words):
+    model = good()
+    if trained:
+        model.fit(X, Y, verbose=0)
+    found = diagnose(model, X, Y, validation_data=(x, y), steps=0)
+    assert found.names == [name]
+    assert re.search(words, found.findings[0].measured)
+
+
+def test_logits_taken_for_probabilities_get_no_temperature():
+    model = compiled(net(dense(), output=layers.Dense(10)), "sgd")
+    model.fit(X, Y, verbose=0)
+    found = diagnose(model, X, Y, validation_data=(X, Y), steps=0)
+    assert "logits-as-probabilities" in found.names
+    assert "overconfident" not in found.names
 
 
 def good():
