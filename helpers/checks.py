@@ -103,16 +103,6 @@ def check_model(model: object, *, built: bool = True) -> None:
         )
 
 
-def check_mapping(name: str, values: object) -> None:
-    """Raise unless it is a dictionary, or the like, that holds something."""
-    if not hasattr(values, "items"):
-        raise TypeError(
-            f"`{name}` must be a dictionary, name → values. Received: {type(values).__name__}"
-        )
-    if not values:
-        raise ValueError(f"`{name}` must hold at least one. Received: none")
-
-
 def as_real(name: str, value: object) -> float:
     """Return a real number, or that of an array without axes, as it is."""
     if isinstance(value, Real) and not isinstance(value, bool):
