@@ -519,7 +519,10 @@ class TestRecord:
 
     def test_a_tolerance_of_numpy_is_kept_as_pythons_own(self, notebook):
         (output,) = notebook(record, "a", 1.0, tolerance=np.float32(0.5))
-        assert json.loads(json.dumps(output.data[claims.MIME]))["tolerance"] == 0.5
+        assert (
+            json.loads(json.dumps(output.data[claims.GLUE_PREFIX + claims.MIME]))["tolerance"]
+            == 0.5
+        )
 
 
 class TestNotebook:

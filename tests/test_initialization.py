@@ -78,7 +78,7 @@ def test_fans_refuse_what_is_no_kernel(shape, rng):
         (lambda: init.he((2, 3), rng=0), "`rng` must be a generator.*Received: rng=0"),
         (
             lambda: init.orthogonal((2, 3), rng=None),
-            "`rng` must be a generator.*Received: rng=None",
+            "`rng` must be a generator.*rng=None",
         ),
         (lambda: init.weight_variance((2, 3), scale="2"), "`scale` must be a number.*scale='2'"),
         (lambda: init.next_variance("relu", None, scale=1.0), "`variance` must be a number.*None"),
@@ -103,9 +103,7 @@ def test_weight_variance_by_hand():
 def test_weight_variance_refuses_bad_arguments():
     with pytest.raises(ValueError, match=r"`scale` must be above 0 and finite. Received: scale=0"):
         init.weight_variance((4, 8), scale=0)
-    with pytest.raises(
-        ValueError, match=r"`scale` must be above 0 and finite. Received: scale=nan"
-    ):
+    with pytest.raises(ValueError, match=r"`scale` must be above 0 and finite.*scale=nan"):
         init.weight_variance((4, 8), scale=math.nan)
     with pytest.raises(ValueError, match=r"`mode` must be one of .* Received: mode='fan'"):
         init.weight_variance((4, 8), mode="fan")

@@ -256,7 +256,7 @@ def test_an_axis_must_be_of_features(axis):
 
 @pytest.mark.parametrize("epsilon", [0, -1e-3, float("nan")])
 def test_epsilon_must_be_above_0(epsilon):
-    message = r"`epsilon` must be above 0. Received: epsilon="
+    message = r"`epsilon` must be above 0 and finite. Received: epsilon="
     with pytest.raises(ValueError, match=message):
         norm.batch_normalization(np.zeros((2, 2)), epsilon=epsilon)
     with pytest.raises(ValueError, match=message):

@@ -41,13 +41,12 @@ def clip_adaptively(gradients: Gradients, weights: Sequence[Array], ratio: float
         normalization.
     """
     check_positive(ratio=ratio)
-    arrays = checked_gradients(gradients)
-    if any(gradient is None for gradient in gradients):
+    if hasattr(gradients, "__len__") and any(gradient is None for gradient in gradients):
         raise TypeError(
             "`gradients` must hold an array for each of `weights`; leave out the variables that "
             "have none. Received: None"
         )
-    weights = checked_gradients(weights, "weights")
+    arrays, weights = checked_gradients(gradients), checked_gradients(weights, "weights")
     shapes = [array.shape for array in arrays], [weight.shape for weight in weights]
     if shapes[0] != shapes[1]:
         raise ValueError(
