@@ -13,12 +13,13 @@ Topics, one for each chapter and under its name, import none of the others:
 - `regularization`: penalties, dropout and its kin, Monte Carlo predictions, calibration.
 - `errata`: verdicts on a list of errata, old calls of Keras beside new ones.
 
-Services, which every chapter uses (topics import `replicas` and `numerics` alone):
+Services, which every chapter uses (topics import `replicas`, `numerics` and `checks` alone):
 
 - `data`: a named data set, split and scaled.
 - `models`: the few networks that several chapters share.
 - `replicas`: many independent trainings at the price of one, and fair searches for their rates.
 - `numerics`: softmax, cross-entropy and the order of examples, for lessons in NumPy.
+- `checks`: what is wrong with an argument, told by its name.
 - `claims`: measured statements and their verdicts.
 - `plotting`: arrays and axes in, axes out; the book's style sheet.
 - `timing`: calls timed in turns, so that their ratio means something on a busy machine.

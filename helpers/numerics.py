@@ -7,6 +7,8 @@ chapter writes from scratch trains on the batches that `helpers.replicas` draws.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from helpers.checks import as_labels, as_probabilities, shape_of
+
 Array = NDArray[np.floating]
 
 SMALLEST = 1e-7  # what Keras keeps probabilities away from 0 and 1 by, before the logarithm
@@ -39,25 +41,27 @@ def cross_entropy(probabilities: ArrayLike, labels: ArrayLike) -> Array:
 
     Args:
         probabilities: Shape (..., n, classes).
-        labels: Integer classes, shape (n,), or (..., n) where each leading entry has its own.
+        labels: Classes from 0 on, shape (n,), or (..., n) where each leading entry has its own.
 
     Returns:
-        Shape (..., n).
+        Shape (..., n); NaN where a probability is.
 
     Raises:
-        ValueError: The labels do not fit the probabilities.
+        TypeError: An argument holds no real numbers.
+        ValueError: The shapes do not fit, a label is no class, or the probabilities are none.
 
     Example:
         >>> cross_entropy([[0.5, 0.5], [0.25, 0.75]], [0, 1]).round(3)
         array([0.693, 0.288])
     """
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
-    leading = probabilities.shape[:-1]
-    if not leading or labels.shape not in (leading, leading[-1:]):
+    leading, given = shape_of("probabilities", probabilities)[:-1], shape_of("labels", labels)
+    if not leading or given not in (leading, leading[-1:]):
         raise ValueError(
             "`labels` must have the shape of `probabilities` without its last axis, or (n,). "
-            f"Received: probabilities {probabilities.shape}, labels {labels.shape}"
+            f"Received: probabilities {np.shape(probabilities)}, labels {given}"
         )
+    probabilities = as_probabilities("probabilities", probabilities)
+    labels = as_labels("labels", labels, probabilities.shape[-1])
     picked = np.broadcast_to(labels, leading)[..., None]
     own = np.take_along_axis(probabilities, picked, axis=-1)[..., 0]
     return -np.log(np.clip(own, SMALLEST, 1 - SMALLEST))

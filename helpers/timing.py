@@ -11,6 +11,8 @@ from functools import partial
 import keras
 import numpy as np
 
+from helpers.checks import check_model
+
 Array = np.ndarray
 
 
@@ -85,7 +87,7 @@ def prediction(model: keras.Model, x: Array) -> Callable[[], object]:
     """
     import tensorflow as tf
 
-    _check_built(model)
+    check_model(model)
     x = tf.convert_to_tensor(np.asarray(x, dtype=model.inputs[0].dtype))
 
     def call(x):
@@ -126,7 +128,7 @@ def training_step(
     """
     import tensorflow as tf
 
-    _check_built(model)
+    check_model(model)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     optimizer = keras.optimizers.SGD(0.0)
@@ -142,11 +144,3 @@ def training_step(
 
     specs = tf.TensorSpec.from_tensor(x), tf.TensorSpec.from_tensor(y)
     return partial(tf.function(step, autograph=False).get_concrete_function(*specs), x, y)
-
-
-def _check_built(model: keras.Model) -> None:
-    if not model.built:
-        raise ValueError(
-            "`model` must be built, with a `keras.Input` or `model.build`. "
-            f"Received: {model.name!r}, not built"
-        )

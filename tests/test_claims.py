@@ -513,8 +513,16 @@ class TestRecord:
 
     @pytest.mark.parametrize("tolerance", [-0.1, math.nan, math.inf, "0.1", None])
     def test_bad_tolerance(self, tolerance):
-        with refused(f"`tolerance` must be 0 or more. Received: tolerance={tolerance!r}"):
+        wanted = r"`tolerance` must be (0 or more and finite|a number)\. Received: tolerance="
+        with pytest.raises((TypeError, ValueError), match=wanted + re.escape(f"{tolerance!r}")):
             record("a", 1.0, tolerance=tolerance)
+
+    def test_a_tolerance_of_numpy_is_kept_as_pythons_own(self, notebook):
+        (output,) = notebook(record, "a", 1.0, tolerance=np.float32(0.5))
+        assert (
+            json.loads(json.dumps(output.data[claims.GLUE_PREFIX + claims.MIME]))["tolerance"]
+            == 0.5
+        )
 
 
 class TestNotebook:
@@ -756,6 +764,49 @@ def test_a_recorded_figure_can_reach_the_prose_ready_to_read(notebook):
     assert output.data["application/papermill.record/text/plain"] == "'6.8 × 10⁻¹³'"
 
 
-def test_record_refuses_no_digits():
-    with pytest.raises(ValueError, match=r"`digits` must be None or at least 1\..*digits=0"):
-        record("some-figure", 1.0, digits=0)
+@pytest.mark.parametrize(
+    ("digits", "message"),
+    [
+        (0, r"`digits` must be at least 1\. Received: digits=0"),
+        (2.5, r"`digits` must be an integer\. Received: digits=2\.5"),
+        ("2", r"`digits` must be an integer\. Received: digits='2'"),
+    ],
+)
+def test_record_refuses_no_digits(digits, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        record("some-figure", 1.0, digits=digits)
+
+
+@pytest.mark.parametrize(
+    ("sample", "words"),
+    [
+        (["a", "b"], "`values` must hold real numbers. Received: an array of type <U1"),
+        ("abc", "`values` must hold real numbers. Received: an array of type <U3"),
+        (
+            [[1.0, 2.0], [3.0]],
+            "`values` must hold real numbers. Received: values=[[1.0, 2.0], [3.0]",
+        ),
+        ({"a": 1.0}, "`values` must hold real numbers. Received: values={'a': 1.0}"),
+        (None, "`values` must hold real numbers. Received: values=None"),
+        ((one for one in [1.0, 2.0]), "`values` must hold real numbers. Received: values=<gener"),
+        (np.ma.array([1, 2, 999], mask=[0, 0, 1]), "`values` must have no mask, which would be"),
+    ],
+)
+def test_a_sample_that_is_none_is_named(sample, words):
+    with pytest.raises(TypeError, match=re.escape(words)):
+        mean_interval(sample)
+
+
+def test_an_array_whose_mask_hides_nothing_is_a_sample():
+    assert mean_interval(np.ma.array([1.0, 3.0]))[0] == 2.0
+
+
+@pytest.mark.parametrize("confidence", ["95", None, [0.9]])
+def test_a_confidence_that_is_no_number_is_named(confidence):
+    with pytest.raises(TypeError, match=r"`confidence` must be a number. Received: confidence="):
+        mean_interval([1.0, 2.0], confidence=confidence)
+
+
+def test_figures_that_are_ragged_are_named():
+    with pytest.raises(TypeError, match=r"`value` must hold real numbers. Received: value="):
+        record("some-figure", [[1.0], [1.0, 2.0]])

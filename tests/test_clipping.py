@@ -484,7 +484,7 @@ ONE = [np.ones(2)]
         ],
         *[(ValueError, lambda c=c: c([None], 1.0), "at least one array") for c in KINDS],
         *[
-            (TypeError, lambda c=c: c([object()], 1.0), "real numbers. .*type object")
+            (TypeError, lambda c=c: c([object()], 1.0), "real numbers. .*gradients=<object")
             for c in KINDS
         ],
         (TypeError, lambda: clipping.clip_adaptively([None], ONE, 0.1), "for each of `weights`"),
@@ -510,17 +510,55 @@ ONE = [np.ones(2)]
         (ValueError, lambda: angle(ONE, [np.zeros(0)]), r"same shapes.*\(2,\) and \(0,\)"),
         (ValueError, lambda: angle(ONE, ONE * 2), r"same shapes.*\(2,\) and \(2,\), \(2,\)"),
         (ValueError, lambda: angle([], []), "at least one array"),
-        (ValueError, lambda: clipping.adding_problem(5, steps=1), "at least 2.*steps=1"),
+        (
+            ValueError,
+            lambda: clipping.adding_problem(5, steps=1),
+            "at least 2.*steps=1",
+        ),
         (ValueError, lambda: clipping.adding_problem(0), "at least 1.*n=0"),
         (
             ValueError,
             lambda: clipping.AddingDraws("digits", (1, 0, 1), steps=4, replicas=2, seed=0),
-            r"at least 1.*sizes=\(1, 0, 1\)",
+            r"at least 1.*sizes=\[1, 0, 1\]",
         ),
         (
             ValueError,
             lambda: clipping.AddingDraws("digits", (1, 1, 1), steps=4, replicas=0, seed=0),
             "replicas=0",
+        ),
+        *[
+            (TypeError, lambda c=c, t=t: c(ONE, t), "`threshold` must be a number. Received: thr")
+            for c in KINDS
+            for t in ("1", None, [1.0])
+        ],
+        *[(TypeError, lambda c=c: c(3.0, 1.0), "each variable. Received: fl") for c in KINDS],
+        *[
+            (
+                TypeError,
+                lambda c=c: c([np.ma.array([3.0, 999.0], mask=[0, 1])], 1.0),
+                "`gradients` must have no mask.*1 masked",
+            )
+            for c in KINDS
+        ],
+        (TypeError, lambda: global_norm(one for one in ONE), "variable. Received: generator"),
+        (TypeError, lambda: clipping.clip_adaptively(3.0, ONE, 0.1), "Received: float"),
+        (
+            TypeError,
+            lambda: clipping.clip_adaptively(ONE, 3.0, 0.1),
+            "`weights` must be a seq",
+        ),
+        (TypeError, lambda: clipping.clip_adaptively(ONE, ONE, "a"), "`ratio` must be a number"),
+        (TypeError, lambda: clipping.AdaptiveSGD(ratio=None), "`ratio` must be a number"),
+        (
+            TypeError,
+            lambda: clipping.adding_problem("5"),
+            "`n` must be an integer.*n='5'",
+        ),
+        (TypeError, lambda: clipping.adding_problem(5, seed=None), "`seed` must be an integer"),
+        (
+            TypeError,
+            lambda: clipping.AddingDraws("digits", "abc", steps=4, replicas=2, seed=0),
+            "`sizes` must hold real numbers",
         ),
         (ValueError, lambda: clipping.clip_adaptively(ONE, ONE, 0.0), "`ratio`.*ratio=0.0"),
         (ValueError, lambda: clipping.clip_adaptively(ONE, [np.ones(3)], 0.1), "same shapes"),

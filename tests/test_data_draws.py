@@ -143,14 +143,24 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"the tune set must have an example of each of 3"):
             pool().draw(sizes=(30, 2, 30))
 
-    @pytest.mark.parametrize("replicas", [0, -1, 2.5])
+    @pytest.mark.parametrize("replicas", [0, -1, 2.5, True, "2"])
     def test_replicas(self, replicas):
-        with pytest.raises(ValueError, match="`replicas` must be at least 1"):
+        with pytest.raises((TypeError, ValueError), match=r"`replicas` must be (at least|an int)"):
             pool().draw(replicas=replicas)
+
+    @pytest.mark.parametrize("seed", [-1, "a", None, 2**32])
+    def test_seeds(self, seed):
+        draws = pool().draw, lambda seed: load_pool("digits", seed=seed)
+        for draw in (*draws, lambda seed: data.load("digits", seed=seed)):
+            with pytest.raises((TypeError, ValueError), match=rf"`seed` must be .* seed={seed!r}"):
+                draw(seed=seed)
 
     def test_an_unknown_name(self):
         with pytest.raises(ValueError, match=r"'digits', 'mnist', 'fashion_mnist', 'cifar10'"):
             load_pool("mnsit")
+        for load in (load_pool, data.load):
+            with pytest.raises(ValueError, match=r"must be one of.*Received: name=\['digits'\]"):
+                load(["digits"])
 
     @pytest.mark.parametrize("examples", [29, 1798, 100.0])
     def test_examples(self, examples):
@@ -220,3 +230,7 @@ class TestDuplicates:
     def test_one_image(self):
         with pytest.raises(ValueError, match="at least 2 images"):
             find_duplicates(np.zeros((1, 2, 2)))
+
+    def test_what_is_no_image(self):
+        with pytest.raises(TypeError, match=r"`x` must hold real numbers. Received: an array"):
+            find_duplicates("abc")

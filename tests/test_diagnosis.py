@@ -1,6 +1,7 @@
 """Each illness is planted and found; healthy nets are left in peace and as they were."""
 
 import random
+import re
 from functools import partial
 
 import keras
@@ -425,6 +426,34 @@ def test_it_is_reached_from_the_package():
         helpers.cure  # noqa: B018
 
 
+@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize(
+    ("x", "y", "name", "words"),
+    [
+        (X * np.nan, Y, "inputs-not-finite", "numbers of the validation inputs"),
+        (X, Y + 5, "labels-outside", "validation labels run from 5 to 14"),
+        (X, Y - 1, "labels-outside", "validation labels run from -1 to 8"),
+        (X, np.where(Y == 3, np.nan, Y), "labels-outside", "480 validation labels are not finite"),
+        (X, np.eye(10)[Y], "labels-shape", r"validation labels have the shape \(10,\)"),
+    ],
+)
+def test_validation_data_are_examined_as_the_others_are(trained, x, y, name, words):
+    model = good()
+    if trained:
+        model.fit(X, Y, verbose=0)
+    found = diagnose(model, X, Y, validation_data=(x, y), steps=0)
+    assert found.names == [name]
+    assert re.search(words, found.findings[0].measured)
+
+
+def test_logits_taken_for_probabilities_get_no_temperature():
+    model = compiled(net(dense(), output=layers.Dense(10)), "sgd")
+    model.fit(X, Y, verbose=0)
+    found = diagnose(model, X, Y, validation_data=(X, Y), steps=0)
+    assert "logits-as-probabilities" in found.names
+    assert "overconfident" not in found.names
+
+
 def good():
     return compiled(net(dense()))
 
@@ -438,23 +467,38 @@ def two_ends():
 @pytest.mark.parametrize(
     ("error", "call", "message"),
     [
-        (TypeError, lambda: diagnose("net", X, Y), "Keras model. Received: str"),
+        (TypeError, lambda: diagnose("net", X, Y), "Keras model. Received: 'net'"),
         (ValueError, lambda: diagnose(net(dense()), X, Y), "compiled with an optimizer and a loss"),
         (
             ValueError,
             lambda: diagnose(compiled(keras.Sequential([dense()])), X, Y),
-            "must have its weights.*not built",
+            "must be built.*not built",
         ),
         (ValueError, lambda: diagnose(two_ends(), X, Y), "one output. Received: 2 outputs"),
         (ValueError, lambda: diagnose(compiled(net(dense()), loss=["mse"]), X, Y), "one loss"),
         (TypeError, lambda: diagnose(good(), (row for row in X), Y), "generator"),
-        (TypeError, lambda: diagnose(good(), X, np.array(["a"] * 480)), "numbers.*dtype"),
+        (TypeError, lambda: diagnose(good(), X, np.array(["a"] * 480)), "numbers.*type <U1"),
         (ValueError, lambda: diagnose(good(), X[:9], Y[:9]), "at least 16. Received: 9 and 9"),
         (ValueError, lambda: diagnose(good(), X, Y[:-1]), "equally many.*480 and 479"),
         (ValueError, lambda: diagnose(good(), X[:, :9], Y), r"shape \(None, 64\)"),
         (ValueError, lambda: diagnose(good(), X, Y, batch_size=0), "batch_size=0"),
         (ValueError, lambda: diagnose(good(), X, Y, steps=3), "at least 10. Received: steps=3"),
+        (TypeError, lambda: diagnose(good(), X, Y, batch_size="9"), "batch_size='9'"),
+        (TypeError, lambda: diagnose(good(), X, Y, steps="50"), "an integer. Received: steps='50'"),
+        (TypeError, lambda: diagnose(good(), X, Y, seed="a"), "an integer. Received: seed='a'"),
+        (ValueError, lambda: diagnose(good(), X, Y, seed=-1), "at least 0. Received: seed=-1"),
+        (ValueError, lambda: diagnose(good(), np.array(5), Y), r"`x` must have an axis of exam"),
+        (
+            TypeError,
+            lambda: diagnose(good(), np.ma.masked_less(X, 0.5), Y),
+            "`x` must have no mask",
+        ),
         (ValueError, lambda: diagnose(good(), X, Y, validation_data=X), "pair.*ndarray"),
+        (
+            ValueError,
+            lambda: diagnose(good(), X, Y, validation_data=(X[:, :9], Y)),
+            r"`validation x` must have the shape \(None, 64\)\. Received: \(480, 9\)",
+        ),
     ],
 )
 def test_what_cannot_be_examined_is_refused(error, call, message):

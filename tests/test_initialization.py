@@ -62,10 +62,34 @@ def test_fans_count_what_a_convolution_sums_and_feeds(shape):
     assert init.fans(shape) == (outputs[0, 4, 4, 0], gradient[0, 4, 4, 0])
 
 
-@pytest.mark.parametrize("shape", [(), (5,), (0, 3), (3, 3, -1, 2)])
-def test_fans_refuse_what_is_no_kernel(shape):
-    with pytest.raises(ValueError, match=r"`shape` must have at least 2 axes, each at least 1. R"):
-        init.fans(shape)
+@pytest.mark.parametrize(
+    "shape", [(), (5,), (0, 3), (3, 3, -1, 2), None, 5, "ab", (None, 3), (2.5, 3), [[2, 3]]]
+)
+def test_fans_refuse_what_is_no_kernel(shape, rng):
+    message = r"`shape` must have at least 2 axes, each a whole number of at least 1\. Received: sh"
+    for draw in (init.fans, *(partial(one, rng=rng) for one in (init.he, init.glorot))):
+        with pytest.raises(ValueError, match=message):
+            draw(shape)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: init.he((2, 3), rng=0), "`rng` must be a generator.*Received: rng=0"),
+        (
+            lambda: init.orthogonal((2, 3), rng=None),
+            "`rng` must be a generator.*rng=None",
+        ),
+        (lambda: init.weight_variance((2, 3), scale="2"), "`scale` must be a number.*scale='2'"),
+        (lambda: init.next_variance("relu", None, scale=1.0), "`variance` must be a number.*None"),
+        (lambda: init.next_correlation("relu", "a", 1.0), "`correlation` must be a number"),
+        (lambda: list(init.draw_kernels([2, 3], init.he, seeds=8)), "`seeds` must hold one for ea"),
+        (lambda: init.Scale("a"), "`initial` must be a number. Received: initial='a'"),
+    ],
+)
+def test_what_is_of_the_wrong_kind_is_named(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
 
 
 def test_weight_variance_by_hand():
@@ -77,9 +101,9 @@ def test_weight_variance_by_hand():
 
 
 def test_weight_variance_refuses_bad_arguments():
-    with pytest.raises(ValueError, match=r"`scale` must be above 0. Received: scale=0"):
+    with pytest.raises(ValueError, match=r"`scale` must be above 0 and finite. Received: scale=0"):
         init.weight_variance((4, 8), scale=0)
-    with pytest.raises(ValueError, match=r"`scale` must be above 0. Received: scale=nan"):
+    with pytest.raises(ValueError, match=r"`scale` must be above 0 and finite.*scale=nan"):
         init.weight_variance((4, 8), scale=math.nan)
     with pytest.raises(ValueError, match=r"`mode` must be one of .* Received: mode='fan'"):
         init.weight_variance((4, 8), mode="fan")
@@ -98,7 +122,7 @@ def test_truncated_normal_std_is_the_constant_in_keras():
 
 
 def test_truncated_normal_std_refuses_no_bound():
-    with pytest.raises(ValueError, match=r"`bound` must be above 0. Received: bound=0"):
+    with pytest.raises(ValueError, match=r"`bound` must be above 0 and finite. Received: bound=0"):
         init.truncated_normal_std(0)
 
 
@@ -189,7 +213,7 @@ def test_orthogonal_signs_are_not_fixed(rng):
 
 
 def test_orthogonal_refuses_bad_arguments(rng):
-    with pytest.raises(ValueError, match=r"`gain` must be above 0. Received: gain=0"):
+    with pytest.raises(ValueError, match=r"`gain` must be above 0 and finite. Received: gain=0"):
         init.orthogonal((3, 3), rng=rng, gain=0)
     with pytest.raises(ValueError, match=r"`shape` must have at least 2 axes"):
         init.orthogonal((3,), rng=rng)

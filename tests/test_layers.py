@@ -16,7 +16,11 @@ CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 GATHERING = {"measurement", "capstone", "guidelines"}  # of what services and other topics teach
 TOPICS = {re.sub(r"^\d+_", "", chapter.stem) for chapter in CHAPTERS} - GATHERING
 ABOVE = ROOT / "helpers" / "diagnosis"  # may import topics; only its readers import it
-FOR_TOPICS = {"helpers.numerics", "helpers.replicas"}  # the services that a topic may import
+FOR_TOPICS = {
+    "helpers.checks",
+    "helpers.numerics",
+    "helpers.replicas",
+}  # the services that a topic may import
 ENGINE = ROOT / "helpers" / "replicas"
 PARTS = {module.stem for module in ENGINE.glob("*.py")} - {"__init__"}
 OUTSIDE = [

@@ -164,6 +164,22 @@ def test_the_order_of_axes_is_that_of_the_batch(rng):
     np.testing.assert_array_equal(norm.moments(x, axis=np.int64(1)).mean, x.mean(axis=(0, 2)))
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: norm.moments("ab"), "`x` must hold real numbers. Received: an array of type <U2"),
+        (lambda: norm.moments(np.eye(2), axis=None), "`axis` must name axes.*axis=None"),
+        (lambda: norm.moments(np.eye(2), axis="1"), "`axis` must name axes.*axis='1'"),
+        (lambda: norm.moments(np.ma.masked_less(np.eye(2), 1)), "`x` must have no mask"),
+        (lambda: norm.batch_normalization(np.eye(2), epsilon="a"), "`epsilon` must be a number"),
+        (lambda: norm.batch_normalization(np.eye(2), None), "`gamma` must hold real numbers"),
+    ],
+)
+def test_what_is_of_the_wrong_kind_is_named(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()
+
+
 def test_keras_refuses_several_axes():
     with pytest.raises(TypeError):
         layers.BatchNormalization(axis=[1, 2])
@@ -240,7 +256,7 @@ def test_an_axis_must_be_of_features(axis):
 
 @pytest.mark.parametrize("epsilon", [0, -1e-3, float("nan")])
 def test_epsilon_must_be_above_0(epsilon):
-    message = r"`epsilon` must be above 0. Received: epsilon="
+    message = r"`epsilon` must be above 0 and finite. Received: epsilon="
     with pytest.raises(ValueError, match=message):
         norm.batch_normalization(np.zeros((2, 2)), epsilon=epsilon)
     with pytest.raises(ValueError, match=message):

@@ -1,6 +1,7 @@
 """Gradients through deep random networks, against Keras, by hand and against their theory."""
 
 import math
+import re
 
 import keras
 import numpy as np
@@ -85,6 +86,13 @@ def test_depth_refuses_bad_arguments():
         sizes(np.ones((2, 2)), widths=[3], variance=1.0, position="under", **TANH)
     with pytest.raises(ValueError, match=r"`widths` must hold whole numbers.* widths=\[\]"):
         sizes(np.ones((2, 2)), widths=[], variance=1.0, **TANH)
+    for widths in (5, "ab", None, [3, 2.5]):
+        with pytest.raises(ValueError, match=rf"`widths` must hold .*{re.escape(repr(widths))}"):
+            sizes(np.ones((2, 2)), widths=widths, variance=1.0, **TANH)
+    with pytest.raises(TypeError, match=r"`variance` must be a number.*variance='a'"):
+        sizes(np.ones((2, 2)), widths=[3], variance="a", **TANH)
+    with pytest.raises(TypeError, match=r"`rng` must be a generator.*rng=0"):
+        norm.gradient_sizes(np.ones((2, 2)), widths=[3], variance=1.0, rng=0, **TANH)
     with pytest.raises(ValueError, match=r"`widths` must hold whole numbers.* widths=\[3, 0\]"):
         sizes(np.ones((2, 2)), widths=[3, 0], variance=1.0, **TANH)
 
@@ -166,6 +174,13 @@ def test_ghosts_are_saved_and_refuse_bad_arguments(tmp_path):
     loaded = keras.models.load_model(tmp_path / "net.keras").layers[0]
     assert (loaded.size, loaded.momentum, loaded.epsilon) == (5, 0.8, 1e-3)
     assert loaded.compute_output_shape((None, 3)) == (None, 3)
-    for bad in ({"size": 0}, {"size": 2, "momentum": 1.5}, {"size": 2, "epsilon": 0}):
-        with pytest.raises(ValueError, match="`size` must be at least 1"):
+    for name, bad in (
+        ("size", {"size": 0}),
+        ("size", {"size": "a"}),
+        ("size", {"size": None}),
+        ("momentum", {"size": 2, "momentum": 1.5}),
+        ("momentum", {"size": 2, "momentum": "a"}),
+        ("epsilon", {"size": 2, "epsilon": 0}),
+    ):
+        with pytest.raises((TypeError, ValueError), match=rf"`{name}` must .*{name}={bad[name]!r}"):
             norm.GhostBatchNormalization(**bad)

@@ -72,8 +72,12 @@ def test_several_batches_weigh_by_their_sizes():
 
 
 def test_recomputing_refuses_bad_arguments():
-    with pytest.raises(ValueError, match=r"`x` must hold at least one.* Received: 0 examples"):
+    with pytest.raises(ValueError, match=r"`x` must hold at least one.* shape=\(0, 4\)"):
         norm.recompute_statistics(perceptron(), np.ones((0, 4)))
+    with pytest.raises(TypeError, match=r"`model` must be a Keras model\. Received: None"):
+        norm.recompute_statistics(None, np.ones((1, 4)))
+    with pytest.raises(TypeError, match=r"`batch_size` must be an integer\. .*batch_size='9'"):
+        norm.recompute_statistics(perceptron(), np.ones((1, 4)), batch_size="9")
     with pytest.raises(ValueError, match=r"`model` must be built.* 'bare'"):
         norm.recompute_statistics(keras.Sequential(name="bare"), np.ones((1, 4)))
 

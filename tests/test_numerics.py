@@ -76,6 +76,24 @@ class TestCrossEntropy:
         with pytest.raises(ValueError, match=r"without its last axis.*Received: probabilities"):
             cross_entropy(np.full(p, 0.5), np.zeros(y, int))
 
+    @pytest.mark.parametrize(
+        ("p", "y", "message"),
+        [
+            ([[0.5, 0.5]], [-1], r"`labels` must be whole numbers from 0 to 1.*from -1 to -1"),
+            ([[0.5, 0.5]], [2], r"`labels` must be whole numbers from 0 to 1.*from 2 to 2"),
+            ([[0.5, 0.5]], [0.5], r"`labels` must be whole numbers from 0 to 1.*from 0.5 to 0.5"),
+            ([[0.5, 0.5]], ["a"], r"`labels` must hold real numbers. Received: an array of type"),
+            ([[3.0, -1.0]], [0], r"`probabilities` must be in \[0, 1\].*take `softmax` first"),
+            ([[0.5], [0.5, 0.5]], [0], r"`probabilities` must hold real numbers. Received: prob"),
+        ],
+    )
+    def test_refuses_what_is_no_class_or_no_probability(self, p, y, message):
+        with pytest.raises((TypeError, ValueError), match=message):
+            cross_entropy(p, y)
+
+    def test_of_a_net_that_has_diverged_is_nan(self):
+        assert np.isnan(cross_entropy([[np.nan, np.nan], [0.5, 0.5]], [0, 0])).tolist() == [1, 0]
+
 
 class TestBatchOrder:
     def test_is_what_numpy_draws_and_replicas_use(self):

@@ -280,3 +280,31 @@ def test_decayed_path_checks():
 def test_check_names_what_it_refuses():
     with pytest.raises(ValueError, match=r"`what` must be 0 or more and finite. Received: what=-2"):
         penalties.check_strengths(what=-2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: reg.dropout_mask((2,), "a", rng=None),
+            "`rate` must be a number. Received: rate='a",
+        ),
+        (lambda: reg.dropout_mask((2,), 0.5, rng=0), "`rng` must be a generator.*Received: rng=0"),
+        (lambda: reg.dropout([1.0], [True], None), "`rate` must be a number. Received: rate=None"),
+        (lambda: reg.dropout([1.0], [0.3], 0.5), "`mask` must be True or False, for each one"),
+        (lambda: reg.DropConnect(2, [0.5]), r"`rate` must be a number. Received: rate=\[0.5\]"),
+        (lambda: reg.l1_penalty([1.0], "a"), "`l1` must hold real numbers. Received: an array"),
+        (lambda: reg.l2_gradient(None, 0.1), "`weights` must hold real numbers. Received: weights"),
+        (lambda: reg.soft_threshold([1.0], None), "`amount` must hold real numbers"),
+        (lambda: reg.SoftThreshold("a"), "`amount` must hold real numbers"),
+        (lambda: reg.max_norm(np.eye(2), "1"), "`radius` must be a number. Received: radius='1'"),
+        (lambda: reg.largest_norm(np.eye(2), kernel=0), "pass the function to `watch`.*ndarray"),
+        (
+            lambda: reg.l2_penalty(np.ma.array([1.0, 999.0], mask=[0, 1]), 1.0),
+            "`weights` must have no mask, which would be ignored.*an array with 1 masked",
+        ),
+    ],
+)
+def test_what_is_no_number_is_named(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()

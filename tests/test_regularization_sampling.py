@@ -217,11 +217,27 @@ def test_images_and_shared_noise_shapes_work(rng):
     assert drawn.shape == (4, 3, 32)
 
 
-@pytest.mark.parametrize("wrong", [{"samples": 0}, {"batch_size": 0}, {"x": np.ones((0, 4))}])
-def test_mc_predict_checks(wrong):
-    options = {"x": np.ones((2, 4)), "samples": 2} | wrong
-    with pytest.raises(ValueError, match="`samples` and `batch_size` must be at least 1, and `x`"):
-        reg.mc_predict(net(), options.pop("x"), **options)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"samples": 0}, r"`samples` must be at least 1\. Received: samples=0"),
+        ({"samples": "5"}, r"`samples` must be an integer\. Received: samples='5'"),
+        ({"batch_size": 0}, r"`batch_size` must be at least 1\. Received: batch_size=0"),
+        ({"seed": -1}, r"`seed` must be at least 0\. Received: seed=-1"),
+        ({"x": np.ones((0, 4))}, r"`x` must hold at least one example\. Received: shape=\(0, 4\)"),
+        ({"x": 5}, r"`x` must hold at least one example\. Received: shape=\(\)"),
+        ({"model": None}, r"`model` must be a Keras model\. Received: None"),
+    ],
+)
+def test_mc_predict_checks(wrong, message):
+    options = {"model": net(), "x": np.ones((2, 4)), "samples": 2} | wrong
+    with pytest.raises((TypeError, ValueError), match=message):
+        reg.mc_predict(options.pop("model"), options.pop("x"), **options)
+
+
+def test_monte_carlo_takes_a_model_alone():
+    with pytest.raises(TypeError, match=r"`model` must be a Keras model\. Received: 'net'"):
+        reg.monte_carlo("net")
 
 
 # Calibration
@@ -314,3 +330,41 @@ def test_entropy_checks():
     for bad in (np.ones(3), np.ones((0, 3))):
         with pytest.raises(ValueError, match=r"`probabilities` must have shape \(samples, ..., c"):
             reg.predictive_entropy(bad)
+
+
+LOGITS, P, Y = np.array([[3.0, -1.0], [0.5, 2.0]]), np.array([[0.9, 0.1], [0.4, 0.6]]), [0, 1]
+NO_PROBABILITIES = r"`probabilities` must be in \[0, 1\] and sum to 1 over the classes; of logits"
+NO_LABELS = r"`labels` must be whole numbers from 0 to 1, one of 2 classes\. Received: from"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: reg.temper(LOGITS, 2.0), NO_PROBABILITIES),
+        (lambda: reg.fit_temperature(LOGITS, Y), NO_PROBABILITIES),
+        (lambda: reg.fit_temperature(P, [1, 2]), NO_LABELS),
+        (lambda: reg.fit_temperature(P, [0.5, 1]), NO_LABELS),
+        (lambda: reg.fit_temperature(np.full((2, 2), np.nan), Y), "must be finite.*100.0% of th"),
+        (lambda: reg.confidence_and_hits(LOGITS, Y), NO_PROBABILITIES),
+        (lambda: reg.confidence_and_hits(P, [7, 8]), NO_LABELS),
+        (lambda: reg.confidence_and_hits(P / 2, Y), r"sums from 0\.5 to 0\.5"),
+        (lambda: reg.confidence_and_hits(P * np.nan, Y), "`probabilities` must be finite"),
+        (lambda: reg.reliability([0.9, 0.8], [0, 3]), "`hits` must be True or False.*from 0 to 3"),
+        (lambda: reg.reliability([0.9], [True], bins="2"), "`bins` must be an integer"),
+        (lambda: reg.expected_calibration_error([0.9], [2]), "`hits` must be True or False"),
+        (lambda: reg.predictive_entropy(LOGITS[None]), NO_PROBABILITIES),
+        (lambda: reg.predictive_entropy([[[0.5, 0.5]], [[1.0]]]), "must hold real numbers"),
+        (lambda: reg.mutual_information(LOGITS[None]), NO_PROBABILITIES),
+        (lambda: reg.error_detection([0.1, 0.2], [3, 1]), "`wrong` must be True or False"),
+    ],
+)
+def test_answers_that_are_no_probabilities_are_refused(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()
+
+
+def test_probabilities_of_half_precision_are_taken():
+    p = np.random.default_rng(0).dirichlet(np.ones(1000), size=50).astype(np.float16)
+    assert 0 <= reg.predictive_entropy(p[None]).max() <= np.log(1000)
+    p = keras.ops.softmax(keras.ops.cast(LOGITS, "bfloat16"))
+    assert reg.confidence_and_hits(p, [True, True])[1].tolist() == [False, True]

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers import schedules
-from helpers.schedules import checks
 
 K = keras.optimizers.schedules
 STEPS = np.arange(120)
@@ -207,6 +206,14 @@ ERRORS = [
         "`annihilation` must be in (0, 1). Received: annihilation=0.0",
     ),
     (
+        lambda: schedules.one_cycle(0.1, steps=10, initial_learning_rate=1.0),
+        "nor that one `max_learning_rate`. Received: final_learning_rate=0.001, initial_learning_",
+    ),
+    (
+        lambda: schedules.one_cycle(0.1, steps=10, final_learning_rate=0.05),
+        "`final_learning_rate` must not exceed `initial_learning_rate`",
+    ),
+    (
         lambda: schedules.one_cycle_momentum(0.8, steps=9),
         "`min_momentum` must not exceed `max_momentum`. Received: min_momentum=0.85, max_mom",
     ),
@@ -231,10 +238,25 @@ def test_names_what_is_out_of_range(call, message):
             "`warmup` must be a number. Received: warmup='a'",
         ),
         (lambda: schedules.AverageEpochs(1.5), "`first` must be an integer. Received: first=1.5"),
-        (lambda: checks.check_count(0, epoch=True), "`epoch` must be an integer. Received: epoch"),
+        (lambda: schedules.InterruptAt(True), "`epoch` must be an integer. Received: epoch=True"),
+        (
+            lambda: schedules.piecewise_constant(0.1, boundaries=[3]),
+            "`values` must hold one number more than `boundaries`. Received: 1 values and 1 bound",
+        ),
+        (
+            lambda: schedules.piecewise_constant(["a", 0.1], boundaries=[3]),
+            "`values` must hold real numbers. Received: an array of type <U",
+        ),
+        (
+            lambda: schedules.piecewise_constant([0.1, 0.2], boundaries=None),
+            "`boundaries` must hold real numbers. Received: boundaries=None",
+        ),
+        (lambda: schedules.as_keras(lambda t: [None] * 3, steps=3), "`values` must hold real numb"),
+        (lambda: schedules.smooth("abc"), "`losses` must hold real numbers. Received: an array of"),
+        (lambda: schedules.training_state("net"), "`model` must be a Keras model. Received: 'net'"),
     ],
 )
 def test_names_what_is_of_the_wrong_kind(call, message):
-    with pytest.raises(TypeError) as error:
+    with pytest.raises((TypeError, ValueError)) as error:
         call()
     assert message in str(error.value)

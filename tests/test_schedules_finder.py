@@ -165,8 +165,18 @@ def scheduled():
         (line, {"steps": 2}, "`steps` must be at least 3. Received: steps=2"),
         (line, {"batch_size": 0}, "`batch_size` must be at least 1. Received: batch_size=0"),
         (line, {"smoothing": 1.0}, "`smoothing` must be in [0, 1). Received: smoothing=1.0"),
-        (line, {"y": Y[:5]}, "must hold equally many examples, at least 1. Received: 48 and 5"),
-        (unbuilt, {}, "`model` must have its weights: start it with `keras.Input(shape)`."),
+        (
+            line,
+            {"y": Y[:5]},
+            "of equally many examples, at least 1. Received: shapes (48, 3) and (5",
+        ),
+        (
+            line,
+            {"x": 1, "y": 2},
+            "of equally many examples, at least 1. Received: shapes () and ()",
+        ),
+        (line, {"seed": -1}, "`seed` must be at least 0. Received: seed=-1"),
+        (unbuilt, {}, "`model` must be built, with a `keras.Input` or `model.build`. Received"),
         (uncompiled, {}, "`model` must be compiled with an optimizer. Received"),
         (scheduled, {}, "must have a constant rate, which the finder can set. Received: Tabulat"),
         (
@@ -180,6 +190,26 @@ def test_the_finder_names_what_is_wrong(model, options, message):
     with pytest.raises(ValueError) as error:
         schedules.find_learning_rate(model(), **({"x": X, "y": Y} | options))
     assert message in str(error.value)
+
+
+def test_the_finder_takes_a_model_alone():
+    with pytest.raises(TypeError, match=r"`model` must be a Keras model\. Received: None"):
+        schedules.find_learning_rate(None, X, Y)
+
+
+@pytest.mark.parametrize(
+    ("rates", "losses", "message"),
+    [
+        ([1, 0.1, 0.01], [1, 2, 3], r"`rates` must be 1 or more finite numbers that increase. Rec"),
+        ([], [], r"`rates` must be 1 or more finite numbers that increase. Received: rates=\[\]"),
+        ([0.1, 1.0], [1.0], r"`losses` as many. Received: rates from 0.1, 2 rates and 1 losses"),
+        ([0.0, 1.0], [1.0, 2.0], r"`rates` must be above 0, and `losses` as many. Received: rates"),
+        ([0.1, 1.0], [None, 2.0], r"`losses` must hold real numbers. Received: losses=\[None, 2.0"),
+    ],
+)
+def test_a_sweep_has_growing_rates_and_a_loss_for_each(rates, losses, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        schedules.read_sweep(rates, losses)
 
 
 def test_restore_state_refuses_another_model():

@@ -256,6 +256,8 @@ def test_rotations_turn_and_say_so():
     np.testing.assert_array_equal(np.rot90(turned[6]), x[0])
     with pytest.raises(ValueError, match="Received: 2 × 3 pixels"):
         transfer.rotations(np.zeros((1, 2, 3)))
+    with pytest.raises(ValueError, match=r"`x` must have shape \(n, side, side\) .*shape=\(2, 3\)"):
+        transfer.rotations(np.zeros((2, 3)))
 
 
 def test_pairs_keep_to_their_classes_and_sets():
@@ -300,5 +302,7 @@ def test_pairs_that_are_none_are_refused(pairs, labels, message):
 def test_an_autoencoder_squeezes_and_reconstructs():
     network = transfer.autoencoder(6, 4)
     assert [tuple(weight.shape) for weight in network.weights] == [(6, 4), (4,), (4, 6), (6,)]
-    with pytest.raises(ValueError, match="Received: features=6, units=0"):
+    with pytest.raises(ValueError, match=r"`units` must be at least 1\. Received: units=0"):
         transfer.autoencoder(6, 0)
+    with pytest.raises(TypeError, match=r"`features` must be an integer\. Received: features='6'"):
+        transfer.autoencoder("6", 4)

@@ -128,6 +128,12 @@ def test_statistics_are_those_of_the_batch_and_nothing_else_changes():
     [
         (lambda: transfer.lite_model((32, 32)), r"Received: image_shape=\(32, 32\)"),
         (lambda: transfer.lite_model((32, 32, 1)), r"image_shape=\(32, 32, 1\)"),
+        (lambda: transfer.lite_model(32), "`image_shape` must be .* image_shape=32"),
+        (lambda: transfer.lite_model((32, "a", 3)), "`image_shape` must be .*'a'"),
+        (lambda: transfer.lite_model((32, 32, 3), blocks="4"), "`blocks` must be an integer"),
+        (lambda: transfer.block_ends("net"), "`model` must be a Keras model. Received: 'net'"),
+        (lambda: transfer.load_lite_weights(None), "`model` must be a Keras model. Received: None"),
+        (lambda: transfer.adapt_statistics(1, None), "`model` must be a Keras model. Received: 1"),
         (lambda: transfer.lite_model((32, 32, 3), blocks=17), "blocks=17, top=False"),
         (lambda: transfer.lite_model((32, 32, 3), blocks=4, top=True), "blocks=4, top=True"),
         (lambda: transfer.lite_blocks(keras.Input((4, 4, 32)), 2, 1), "first=2, last=1"),
@@ -147,5 +153,5 @@ def test_statistics_are_those_of_the_batch_and_nothing_else_changes():
     ],
 )
 def test_errors_name_the_argument(call, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         call()

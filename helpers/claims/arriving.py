@@ -6,7 +6,7 @@ from bisect import bisect_left
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers.claims.checks import check_shares
+from helpers.checks import as_real, as_reals, check_inside, check_positive, check_shares
 from helpers.claims.resampling import Resampled
 
 NEVER = math.inf
@@ -29,12 +29,12 @@ def first_at_most(values: ArrayLike, target: float) -> np.ndarray:
         >>> first_at_most([[0.9, 0.4, 0.2], [0.9, 0.8, 0.7]], 0.5)
         array([ 2., inf])
     """
-    values = np.asarray(values, float)
+    values = as_reals("values", values)
     if values.ndim != 2 or not values.size:
         raise ValueError(
             f"`values` must have shape (replicas, epochs). Received: shape={values.shape}"
         )
-    if not math.isfinite(target):
+    if not math.isfinite(as_real("target", target)):
         raise ValueError(f"`target` must be finite. Received: target={target}")
     reached = values <= target
     return np.where(reached.any(1), reached.argmax(1) + 1.0, NEVER)
@@ -80,12 +80,14 @@ def time_ratio(
     """
     from scipy import stats
 
+    check_positive(horizon=horizon)
     later, sooner = _checked(later, "later", horizon), _checked(sooner, "sooner", horizon)
     if len(later) != len(sooner):
         raise ValueError(
             f"both arms must have a time for each replica. Received: {len(later)} and {len(sooner)}"
         )
-    check_shares(confidence=confidence, judge_share=judge_share)
+    check_inside(confidence=confidence)
+    check_shares(judge_share=judge_share)
     seen = [times[np.isfinite(times)] for times in (later, sooner)]
     if not any(map(len, seen)):
         raise ValueError("at least one replica must have arrived. Received: none of either arm")
@@ -124,13 +126,13 @@ def _score(later: np.ndarray, sooner: np.ndarray, horizon: float, factor: float)
 
 
 def _checked(times: ArrayLike, name: str, horizon: float) -> np.ndarray:
-    times = np.asarray(times, float)
+    times = as_reals(name, times)
     if times.ndim != 1 or len(times) < 2:
         raise ValueError(
             f"`{name}` must have shape (replicas,), at least 2. Received: shape={times.shape}"
         )
     late = np.isfinite(times) & (times > horizon)
-    if not 0 < horizon < math.inf or not (times > 0).all() or late.any():
+    if not (times > 0).all() or late.any():
         raise ValueError(
             f"`{name}` must hold times above 0 and up to the horizon, {horizon:g}, or infinity. "
             f"Received: {times}"

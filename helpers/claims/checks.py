@@ -1,7 +1,11 @@
 """What claims accept: names, scalars, samples."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
+
+from helpers.checks import as_reals
 
 
 def check_names(id: str, statement: str) -> None:
@@ -36,17 +40,28 @@ def plain_scalar(value, argument: str) -> int | float | str | None:
     return value.item()
 
 
-def check_shares(*, confidence: float, judge_share: float) -> None:
-    """Refuse a coverage or an overlap of draws that there cannot be."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"`confidence` must be in (0, 1). Received: confidence={confidence}")
-    if not 0 <= judge_share < 1:
-        raise ValueError(f"`judge_share` must be in [0, 1). Received: judge_share={judge_share}")
+def check_arms(arms: Mapping) -> None:
+    """Refuse what is no dictionary, or holds nothing."""
+    if not isinstance(arms, Mapping):
+        raise TypeError(
+            f"`arms` must be a dictionary, one entry for each arm. Received: {type(arms).__name__}"
+        )
+    if not arms:
+        raise ValueError("`arms` must hold at least one arm. Received: none")
+
+
+def check_draws(argument: str, draws: object) -> None:
+    """Refuse what no replicas can have been drawn from."""
+    if not hasattr(draws, "judge_share"):
+        raise TypeError(
+            f"`{argument}` must be draws, as `load_pool(name).draw()` makes them. "
+            f"Received: {type(draws).__name__}"
+        )
 
 
 def checked_sample(values: ArrayLike, name: str) -> np.ndarray:
     """Return values over replicas as finite float64, shape (replicas,)."""
-    sample = np.asarray(values, dtype=np.float64)
+    sample = as_reals(name, values, kinds="biuf")
     if sample.ndim != 1 or sample.size == 0:
         raise ValueError(f"`{name}` must have shape (replicas,). Received: shape={sample.shape}")
     if not np.isfinite(sample).all():

@@ -6,8 +6,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from helpers.checks import as_real, as_reals
 from helpers.claims.arriving import time_ratio
-from helpers.claims.checks import check_names, checked_sample
+from helpers.claims.checks import check_arms, check_draws, check_names, checked_sample
 from helpers.claims.claim import SAME, Claim, Scale
 from helpers.claims.confirming import design_of, repeated, status_of
 from helpers.claims.intervals import on_scale, paired_differences, side_of
@@ -235,7 +236,8 @@ class Judged(Mapping):
         check_names(id, statement)
         (values,) = self._pair(of=of)
         least = _least(margin, scale)
-        if not np.isfinite([prediction, rival]).all() or prediction == rival:
+        numbers = as_real("prediction", prediction), as_real("rival", rival)
+        if not np.isfinite(numbers).all() or prediction == rival:
             raise ValueError(
                 "`prediction` and `rival` must be two finite numbers that differ. "
                 f"Received: prediction={prediction}, rival={rival}"
@@ -253,7 +255,7 @@ class Judged(Mapping):
     def _pair(self, **arms: str) -> list[np.ndarray]:
         """Return the values of arms by their names, which differ."""
         for argument, arm in arms.items():
-            if arm not in self._values:
+            if arm not in list(self._values):  # a list is no name either, and says so
                 raise ValueError(
                     f"`{argument}` must be one of {', '.join(map(repr, self._values))}. "
                     f"Received: {arm!r}"
@@ -270,6 +272,8 @@ class Judged(Mapping):
         self, id: str, statement: str, found: Resampled, least: float, says: Says, *,
         method: str, scale: Scale, margin: float, unit: str, confidence: float, arms: list,
     ) -> Claim:  # fmt: skip
+        if not isinstance(says, Says):
+            raise TypeError(f"`says` must be a `Says`. Received: says={says!r}")
         verdict = decide(found.low, found.high, least)
         effect, low, high = on_scale(found[:3], scale)
         words = effect_words(effect, low, high, scale=scale, unit=unit)
@@ -343,8 +347,9 @@ def observe(
         1
     """
     _check_scope(scope)
-    if not arms:
-        raise ValueError("`arms` must hold at least one arm. Received: none")
+    check_arms(arms)
+    if not isinstance(on, str):
+        check_draws("on", on)
     values = {name: _checked_values(own, name) for name, own in arms.items()}
     lengths = {name: len(own) for name, own in values.items()}
     if len(set(lengths.values())) > 1:
@@ -388,12 +393,18 @@ def judge(
             unknown. The judge sets stay closed then.
         RuntimeError: The judge sets were opened before.
     """
-    if not arms:
-        raise ValueError("`arms` must hold at least one arm. Received: none")
+    check_arms(arms)
     _check_scope(scope)
     own = _draws_of(draws, arms)
+    for one in own.values():
+        check_draws("draws", one)
     count = len(own[next(iter(arms))])
     for name, trained in arms.items():
+        if not hasattr(trained, "history"):
+            raise TypeError(
+                "each arm must be replicas, as `fit_replicas` returns them; of values that were "
+                f"measured, take `observe`. Received: {name!r}: {type(trained).__name__}"
+            )
         if len(trained) != count or len(own[name]) != count:
             raise ValueError(
                 f"each arm must have a replica for each of {count} draws. "
@@ -449,7 +460,7 @@ def _check_scope(scope: str) -> None:
 
 def _checked_values(values: ArrayLike, name: str) -> np.ndarray:
     """Return values over replicas, of which some may be infinite: times that did not come."""
-    values = np.asarray(values, dtype=np.float64)
+    values = as_reals(name, values, kinds="biuf")
     checked_sample(np.where(np.isposinf(values), 0.0, values), name)
     return values
 
@@ -457,8 +468,8 @@ def _checked_values(values: ArrayLike, name: str) -> np.ndarray:
 def _tried(grid: Settings, arms: Iterable[str]) -> dict[str, list[float]]:
     """Return the settings that were tried for each arm."""
     if isinstance(grid, Mapping):
-        return {name: np.asarray(settings).tolist() for name, settings in grid.items()}
-    return {name: np.asarray(grid).tolist() for name in arms} if len(grid) else {}
+        return {name: np.atleast_1d(settings).tolist() for name, settings in grid.items()}
+    return {name: np.atleast_1d(grid).tolist() for name in arms} if np.size(grid) else {}
 
 
 def decide(low: float, high: float, least: float) -> str:

@@ -1,10 +1,9 @@
 """What a chapter keeps besides its verdicts: plain figures, and the table of its claims."""
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike
 
+from helpers.checks import check_count, check_not_negative
 from helpers.claims.box import claims_table
 from helpers.claims.checks import check_id, checked_sample, plain_scalar
 from helpers.claims.claim import (
@@ -47,14 +46,12 @@ def record(
         >>> record("final-loss", [0.21, 0.23, 0.22])
     """
     check_id(name, "name")
-    if not (isinstance(tolerance, int | float) and 0 <= tolerance < math.inf):
-        raise ValueError(f"`tolerance` must be 0 or more. Received: tolerance={tolerance!r}")
-    if digits is not None and digits < 1:
-        raise ValueError(f"`digits` must be None or at least 1. Received: digits={digits!r}")
+    check_not_negative(tolerance=tolerance)
+    check_count(1, digits=1 if digits is None else digits)
     figure = {"low": None, "high": None, "replicas": 0}
     if value is None:
         raise ValueError("`value` must be a number, a text, or numbers. Received: value=None")
-    if isinstance(value, str) or np.ndim(value) == 0:
+    if not isinstance(value, list | tuple) and np.ndim(value) == 0:
         figure["value"] = plain_scalar(value, "value")
     else:
         values = checked_sample(value, "value")
@@ -62,7 +59,8 @@ def record(
         figure["value"] = float(values[0])
         if len(values) > 1:
             figure["value"], figure["low"], figure["high"] = mean_interval(values)
-    body = {"schema": SCHEMA, "kind": "figure", "name": name, "unit": "", "tolerance": tolerance}
+    body = {"schema": SCHEMA, "kind": "figure", "name": name, "unit": ""}
+    body |= {"tolerance": np.asarray(tolerance).item()}  # JSON knows no numbers of NumPy
     body |= {key: finite_or_none(item) for key, item in figure.items()}
     text = figure["value"] if digits is None else number_text(figure["value"], digits)
     publish_glue(name, repr(text), body)  # the prose may say "inf", JSON may not
@@ -79,8 +77,7 @@ def summary(chapter: str, *, dropped: int = 0) -> None:
     Raises:
         ValueError: The chapter has no claims yet, or `dropped` is no count.
     """
-    if isinstance(dropped, bool) or not isinstance(dropped, int) or dropped < 0:
-        raise ValueError(f"`dropped` must be an integer of at least 0. Received: {dropped!r}")
+    check_count(0, dropped=dropped)
     claims = published(chapter)
     if not claims:
         raise ValueError(f"No claim of this chapter was measured. Received: chapter={chapter!r}")

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from helpers.claims.checks import check_shares, checked_sample
+from helpers.checks import as_reals, check_inside, check_shares
+from helpers.claims.checks import checked_sample
 
 
 class Resampled(NamedTuple):
@@ -62,7 +63,8 @@ def resampled_interval(
         raise ValueError(
             f"`values` must hold at least 2 replicas: one has no spread. Received: {len(values)}"
         )
-    check_shares(confidence=confidence, judge_share=judge_share)
+    check_inside(confidence=confidence)
+    check_shares(judge_share=judge_share)
     if values.min() == values.max():  # the rounding of a mean would show as spread
         mean = float(values[0])
         return Resampled(mean, mean, mean, 1.0 if mean == 0 else 0.0)
@@ -94,7 +96,7 @@ def kept_after_correction(p_values: ArrayLike, *, rate: float = 0.05) -> np.ndar
     """
     from scipy import stats
 
-    values = np.asarray(p_values, float)
+    values = as_reals("p_values", p_values)
     if values.ndim != 1 or ((values < 0) | (values > 1) | np.isnan(values)).any():
         raise ValueError(f"`p_values` must have shape (n,), each in [0, 1]. Received: {p_values}")
     return stats.false_discovery_control(values) <= rate if len(values) else values.astype(bool)

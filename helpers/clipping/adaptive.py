@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from helpers.clipping.clip import Array, Gradients, check_threshold, checked_gradients
+from helpers.checks import check_positive
+from helpers.clipping.clip import Array, Gradients, checked_gradients
 
 SMALLEST = 1e-3  # stands for the norm of weights that begin at 0, as biases do
 
@@ -39,14 +40,14 @@ def clip_adaptively(gradients: Gradients, weights: Sequence[Array], ratio: float
         Brock, De, Smith and Simonyan (2021), High-performance large-scale image recognition without
         normalization.
     """
-    check_threshold(ratio, "ratio")
-    if any(gradient is None for gradient in gradients):
+    check_positive(ratio=ratio)
+    if hasattr(gradients, "__len__") and any(gradient is None for gradient in gradients):
         raise TypeError(
             "`gradients` must hold an array for each of `weights`; leave out the variables that "
             "have none. Received: None"
         )
-    arrays = checked_gradients(gradients)
-    shapes = [array.shape for array in arrays], [np.shape(weight) for weight in weights]
+    arrays, weights = checked_gradients(gradients), checked_gradients(weights, "weights")
+    shapes = [array.shape for array in arrays], [weight.shape for weight in weights]
     if shapes[0] != shapes[1]:
         raise ValueError(
             f"`gradients` and `weights` must have the same shapes. Received: {shapes[0]} and "
@@ -55,7 +56,7 @@ def clip_adaptively(gradients: Gradients, weights: Sequence[Array], ratio: float
     clipped = []
     with np.errstate(all="ignore"):
         for gradient, weight in zip(arrays, weights, strict=True):
-            limit = ratio * np.maximum(_unit_norm(np.asarray(weight)), SMALLEST)
+            limit = ratio * np.maximum(_unit_norm(weight), SMALLEST)
             factor = np.minimum(1, limit / _unit_norm(gradient))
             clipped.append(gradient * factor.astype(gradient.dtype))
     return clipped
@@ -77,7 +78,7 @@ class AdaptiveSGD(keras.optimizers.SGD):
 
     def __init__(self, learning_rate=0.01, ratio=0.01, **others):
         super().__init__(learning_rate, **others)
-        check_threshold(ratio, "ratio")
+        check_positive(ratio=ratio)
         self.ratio = ratio
 
     def update_step(self, gradient, variable, learning_rate):

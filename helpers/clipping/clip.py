@@ -6,9 +6,11 @@ same shapes and floating types. What is not finite comes out as it does of Keras
 counts for nothing, and `tf.IndexedSlices`, of an embedding, come out as the dense array they mean.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+
+from helpers.checks import as_reals, check_positive
 
 Array = np.ndarray
 Gradients = Sequence[Array | None]
@@ -34,7 +36,7 @@ def clip_by_value(gradients: Gradients, threshold: float) -> list[Array]:
         >>> clip_by_value([np.array([0.9, 100.0])], 1.0)
         [array([0.9, 1. ])]
     """
-    check_threshold(threshold)
+    check_positive(threshold=threshold)
     limit = float(threshold)  # NumPy's float64 would turn float32 into its own kind
     return _placed(gradients, lambda arrays: [np.clip(array, -limit, limit) for array in arrays])
 
@@ -66,7 +68,7 @@ def clip_by_norm(gradients: Gradients, threshold: float) -> list[Array]:
     Reference:
         Pascanu, Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks.
     """
-    check_threshold(threshold)
+    check_positive(threshold=threshold)
     with np.errstate(all="ignore"):
         return _placed(
             gradients, lambda arrays: [a * _scale(_norm([a]), threshold) for a in arrays]
@@ -98,7 +100,7 @@ def clip_by_global_norm(gradients: Gradients, threshold: float) -> list[Array]:
     Reference:
         Pascanu, Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks.
     """
-    check_threshold(threshold)
+    check_positive(threshold=threshold)
 
     def clip(arrays):
         norm = _norm(arrays)
@@ -131,37 +133,35 @@ def global_norm(gradients: Gradients) -> float:
         return float(_norm(checked_gradients(gradients)))
 
 
-def checked_gradients(gradients: Gradients) -> list[Array]:
+def checked_gradients(gradients: Gradients, name: str = "gradients") -> list[Array]:
     """Return the gradients that there are, as floating arrays; refuse what is no such sequence."""
-    if isinstance(gradients, np.ndarray):
+    several = hasattr(gradients, "__len__") and not isinstance(gradients, str | Mapping)
+    if not several or hasattr(gradients, "shape"):
+        shape = getattr(gradients, "shape", None)
         raise TypeError(
-            "`gradients` must be a sequence of arrays, one for each variable. "
-            f"Received: one array of shape {gradients.shape}"
+            f"`{name}` must be a sequence of arrays, one for each variable. Received: "
+            + (type(gradients).__name__ if shape is None else f"one array of shape {shape}")
         )
-    arrays = [dense(array) for array in gradients if array is not None]
+    arrays = [dense(array, name) for array in gradients if array is not None]
     if not arrays:
-        raise ValueError("`gradients` must hold at least one array. Received: none")
-    kinds = {array.dtype for array in arrays if array.dtype.kind not in "iuf"}
-    if kinds:
-        raise TypeError(
-            "`gradients` must hold real numbers. "
-            f"Received: arrays of type {', '.join(sorted(map(str, kinds)))}"
-        )
+        raise ValueError(f"`{name}` must hold at least one array. Received: none")
     return [array if array.dtype.kind == "f" else array.astype(np.float64) for array in arrays]
 
 
-def dense(gradient) -> Array:
+def dense(gradient, name: str = "gradients") -> Array:
     """Return a gradient as an array; of sparse slices, those of one row added up.
 
     Args:
         gradient: An array, or what has `indices`, `values` and `dense_shape`, as
             `tf.IndexedSlices` has.
+        name: What it is called, for an error.
 
     Raises:
+        TypeError: It holds what is no real numbers.
         ValueError: Sparse slices do not say the shape of the whole.
     """
     if not hasattr(gradient, "indices") or not hasattr(gradient, "dense_shape"):
-        return np.asarray(gradient)
+        return as_reals(name, gradient, dtype=None)
     if gradient.dense_shape is None:
         raise ValueError("sparse gradients must have a `dense_shape`. Received: dense_shape=None")
     values = np.asarray(gradient.values)
@@ -174,12 +174,6 @@ def _placed(gradients: Gradients, clip: Callable[[list[Array]], list[Array]]) ->
     """Clip the gradients that there are, and put None where there is none."""
     clipped = iter(clip(checked_gradients(gradients)))
     return [None if gradient is None else next(clipped) for gradient in gradients]
-
-
-def check_threshold(threshold: float, name: str = "threshold") -> None:
-    """Refuse what is not above 0 and finite."""
-    if not 0 < threshold < np.inf:
-        raise ValueError(f"`{name}` must be above 0 and finite. Received: {name}={threshold}")
 
 
 def _norm(arrays: Gradients) -> np.floating:

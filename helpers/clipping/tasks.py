@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from helpers.checks import as_reals, check_count
 from helpers.clipping.clip import Array
 
 
@@ -24,6 +25,7 @@ def adding_problem(n: int, *, steps: int = 16, seed: int = 0) -> tuple[Array, Ar
         ``(x, y)``, float32, of shapes (n, steps, 2) and (n,).
 
     Raises:
+        TypeError: An argument is no integer.
         ValueError: A number is too small.
 
     Example:
@@ -34,10 +36,9 @@ def adding_problem(n: int, *, steps: int = 16, seed: int = 0) -> tuple[Array, Ar
     Reference:
         Hochreiter and Schmidhuber (1997), Long short-term memory.
     """
-    if n < 1 or steps < 2:
-        raise ValueError(
-            f"`n` must be at least 1 and `steps` at least 2. Received: n={n}, steps={steps}"
-        )
+    check_count(1, n=n)
+    check_count(2, steps=steps)
+    check_count(0, seed=seed)
     rng = np.random.default_rng(seed)
     numbers, marks = rng.random((n, steps)), np.zeros((n, steps))
     marks[np.arange(n), rng.integers(0, steps // 2, n)] = 1
@@ -78,10 +79,14 @@ class AddingDraws:
     def __init__(
         self, name: str, sizes: tuple[int, int, int], *, steps: int, replicas: int, seed: int
     ):
-        if min(*sizes, replicas) < 1:
+        check_count(1, replicas=replicas)
+        check_count(2, steps=steps)
+        check_count(0, seed=seed)
+        sizes = as_reals("sizes", sizes, kinds="iu", dtype=None).tolist()
+        if np.shape(sizes) != (3,) or min(sizes) < 1:
             raise ValueError(
-                "`sizes` and `replicas` must be at least 1. "
-                f"Received: sizes={sizes}, replicas={replicas}"
+                "`sizes` must be three whole numbers of at least 1, to train, tune and judge on. "
+                f"Received: sizes={sizes}"
             )
         own = [adding_problem(sum(sizes), steps=steps, seed=seed + k) for k in range(replicas)]
         self.name, self.steps, self.sizes = name, steps, tuple(sizes)

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helpers.checks import as_reals, check_inside
+
 
 class Duplicates(NamedTuple):
     """Pairs of images that are alike.
@@ -26,6 +28,7 @@ def find_duplicates(x: np.ndarray, *, share: float = 0.25) -> Duplicates:
         share: Of the median distance of an image to its nearest: what is closer counts as near.
 
     Raises:
+        TypeError: `x` holds no numbers, or `share` is none.
         ValueError: There are fewer than 2 images, or `share` is not in (0, 1).
 
     Example:
@@ -36,11 +39,11 @@ def find_duplicates(x: np.ndarray, *, share: float = 0.25) -> Duplicates:
     """
     from sklearn.neighbors import NearestNeighbors
 
-    flat = np.asarray(x).reshape(len(x), -1)
-    if len(flat) < 2:
-        raise ValueError(f"`x` must hold at least 2 images. Received: {len(flat)}")
-    if not 0 < share < 1:
-        raise ValueError(f"`share` must be in (0, 1). Received: share={share}")
+    x = as_reals("x", x, kinds="biuf", dtype=None)
+    if not x.ndim or len(x) < 2:
+        raise ValueError(f"`x` must hold at least 2 images. Received: shape={x.shape}")
+    check_inside(share=share)
+    flat = x.reshape(len(x), -1)
     _, first = np.unique(flat, axis=0, return_inverse=True)
     order = np.argsort(first, kind="stable")
     same = np.flatnonzero(np.diff(first.ravel()[order]) == 0)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from helpers.checks import check_seed
 from helpers.data.dataset import Dataset
 from helpers.data.files import VALIDATION_SHARE, read_arrays
 
@@ -53,7 +54,8 @@ def load(name: str, *, train_size: int | None = None, seed: int = 0) -> Dataset:
         The `Dataset`: images as float32 in [0, 1], integer labels.
 
     Raises:
-        ValueError: The name is unknown, `train_size` is out of range, or the file is damaged.
+        TypeError: `seed` is no integer.
+        ValueError: The name is unknown, a number is out of range, or the file is damaged.
         FileNotFoundError: ``DNNBOOK_DATA`` is set and its folder lacks the file, or it is not set
             and Keras cannot download it.
 
@@ -62,7 +64,8 @@ def load(name: str, *, train_size: int | None = None, seed: int = 0) -> Dataset:
         >>> data.x_train.shape, data.x_valid.shape, data.x_test.shape
         ((1197, 8, 8), (300, 8, 8), (300, 8, 8))
     """
-    if name not in _LOADERS:
+    check_seed(seed)
+    if name not in list(_LOADERS):
         names = ", ".join(repr(known) for known in _LOADERS)
         raise ValueError(f"`name` must be one of {names}. Received: name={name!r}")
     dataset = _LOADERS[name]()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from helpers.checks import check_count, check_seed
 from helpers.data.drawing import Draws, Sizes, draw_groups, draw_rows, resolve_sizes
 from helpers.data.files import read_arrays
 from helpers.data.loading import CIFAR10_CLASSES, DIGITS_CLASSES, FASHION_CLASSES, read_mnist
@@ -82,6 +83,7 @@ class Pool:
             The `Draws`.
 
         Raises:
+            TypeError: `replicas` or `seed` is no integer.
             ValueError: A size is out of range, the sizes exceed the pool, a set is too small for
                 its classes, or there are fewer groups than sets.
 
@@ -90,8 +92,8 @@ class Pool:
             >>> draws.train.shape, draws.tune.shape, draws.judge_size
             ((2, 1008), (2, 362), 362)
         """
-        if not isinstance(replicas, int | np.integer) or replicas < 1:
-            raise ValueError(f"`replicas` must be at least 1. Received: replicas={replicas!r}")
+        check_count(1, replicas=replicas)
+        check_seed(seed)
         wanted = resolve_sizes(sizes, len(self))
         grouped = by_group and self.groups is not None
         own = [
@@ -125,7 +127,8 @@ def load_pool(name: str, *, examples: int | None = None, seed: int = 0) -> Pool:
         seed: Of that choice.
 
     Raises:
-        ValueError: The name is unknown, or `examples` out of range.
+        TypeError: `seed` is no integer.
+        ValueError: The name is unknown, or `examples` or `seed` out of range.
         FileNotFoundError: As `load`.
 
     Example:
@@ -133,7 +136,8 @@ def load_pool(name: str, *, examples: int | None = None, seed: int = 0) -> Pool:
         >>> len(pool), pool.image_shape, len(set(pool.groups))
         (1797, (8, 8), 14)
     """
-    if name not in POOLS:
+    check_seed(seed)
+    if name not in list(POOLS):
         known = ", ".join(repr(one) for one in POOLS)
         raise ValueError(f"`name` must be one of {known}. Received: name={name!r}")
     pool = POOLS[name]()

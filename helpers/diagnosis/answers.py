@@ -109,7 +109,10 @@ def examine_validation(patient: Patient) -> Iterator[Finding]:
         return
     probabilities = patient.probabilities(patient.predict(patient.validation[0]))
     labels = patient.labels(patient.validation[1])
-    temperature = fit_temperature(probabilities, labels)
+    try:
+        temperature = fit_temperature(probabilities, labels)
+    except ValueError:  # the outputs are no probabilities, which `examine_output` has told
+        return
     if temperature > TOO_SURE:
         confidence, hits = confidence_and_hits(probabilities, labels)
         error = expected_calibration_error(confidence, hits)

@@ -7,6 +7,7 @@ from functools import partial
 import keras
 import numpy as np
 
+from helpers.checks import check_count
 from helpers.diagnosis import answers, examples, passes, targets, trials
 from helpers.diagnosis.findings import Diagnosis, Finding
 from helpers.diagnosis.guard import untouched
@@ -68,7 +69,7 @@ def diagnose(
         The findings; `print` tells them, `.table` has a row for each.
 
     Raises:
-        TypeError: The model is none, or the data are no arrays of numbers.
+        TypeError: The model is none, the data are no arrays of numbers, or a number is no integer.
         ValueError: The model is not compiled, or has several inputs, outputs or losses; data are
             too few or of the wrong shape; an argument is out of its range.
 
@@ -80,7 +81,9 @@ def diagnose(
         >>> diagnose(model, x, (x[:, 0] > 0).astype(int), steps=0).names[0]
         'logits-as-probabilities'
     """
-    if not isinstance(steps, int | np.integer) or (steps != 0 and steps < 10):
+    check_count(0, steps=steps, seed=seed)
+    check_count(1, batch_size=batch_size)
+    if 0 < steps < 10:
         raise ValueError(f"`steps` must be 0 or at least 10. Received: steps={steps}")
     options = {"validation_data": validation_data, "batch_size": batch_size, "seed": seed}
     patient = Patient(model, x, y, **options)

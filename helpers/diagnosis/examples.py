@@ -23,11 +23,12 @@ ENOUGH = 20  # examples a class from which a class without any is a finding
 
 def examine_inputs(patient: Patient) -> Iterator[Finding]:
     """Find inputs that are not finite, not of size 1, or far from 0."""
-    bad = int(np.sum(~np.isfinite(patient.x))) if patient.x.dtype.kind == "f" else 0
-    if bad:
-        share = bad / patient.x.size
-        yield Finding("inputs-not-finite", f"{bad} numbers of the inputs ({share:.2%}).", bad)
-        return
+    for whose, x, _ in patient.parts():
+        bad = int(np.sum(~np.isfinite(x))) if x.dtype.kind == "f" else 0
+        if bad:
+            text = f"{bad} numbers of the {whose}inputs ({bad / x.size:.2%})."
+            yield Finding("inputs-not-finite", text, bad)
+            return
     first = _first_with_weights(patient)
     if first is None:
         return

@@ -1,9 +1,12 @@
 """What is examined: a compiled model and its data, checked, with what several examinations need."""
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import keras
 import numpy as np
+
+from helpers.checks import as_reals, check_model
 
 Array = np.ndarray
 FEWEST = 16  # examples below which shares and correlations say nothing
@@ -38,7 +41,7 @@ class Patient:
 
     def __init__(self, model, x, y, *, validation_data, batch_size, seed):
         _check_model(model)
-        self.model, self.batch_size = model, _checked_count(batch_size)
+        self.model, self.batch_size = model, int(batch_size)
         self.x, self.y = _checked_pair(x, y, "x", "y")
         self.validation = None
         if validation_data is not None:
@@ -53,7 +56,9 @@ class Patient:
         self.rows = self.rng.permutation(len(self.x))[: min(LARGEST_SAMPLE, most)]
         self.kind, self.from_logits = _kind_of_loss(model)
         self.activation = _last_activation(model)
-        _check_fits(self)
+        _check_fits(model, self.x, "x")
+        if self.validation is not None:
+            _check_fits(model, self.validation[0], "validation x")
 
     @cached_property
     def outputs(self) -> Array:
@@ -69,6 +74,12 @@ class Patient:
     def classifies(self) -> bool:
         """Whether each label is one class of several."""
         return self.kind in ("sparse", "categorical", "binary")
+
+    def parts(self) -> Iterator[tuple[str, Array, Array]]:
+        """Yield what the data are called, inputs and labels: to train on, and to validate on."""
+        yield "", self.x, self.y
+        if self.validation is not None:
+            yield "validation ", *self.validation
 
     def predict(self, x: Array, *, training: bool = False) -> Array:
         """Return the outputs, batch by batch, without Keras' progress or compiled functions."""
@@ -118,13 +129,9 @@ class Patient:
 
 
 def _check_model(model) -> None:
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"`model` must be a Keras model. Received: {type(model).__name__}")
-    if not model.built or not model.variables:
-        raise ValueError(
-            "`model` must have its weights: start it with `keras.Input(shape)`. "
-            f"Received: {model.name!r}, which is not built"
-        )
+    check_model(model)
+    if not model.variables:
+        raise ValueError(f"`model` must have weights. Received: {model.name!r}, which has none")
     if getattr(model, "optimizer", None) is None or getattr(model, "loss", None) is None:
         raise ValueError(
             "`model` must be compiled with an optimizer and a loss. "
@@ -143,14 +150,6 @@ def _check_model(model) -> None:
         )
 
 
-def _checked_count(batch_size) -> int:
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise ValueError(
-            f"`batch_size` must be a whole number of at least 1. Received: batch_size={batch_size}"
-        )
-    return int(batch_size)
-
-
 def _checked_pair(x, y, *names: str) -> tuple[Array, Array]:
     pair = []
     for value, name in zip((x, y), names, strict=True):
@@ -159,9 +158,9 @@ def _checked_pair(x, y, *names: str) -> tuple[Array, Array]:
                 f"`{name}` must be an array; take one from a generator or a data set first. "
                 f"Received: {type(value).__name__}"
             )
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"`{name}` must hold numbers. Received: dtype={array.dtype}")
+        array = as_reals(name, value, kinds="biuf", dtype=None)
+        if not array.ndim:
+            raise ValueError(f"`{name}` must have an axis of examples. Received: shape=()")
         pair.append(array)
     if len(pair[0]) != len(pair[1]) or len(pair[0]) < FEWEST:
         raise ValueError(
@@ -171,14 +170,14 @@ def _checked_pair(x, y, *names: str) -> tuple[Array, Array]:
     return pair[0], pair[1]
 
 
-def _check_fits(patient: Patient) -> None:
-    shape = tuple(getattr(patient.model, "input_shape", None) or ())
-    wanted, given = shape[1:], patient.x.shape[1:]
+def _check_fits(model: keras.Model, x: Array, name: str) -> None:
+    shape = tuple(getattr(model, "input_shape", None) or ())
+    wanted, given = shape[1:], x.shape[1:]
     alike = len(wanted) == len(given) and all(
         a in (None, b) for a, b in zip(wanted, given, strict=False)
     )
     if shape and not alike:
-        raise ValueError(f"`x` must have the shape {shape}. Received: {patient.x.shape}")
+        raise ValueError(f"`{name}` must have the shape {shape}. Received: {x.shape}")
 
 
 def _kind_of_loss(model: keras.Model) -> tuple[str, bool]:

@@ -17,23 +17,23 @@ REACH |= {"softplus": (0, np.inf), "hard_sigmoid": (0, 1), "relu6": (0, 6)}
 
 def examine_labels(patient: Patient) -> Iterator[Finding]:
     """Find labels of the wrong shape or range. After such a finding no loss can be computed."""
-    y, shape = patient.y, patient.outputs.shape
-    if not np.isfinite(y.astype(float)).all():
-        bad = int(np.sum(~np.isfinite(y.astype(float))))
-        yield Finding("labels-outside", f"{bad} of {y.size} labels are not finite.", bad)
-    elif not _same_shape(patient):
-        yield Finding(
-            "labels-shape",
-            f"labels have the shape {_each(y.shape)}, outputs {_each(shape)}, each without the "
-            f"number of examples; the loss is {_loss_name(patient)}.",
-            len(y.shape),
-        )
-    elif patient.classifies:
-        yield from _outside(patient)
+    for whose, x, y in patient.parts():
+        shape = patient.predict(x[:1]).shape if whose else patient.outputs.shape
+        if not np.isfinite(y.astype(float)).all():
+            bad = int(np.sum(~np.isfinite(y.astype(float))))
+            text = f"{bad} of {y.size} {whose}labels are not finite."
+            yield Finding("labels-outside", text, bad)
+        elif not _same_shape(patient, y.shape[1:], shape[1:]):
+            text = (
+                f"{whose}labels have the shape {_each(y.shape)}, outputs {_each(shape)}, each "
+                f"without the number of examples; the loss is {_loss_name(patient)}."
+            )
+            yield Finding("labels-shape", text, len(y.shape))
+        elif patient.classifies:
+            yield from _outside(patient, y.astype(float), whose)
 
 
-def _same_shape(patient: Patient) -> bool:
-    y, shape = patient.y.shape[1:], patient.outputs.shape[1:]
+def _same_shape(patient: Patient, y: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     if patient.kind == "sparse":
         return y in (shape[:-1], (*shape[:-1], 1))
     if patient.kind == "other":
@@ -41,8 +41,7 @@ def _same_shape(patient: Patient) -> bool:
     return y == shape or (*y, 1) == shape or y == (*shape, 1)
 
 
-def _outside(patient: Patient) -> Iterator[Finding]:
-    y = patient.y.astype(float)
+def _outside(patient: Patient, y: Array, whose: str) -> Iterator[Finding]:
     if patient.kind == "sparse":
         low, high, what = 0, patient.outputs.shape[-1] - 1, "integers"
         bad = (y < low) | (y > high) | (y != np.rint(y))
@@ -52,8 +51,8 @@ def _outside(patient: Patient) -> Iterator[Finding]:
     if bad.any():
         yield Finding(
             "labels-outside",
-            f"labels run from {y.min():g} to {y.max():g}; the loss takes {what} from {low} to "
-            f"{high}. {bad.mean():.0%} of them are not.",
+            f"{whose}labels run from {y.min():g} to {y.max():g}; the loss takes {what} from {low} "
+            f"to {high}. {bad.mean():.0%} of them are not.",
             float(bad.mean()),
         )
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from helpers.checks import check_positive, check_rng
 from helpers.initialization.variance import (
     TRUNCATION,
     fans,
@@ -48,6 +49,7 @@ def variance_scaling(
         >>> kernel.shape, bool(abs(kernel.var() / 0.04 - 1) < 0.05)
         ((50, 100), True)
     """
+    check_rng(rng)
     sigma = math.sqrt(weight_variance(shape, scale=scale, mode=mode))
     if distribution == "uniform":
         limit = math.sqrt(3) * sigma
@@ -142,8 +144,8 @@ def orthogonal(shape: Sequence[int], *, rng: np.random.Generator, gain: float = 
     Reference:
         Saxe, McClelland and Ganguli (2014).
     """
-    if not gain > 0:
-        raise ValueError(f"`gain` must be above 0. Received: gain={gain}")
+    check_positive(gain=gain)
+    check_rng(rng)
     fans(shape)  # refuses what is no kernel's shape
     rows, columns = math.prod(shape[:-1]), shape[-1]
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
@@ -171,6 +173,8 @@ def draw_kernels(
         >>> [kernel.shape for kernel in draw_kernels([4, 3, 5], he, seeds=range(2))]
         [(2, 4, 3), (2, 3, 5)]
     """
+    if not hasattr(seeds, "__iter__"):
+        raise TypeError(f"`seeds` must hold one for each replica. Received: seeds={seeds!r}")
     rngs = [np.random.default_rng(seed) for seed in seeds]
     for shape in pairwise(widths):
         yield np.stack([initializer(shape, rng=rng) for rng in rngs])

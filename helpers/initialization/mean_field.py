@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from helpers.checks import as_real, check_not_negative, check_positive
 from helpers.initialization.nonlinearities import named_activation
 
 LARGEST_STEP, POINTS = 8.0, 401  # beyond 8 standard deviations a normal number has no weight here
@@ -31,7 +32,8 @@ def next_variance(activation: str, variance: float, *, scale: float) -> float:
     Reference:
         Poole et al. (2016).
     """
-    _check(variance=variance, scale=scale)
+    check_not_negative(variance=variance)
+    check_positive(scale=scale)
     z, weight = _normal()
     return float(scale * named_activation(activation).value(np.sqrt(variance) * z) ** 2 @ weight)
 
@@ -89,7 +91,8 @@ def layer_slope(activation: str, variance: float, *, scale: float) -> float:
     Reference:
         Schoenholz et al. (2017).
     """
-    _check(variance=variance, scale=scale)
+    check_not_negative(variance=variance)
+    check_positive(scale=scale)
     z, weight = _normal()
     slopes = named_activation(activation).derivative(np.sqrt(variance) * z)
     return float(round(scale * slopes**2 @ weight, 12))
@@ -122,10 +125,9 @@ def next_correlation(activation: str, correlation: float, variance: float) -> fl
     Reference:
         Cho and Saul (2009) for ReLU; Poole et al. (2016).
     """
-    if not -1 <= correlation <= 1:
+    if not -1 <= as_real("correlation", correlation) <= 1:
         raise ValueError(f"`correlation` must be in [-1, 1]. Received: correlation={correlation}")
-    if not 0 < variance < np.inf:
-        raise ValueError(f"`variance` must be above 0 and finite. Received: variance={variance}")
+    check_positive(variance=variance)
     value = named_activation(activation).value
     z, weight = _normal()
     size = np.sqrt(variance)
@@ -141,10 +143,3 @@ def _normal() -> tuple[np.ndarray, np.ndarray]:
     z = (edges[1:] + edges[:-1]) / 2
     density = np.exp(-(z**2) / 2)
     return z, density / density.sum()
-
-
-def _check(*, variance: float, scale: float) -> None:
-    if not 0 <= variance < np.inf:
-        raise ValueError(f"`variance` must be 0 or more and finite. Received: variance={variance}")
-    if not 0 < scale < np.inf:
-        raise ValueError(f"`scale` must be above 0 and finite. Received: scale={scale}")

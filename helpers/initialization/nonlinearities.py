@@ -52,7 +52,7 @@ ACTIVATIONS = {
 
 def named_activation(name: str) -> Activation:
     """Return an entry of `ACTIVATIONS`; a name that is not there is refused."""
-    if name not in ACTIVATIONS:
+    if name not in list(ACTIVATIONS):
         raise ValueError(
             f"`activation` must be one of {tuple(ACTIVATIONS)}. Received: activation={name!r}"
         )

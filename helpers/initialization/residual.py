@@ -2,6 +2,8 @@
 
 import keras
 
+from helpers.checks import as_real
+
 
 class Scale(keras.layers.Layer):
     """Multiply the inputs by one number, which is learned.
@@ -29,7 +31,7 @@ class Scale(keras.layers.Layer):
 
     def __init__(self, initial: float = 1.0, **kwargs):
         super().__init__(**kwargs)
-        if not abs(initial) < float("inf"):
+        if not abs(as_real("initial", initial)) < float("inf"):
             raise ValueError(f"`initial` must be finite. Received: initial={initial}")
         self.initial = float(initial)
 

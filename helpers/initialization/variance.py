@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 from typing import NamedTuple
+
+from helpers.checks import check_positive
 
 TRUNCATION = 2.0  # Keras redraws what lies more than two standard deviations from the mean
 MODES = ("fan_in", "fan_out", "fan_avg")
@@ -36,11 +39,13 @@ def fans(shape: Sequence[int]) -> Fans:
         >>> fans((300, 100)), fans((3, 3, 32, 64))
         (Fans(fan_in=300, fan_out=100), Fans(fan_in=288, fan_out=576))
     """
-    shape = tuple(shape)
-    if len(shape) < 2 or min(shape) < 1:
+    axes = tuple(shape) if hasattr(shape, "__iter__") else ()
+    if len(axes) < 2 or not all(isinstance(axis, Integral) and axis >= 1 for axis in axes):
         raise ValueError(
-            f"`shape` must have at least 2 axes, each at least 1. Received: shape={shape}"
+            "`shape` must have at least 2 axes, each a whole number of at least 1. "
+            f"Received: shape={shape!r}"
         )
+    shape = axes
     receptive_field = math.prod(shape[:-2])
     return Fans(receptive_field * shape[-2], receptive_field * shape[-1])
 
@@ -68,8 +73,7 @@ def weight_variance(shape: Sequence[int], *, scale: float = 1.0, mode: str = "fa
     Reference:
         Glorot and Bengio (2010); He et al. (2015).
     """
-    if not scale > 0:
-        raise ValueError(f"`scale` must be above 0. Received: scale={scale}")
+    check_positive(scale=scale)
     if mode not in MODES:
         raise ValueError(f"`mode` must be one of {MODES}. Received: mode={mode!r}")
     fan_in, fan_out = fans(shape)
@@ -95,7 +99,6 @@ def truncated_normal_std(bound: float = TRUNCATION) -> float:
         >>> round(truncated_normal_std(), 6)
         0.879626
     """
-    if not bound > 0:
-        raise ValueError(f"`bound` must be above 0. Received: bound={bound}")
+    check_positive(bound=bound)
     density = math.exp(-(bound**2) / 2) / math.sqrt(2 * math.pi)
     return math.sqrt(1 - 2 * bound * density / math.erf(bound / math.sqrt(2)))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helpers.checks import as_reals, check_not_negative, check_rng
 from helpers.normalization.equations import (
     Array,
     batch_normalization,
@@ -56,7 +57,8 @@ def gradient_sizes(
         Shape (layers,), lowest first; the last is about 1.
 
     Raises:
-        ValueError: The position is unknown, or there is no layer.
+        TypeError: An argument is of the wrong kind.
+        ValueError: The position is unknown, the variance negative, or there is no layer.
 
     Example:
         >>> sizes = gradient_sizes(np.eye(8), widths=[30] * 9, function=np.tanh,
@@ -70,7 +72,11 @@ def gradient_sizes(
         Yang et al. (2019), for networks of infinite width.
     """
     _check(position, widths)
-    h, passes = np.reshape(x, (len(x), -1)).astype(np.float64), []
+    check_rng(rng)
+    if not callable(variance):
+        check_not_negative(variance=variance)
+    x = as_reals("x", x)
+    h, passes = x.reshape(len(x), -1), []
     for width in widths:
         own = variance(h.shape[1], width) if callable(variance) else variance
         kernel = rng.standard_normal((h.shape[1], width)) * math.sqrt(own)
@@ -103,7 +109,8 @@ def _backward(upstream: Array, layer: Pass, derivative: Elementwise, position: s
 def _check(position: str, widths: Sequence[int]) -> None:
     if position not in POSITIONS:
         raise ValueError(f"`position` must be one of {POSITIONS}. Received: position={position!r}")
-    if not widths or min(widths) < 1:
+    units = list(widths) if hasattr(widths, "__iter__") else []
+    if not units or not all(isinstance(one, int | np.integer) and one >= 1 for one in units):
         raise ValueError(
-            f"`widths` must hold whole numbers of at least 1. Received: widths={list(widths)}"
+            f"`widths` must hold whole numbers of at least 1. Received: widths={widths!r}"
         )

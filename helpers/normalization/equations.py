@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helpers.checks import as_reals, check_positive
+
 Array = np.ndarray
 Axis = int | Sequence[int]
 
@@ -49,7 +51,7 @@ def moments(x: Array, *, axis: Axis = -1) -> Moments:
     Reference:
         Ioffe and Szegedy (2015), algorithm 1.
     """
-    x = np.asarray(x, dtype=np.float64)
+    x = as_reals("x", x)
     others = _other_axes(x.shape, axis)
     return Moments(x.mean(axis=others), x.var(axis=others))
 
@@ -76,9 +78,8 @@ def normalize(x: Array, statistics: Moments, *, axis: Axis = -1, epsilon: float 
         >>> normalize(np.array([[5.0]]), statistics, epsilon=1.0)
         array([[2.]])
     """
-    if not epsilon > 0:
-        raise ValueError(f"`epsilon` must be above 0. Received: epsilon={epsilon}")
-    x = np.asarray(x, dtype=np.float64)
+    check_positive(epsilon=epsilon)
+    x = as_reals("x", x)
     mean = _spread(statistics.mean, x.shape, axis, "statistics.mean")
     variance = _spread(statistics.variance, x.shape, axis, "statistics.variance")
     return (x - mean) / np.sqrt(variance + epsilon)
@@ -164,6 +165,7 @@ def batch_normalization_gradients(
     Reference:
         Ioffe and Szegedy (2015), section 3.
     """
+    upstream, x = as_reals("upstream", upstream, dtype=None), as_reals("x", x, dtype=None)
     if np.shape(upstream) != np.shape(x):
         raise ValueError(
             "`upstream` must have the shape of `x`. "
@@ -183,16 +185,17 @@ def batch_normalization_gradients(
 
 def _feature_axes(shape: Sequence[int], axis: Axis) -> tuple[int, ...]:
     """Return the axes of the features, counted from the front and in order."""
-    named = [axis] if isinstance(axis, int | np.integer) else list(axis)
+    named = list(axis) if hasattr(axis, "__iter__") else [axis]
     if len(shape) < 2 or 0 in shape:
         raise ValueError(
             f"`x` must have shape (examples, ...) and not be empty. Received: shape={tuple(shape)}"
         )
-    axes = [number + len(shape) if number < 0 else number for number in named]
+    whole = all(isinstance(number, int | np.integer) for number in named)
+    axes = [number + len(shape) if number < 0 else number for number in named] if whole else []
     if not axes or len(set(axes)) < len(axes) or not all(0 < a < len(shape) for a in axes):
         raise ValueError(
             f"`axis` must name axes 1 to {len(shape) - 1} of `x`, each once; axis 0 holds the "
-            f"examples. Received: axis={axis}"
+            f"examples. Received: axis={axis!r}"
         )
     return tuple(sorted(axes))
 
@@ -205,7 +208,7 @@ def _other_axes(shape: Sequence[int], axis: Axis) -> tuple[int, ...]:
 def _spread(values: Array | float, shape: Sequence[int], axis: Axis, name: str) -> Array:
     """Return a number for each feature in a shape that broadcasts against the batch."""
     axes = _feature_axes(shape, axis)
-    values, features = np.asarray(values, dtype=np.float64), tuple(shape[a] for a in axes)
+    values, features = as_reals(name, values), tuple(shape[a] for a in axes)
     if values.ndim and values.shape != features:
         raise ValueError(
             f"`{name}` must have the features' shape {features}. Received: shape={values.shape}"

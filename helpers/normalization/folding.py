@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import keras
 
+from helpers.checks import check_model
 from helpers.normalization.affine import (
     LINEAR,
     Affine,
@@ -17,7 +18,6 @@ from helpers.normalization.affine import (
     fold_into_normalization,
     fold_into_outputs,
 )
-from helpers.normalization.modes import check_built
 from helpers.normalization.passing import pass_layer
 
 
@@ -159,4 +159,4 @@ def _check_sequential(model: keras.Sequential) -> None:
             "`model` must be a keras.Sequential with its own `call`. "
             f"Received: {type(model).__name__}, which overrides it"
         )
-    check_built(model)
+    check_model(model)

@@ -2,6 +2,8 @@
 
 import keras
 
+from helpers.checks import check_count, check_parts, check_positive
+
 
 @keras.saving.register_keras_serializable(package="dnnbook")
 class GhostBatchNormalization(keras.layers.Layer):
@@ -18,6 +20,7 @@ class GhostBatchNormalization(keras.layers.Layer):
         **kwargs: `keras.layers.Layer`'s own: `name`, `dtype`.
 
     Raises:
+        TypeError: One of them is no number, or `size` no integer.
         ValueError: `size`, `momentum` or `epsilon` is out of range.
 
     Example:
@@ -33,11 +36,9 @@ class GhostBatchNormalization(keras.layers.Layer):
 
     def __init__(self, size, momentum=0.99, epsilon=1e-3, **kwargs):
         super().__init__(**kwargs)
-        if not (size >= 1 and 0 <= momentum <= 1 and epsilon > 0):
-            raise ValueError(
-                "`size` must be at least 1, `momentum` in [0, 1] and `epsilon` above 0. "
-                f"Received: size={size}, momentum={momentum}, epsilon={epsilon}"
-            )
+        check_count(1, size=size)
+        check_parts(momentum=momentum)
+        check_positive(epsilon=epsilon)
         self.size, self.momentum, self.epsilon = size, momentum, epsilon
 
     def build(self, input_shape):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from helpers.checks import as_reals, check_count, check_model
 from helpers.normalization.equations import Array
 
 
@@ -23,6 +24,7 @@ def recompute_statistics(model: keras.Model, x: Array, *, batch_size: int = 256)
         The new model, not compiled.
 
     Raises:
+        TypeError: `model` is no model, `x` holds no numbers, or `batch_size` is no integer.
         ValueError: There is no example, `batch_size` is below 1, or the model is not built.
 
     Example:
@@ -34,12 +36,11 @@ def recompute_statistics(model: keras.Model, x: Array, *, batch_size: int = 256)
     Reference:
         Wu and Johnson (2021), who call it PreciseBN.
     """
-    check_built(model)
-    if len(x) == 0 or batch_size < 1:
-        raise ValueError(
-            "`x` must hold at least one example, and `batch_size` be at least 1. "
-            f"Received: {len(x)} examples, batch_size={batch_size}"
-        )
+    check_model(model)
+    check_count(1, batch_size=batch_size)
+    x = as_reals("x", x, kinds="biuf", dtype=None)
+    if not x.ndim or not len(x):
+        raise ValueError(f"`x` must hold at least one example. Received: shape={x.shape}")
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     layers = list(_batch_normalizations(copy))
@@ -52,15 +53,6 @@ def recompute_statistics(model: keras.Model, x: Array, *, batch_size: int = 256)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     return copy
-
-
-def check_built(model: keras.Model) -> None:
-    """Refuse a model that has no weights yet."""
-    if not model.built:
-        raise ValueError(
-            "`model` must be built, with a `keras.Input` or `model.build`. "
-            f"Received: {model.name!r}, not built"
-        )
 
 
 def _batch_normalizations(model: keras.Model) -> Iterator[keras.layers.BatchNormalization]:

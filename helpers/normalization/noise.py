@@ -2,6 +2,8 @@
 
 import keras
 
+from helpers.checks import as_real
+
 # How far an example's shift and factor stray from its feature's, as a share of what they may be.
 SPREAD = 0.2
 
@@ -40,7 +42,7 @@ class ShiftingNoise(keras.layers.Layer):
 
     def __init__(self, shift=0.5, stretch=1.25, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not (shift >= 0 and stretch >= 1):
+        if not (as_real("shift", shift) >= 0 and as_real("stretch", stretch) >= 1):
             raise ValueError(
                 "`shift` must be at least 0 and `stretch` at least 1. "
                 f"Received: shift={shift}, stretch={stretch}"

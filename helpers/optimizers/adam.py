@@ -4,16 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.optimizers.optimizer import (
-    Array,
-    Optimizer,
-    Schedule,
-    as_schedule,
-    check_flags,
-    check_not_negative,
-    check_shares,
-    guarded,
-)
+from helpers.checks import check_flags, check_not_negative, check_shares
+from helpers.optimizers.optimizer import Array, Optimizer, Schedule, as_schedule, guarded
 
 
 class AdamState(NamedTuple):

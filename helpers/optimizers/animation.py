@@ -15,7 +15,8 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from helpers.optimizers.optimizer import Array, as_reals, check_count, check_positive
+from helpers.checks import as_reals, check_count, check_positive
+from helpers.optimizers.optimizer import Array
 from helpers.optimizers.player import DARK, DASHES, LIGHT, PAGE, SCRIPT, STYLE
 from helpers.optimizers.surfaces import Surface
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from helpers.optimizers.optimizer import Array, check_count
+from helpers.checks import check_count
+from helpers.optimizers.optimizer import Array
 
 
 def sharpness(

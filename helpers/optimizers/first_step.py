@@ -2,13 +2,8 @@
 
 import numpy as np
 
-from helpers.optimizers.optimizer import (
-    Array,
-    as_reals,
-    as_schedule,
-    check_not_negative,
-    check_shares,
-)
+from helpers.checks import as_reals, check_not_negative, check_shares
+from helpers.optimizers.optimizer import Array, as_schedule
 
 FIRST_STEP_FORMS = ("keras", "outside", "inside", "uncorrected", "misprint")
 STEP_RATIO_FORMS = ("corrected", "uncorrected", "misprint")

@@ -4,15 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.optimizers.optimizer import (
-    Array,
-    Optimizer,
-    Schedule,
-    as_schedule,
-    check_not_negative,
-    check_not_positive,
-    guarded,
-)
+from helpers.checks import check_not_negative, check_not_positive
+from helpers.optimizers.optimizer import Array, Optimizer, Schedule, as_schedule, guarded
 
 
 class FtrlState(NamedTuple):

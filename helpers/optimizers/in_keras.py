@@ -5,7 +5,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from helpers.optimizers.optimizer import Array, as_reals, check_count
+from helpers.checks import as_reals, check_count
+from helpers.optimizers.optimizer import Array
 
 
 def keras_trajectory(

@@ -1,10 +1,11 @@
 """What an optimizer is here: two pure functions, and the checks that all of them share."""
 
 from collections.abc import Callable
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from helpers.checks import as_reals, check_positive
 
 Array = np.ndarray
 Schedule = Callable[[int], float]
@@ -79,63 +80,3 @@ def as_schedule(learning_rate: float | Schedule) -> Schedule:
         return lambda step: float(learning_rate(step))
     check_positive(learning_rate=learning_rate)
     return lambda step: float(learning_rate)
-
-
-def as_reals(name: str, values: object) -> Array:
-    """Return values as a float64 array; refuse what is no real numbers."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(
-            f"`{name}` must hold real numbers. Received: an array of type {array.dtype}"
-        )
-    return array.astype(np.float64, copy=False)
-
-
-def check_shares(**values: float) -> None:
-    """Raise unless every value is in [0, 1)."""
-    for name, value in values.items():
-        if not 0 <= _real(name, value) < 1:
-            raise ValueError(f"`{name}` must be in [0, 1). Received: {name}={value}")
-
-
-def check_not_negative(**values: float) -> None:
-    """Raise unless every value is 0 or more, and finite."""
-    for name, value in values.items():
-        if not 0 <= _real(name, value) < np.inf:
-            raise ValueError(f"`{name}` must be 0 or more and finite. Received: {name}={value}")
-
-
-def check_not_positive(**values: float) -> None:
-    """Raise unless every value is 0 or less, and finite."""
-    for name, value in values.items():
-        if not -np.inf < _real(name, value) <= 0:
-            raise ValueError(f"`{name}` must be 0 or less and finite. Received: {name}={value}")
-
-
-def check_positive(**values: float) -> None:
-    """Raise unless every value is above 0 and finite."""
-    for name, value in values.items():
-        if not 0 < _real(name, value) < np.inf:
-            raise ValueError(f"`{name}` must be above 0 and finite. Received: {name}={value}")
-
-
-def check_flags(**values: bool) -> None:
-    """Raise unless every value is True or False."""
-    for name, value in values.items():
-        if not isinstance(value, bool):
-            raise TypeError(f"`{name}` must be True or False. Received: {name}={value!r}")
-
-
-def check_count(at_least: int, **values: int) -> None:
-    """Raise unless every value is an integer of a least size."""
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
-        if value < at_least:
-            raise ValueError(f"`{name}` must be at least {at_least}. Received: {name}={value}")
-
-
-def _real(name: str, value: object) -> Real:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"`{name}` must be a number. Received: {name}={value!r}")
-    return value

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from helpers.optimizers.optimizer import Array, Optimizer, as_reals, check_count
+from helpers.checks import as_reals, check_count
+from helpers.optimizers.optimizer import Array, Optimizer
 from helpers.optimizers.surfaces import Surface
 from helpers.optimizers.trajectories import trajectory
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from helpers.optimizers.optimizer import Array, as_reals, check_count, check_positive
+from helpers.checks import as_reals, check_count, check_positive
+from helpers.optimizers.optimizer import Array
 
 Extent = tuple[tuple[float, float], tuple[float, float]]
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from helpers.optimizers.optimizer import Array, Optimizer, as_reals, check_count
+from helpers.checks import as_reals, check_count
+from helpers.optimizers.optimizer import Array, Optimizer
 
 
 def trajectory(

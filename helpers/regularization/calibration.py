@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from helpers.checks import as_flags, as_labels, as_probabilities, as_reals, check_count, shape_of
+
 Array = np.ndarray
 
 
@@ -24,24 +26,27 @@ def confidence_and_hits(probabilities: Array, labels: Array) -> tuple[Array, Arr
 
     Args:
         probabilities: Shape (..., n, classes).
-        labels: True classes, shape (n,).
+        labels: True classes from 0 on, shape (n,).
 
     Returns:
         The largest probability, and whether its class is the true one, shape (..., n) each.
 
     Raises:
-        ValueError: The shapes do not fit.
+        TypeError: An argument holds no real numbers.
+        ValueError: The shapes do not fit, a label is no class, or the probabilities are none.
 
     Example:
         >>> confidence_and_hits(np.array([[0.2, 0.8], [0.6, 0.4]]), np.array([1, 1]))
         (array([0.8, 0.6]), array([ True, False]))
     """
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
-    if probabilities.ndim < 2 or probabilities.shape[-2:-1] != labels.shape:
+    shapes = shape_of("probabilities", probabilities), shape_of("labels", labels)
+    if len(shapes[0]) < 2 or shapes[0][-2:-1] != shapes[1]:
         raise ValueError(
             "`probabilities` must have shape (..., n, classes), and `labels` (n,). "
-            f"Received: {probabilities.shape} and {labels.shape}"
+            f"Received: {shapes[0]} and {shapes[1]}"
         )
+    probabilities = as_probabilities("probabilities", probabilities, finite=True)
+    labels = as_labels("labels", labels, probabilities.shape[-1])
     return probabilities.max(axis=-1), probabilities.argmax(axis=-1) == labels
 
 
@@ -52,12 +57,13 @@ def reliability(confidence: Array, hits: Array, *, bins: int = 10) -> Reliabilit
 
     Args:
         confidence: Probability of the answer given, in [0, 1], any shape.
-        hits: Whether the answer is right, same shape.
+        hits: Whether the answer is right, same shape: True or False, or 1 or 0.
         bins: Number of bins, at least 1.
 
     Raises:
-        ValueError: The shapes differ, there is no prediction, a confidence is out of range, or
-            `bins` is below 1.
+        TypeError: An argument holds no real numbers, or `bins` is no integer.
+        ValueError: The shapes differ, there is no prediction, a confidence is out of range, hits
+            are no truth values, or `bins` is below 1.
 
     Example:
         >>> reliability([0.6, 0.7, 0.9, 1.0], [True, False, True, True], bins=2).accuracy
@@ -104,9 +110,9 @@ def expected_calibration_error(confidence: Array, hits: Array, *, bins: int = 10
 
 
 def _checked(confidence: Array, hits: Array, bins: int) -> tuple[Array, Array]:
-    confidence, hits = np.asarray(confidence, float), np.asarray(hits, float)
-    if bins < 1:
-        raise ValueError(f"`bins` must be at least 1. Received: bins={bins}")
+    confidence = as_reals("confidence", confidence)
+    hits = as_flags("hits", hits).astype(float)
+    check_count(1, bins=bins)
     if confidence.shape != hits.shape or confidence.size == 0:
         raise ValueError(
             "`confidence` and `hits` must have the same shape, and hold a prediction. "

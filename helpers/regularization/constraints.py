@@ -51,11 +51,19 @@ def largest_norm(step, *, kernel: int, axis: int | tuple[int, ...] = 0):
     Returns:
         A number.
 
+    Raises:
+        TypeError: `step` has no weights.
+
     Example:
         >>> from types import SimpleNamespace
         >>> step = SimpleNamespace(weights=[keras.ops.array([[3.0, 0.0], [4.0, 1.0]])])
         >>> float(largest_norm(step, kernel=0))
         5.0
     """
+    if not hasattr(step, "weights"):
+        raise TypeError(
+            "`step` must be what a watcher of `fit_replicas` sees; pass the function to `watch`. "
+            f"Received: {type(step).__name__}"
+        )
     squares = keras.ops.sum(keras.ops.square(step.weights[kernel]), axis=axis)
     return keras.ops.sqrt(keras.ops.max(squares))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from helpers.checks import as_reals
 from helpers.regularization.penalties import check_strengths, l2_gradient
 
 Array = np.ndarray
@@ -52,7 +53,7 @@ def decayed_path(
         Loshchilov and Hutter (2019), Decoupled weight decay regularization.
     """
     check_strengths(learning_rate=learning_rate, l2=l2, weight_decay=weight_decay)
-    w, gradients = np.asarray(start, float), np.asarray(gradients, float)
+    w, gradients = as_reals("start", start), as_reals("gradients", gradients)
     if gradients.shape[1:] != w.shape:
         raise ValueError(
             f"`gradients` must have shape (steps, {', '.join(map(str, w.shape))}) to fit `start`. "

@@ -2,7 +2,7 @@
 
 import keras
 
-from helpers.regularization.dropout import check_rate
+from helpers.checks import check_shares
 
 MASKS = ("example", "batch")
 
@@ -39,7 +39,7 @@ class DropConnect(keras.layers.Dense):
 
     def __init__(self, units, rate=0.5, masks="example", seed=None, **kwargs):
         super().__init__(units, **kwargs)
-        check_rate(rate)
+        check_shares(rate=rate)
         if masks not in MASKS:
             raise ValueError(f"`masks` must be one of {MASKS}. Received: masks={masks!r}")
         self.rate, self.masks, self.seed = rate, masks, seed

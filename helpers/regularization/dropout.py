@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from helpers.checks import as_flags, as_reals, check_rng, check_shares
+
 Array = np.ndarray
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -29,7 +31,8 @@ def dropout_mask(shape: tuple[int, ...], rate: float, *, rng: np.random.Generato
     Reference:
         Srivastava et al. (2014), Dropout: a simple way to prevent neural networks from overfitting.
     """
-    check_rate(rate)
+    check_shares(rate=rate)
+    check_rng(rng)
     return rng.random(shape) >= rate
 
 
@@ -113,7 +116,12 @@ def drop_connect(
     Reference:
         Wan et al. (2013), Regularization of neural networks using DropConnect.
     """
-    check_rate(rate)
+    check_shares(rate=rate)
+    x, kernel, bias = (
+        as_reals(name, values, dtype=None)
+        for name, values in (("x", x), ("kernel", kernel), ("bias", bias))
+    )
+    mask, bias_mask = as_flags("mask", mask), as_flags("bias_mask", bias_mask)
     fits = mask.shape[-2:] == kernel.shape and bias_mask.shape[-1:] == bias.shape
     if not fits or mask.shape[:-2] not in ((), (len(x),)):
         raise ValueError(
@@ -125,15 +133,9 @@ def drop_connect(
     return (np.einsum("ni,niu->nu", x, kept) + bias_mask * bias) / (1 - rate)
 
 
-def check_rate(rate: float) -> None:
-    """Refuse what is no probability of dropping that leaves something."""
-    if not 0 <= rate < 1:
-        raise ValueError(f"`rate` must be in [0, 1). Received: rate={rate}")
-
-
 def _same_shape(x: Array, mask: Array, rate: float) -> tuple[Array, Array]:
-    check_rate(rate)
-    x, mask = np.asarray(x), np.asarray(mask)
+    check_shares(rate=rate)
+    x, mask = as_reals("x", x, dtype=None), as_flags("mask", mask)
     if x.shape != mask.shape:
         raise ValueError(
             f"`mask` must have the shape of `x`, {x.shape}. Received: shape={mask.shape}"

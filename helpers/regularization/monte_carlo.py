@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from helpers.checks import check_count, check_model
 from helpers.regularization.drop_connect import DropConnect
 
 Array = np.ndarray
@@ -70,6 +71,7 @@ def monte_carlo(model: keras.Model) -> keras.Model:
         The copy, with the model's weights and not compiled; the model itself is left alone.
 
     Raises:
+        TypeError: It is no model.
         ValueError: The model is not built, has no dropout layer, or has one that cannot give each
             example a mask of its own or has no twin here, as dropout inside of a recurrent layer.
 
@@ -78,11 +80,7 @@ def monte_carlo(model: keras.Model) -> keras.Model:
         >>> [type(layer).__name__ for layer in monte_carlo(net).layers]
         ['MCDropout']
     """
-    if not model.built:
-        raise ValueError(
-            "`model` must be built, with a `keras.Input` or `model.build`. "
-            f"Received: {model.name!r}, not built"
-        )
+    check_model(model)
     copy = keras.models.clone_model(model, clone_function=_twin, recursive=True)
     copy.set_weights(model.get_weights())
     _check_dropouts(copy)
@@ -116,6 +114,7 @@ def mc_predict(
         Outputs, shape (samples, n, ...). The mean over samples is the prediction.
 
     Raises:
+        TypeError: `model` is no model, a count no integer, or `x` holds no numbers.
         ValueError: A count is below 1, `x` is empty, or as for `monte_carlo`.
 
     Example:
@@ -126,11 +125,11 @@ def mc_predict(
     Reference:
         Gal and Ghahramani (2016), Dropout as a Bayesian approximation.
     """
-    if min(samples, 1 if batch_size is None else batch_size) < 1 or len(x) < 1:
-        raise ValueError(
-            "`samples` and `batch_size` must be at least 1, and `x` must not be empty. "
-            f"Received: samples={samples}, batch_size={batch_size}, {len(x)} examples"
-        )
+    check_model(model)
+    check_count(1, samples=samples, batch_size=1 if batch_size is None else batch_size)
+    check_count(0, seed=seed)
+    if not np.shape(x) or not len(x):
+        raise ValueError(f"`x` must hold at least one example. Received: shape={np.shape(x)}")
     converted = any(isinstance(layer, tuple(TWINS.values())) for layer in _layers(model))
     model = model if converted else monte_carlo(model)
     _check_dropouts(model)

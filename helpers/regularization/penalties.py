@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from helpers.checks import as_reals, check_positive
+
 Array = np.ndarray
 
 
@@ -55,7 +57,7 @@ def l1_l2_penalty(weights: Array, *, l1: float = 0.0, l2: float = 0.0) -> float:
         16.0
     """
     check_strengths(l1=l1, l2=l2)
-    weights = np.asarray(weights)
+    weights = as_reals("weights", weights, dtype=None)
     return float(l1 * np.abs(weights).sum() + l2 * np.square(weights).sum())
 
 
@@ -111,7 +113,7 @@ def l1_l2_gradient(weights: Array, *, l1: float = 0.0, l2: float = 0.0) -> Array
         array([ 4., -5.])
     """
     check_strengths(l1=l1, l2=l2)
-    weights = np.asarray(weights)
+    weights = as_reals("weights", weights, dtype=None)
     return l1 * np.sign(weights) + 2 * l2 * weights
 
 
@@ -140,7 +142,7 @@ def soft_threshold(weights: Array, amount: float) -> Array:
         Parikh and Boyd (2014), Proximal algorithms, section 6.5.2.
     """
     check_strengths(amount=amount)
-    weights = np.asarray(weights)
+    weights = as_reals("weights", weights, dtype=None)
     return np.sign(weights) * np.maximum(np.abs(weights) - amount, 0)
 
 
@@ -169,8 +171,8 @@ def max_norm(kernel: Array, radius: float, *, axis: int | tuple[int, ...] = 0) -
     Reference:
         Srebro et al. (2005), Maximum-margin matrix factorization; Srivastava et al. (2014).
     """
-    if not 0 < radius < np.inf:
-        raise ValueError(f"`radius` must be above 0 and finite. Received: radius={radius}")
+    check_positive(radius=radius)
+    kernel = as_reals("kernel", kernel, dtype=None)
     norms = np.sqrt(np.square(kernel).sum(axis=axis, keepdims=True))
     return kernel * (radius / np.maximum(norms, radius))
 
@@ -178,5 +180,6 @@ def max_norm(kernel: Array, radius: float, *, axis: int | tuple[int, ...] = 0) -
 def check_strengths(**strengths: float | Array) -> None:
     """Refuse strengths that are negative or not finite, numbers or arrays of them."""
     for name, strength in strengths.items():
-        if not np.all((strength >= 0) & (strength < np.inf)):
+        values = as_reals(name, strength)
+        if not ((values >= 0) & (values < np.inf)).all():
             raise ValueError(f"`{name}` must be 0 or more and finite. Received: {name}={strength}")

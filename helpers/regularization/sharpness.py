@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.checks import as_reals, check_count, check_positive
 from helpers.numerics import batch_order
 
 Array = np.ndarray
@@ -80,12 +81,16 @@ def fit_sam(
         The trained weights, in the same form.
 
     Raises:
-        ValueError: `rho` is negative or not finite, or not as many as the replicas.
+        TypeError: An argument is of the wrong kind.
+        ValueError: `rho` is negative or not finite, or not as many as the replicas; or a number
+            is out of its range.
 
     Reference:
         Foret et al. (2021), Sharpness-aware minimization for efficiently improving generalization.
     """
-    radius = np.asarray(rho, np.float32)
+    radius = as_reals("rho", rho, dtype=np.float32)
+    check_positive(learning_rate=learning_rate)
+    check_count(1, epochs=epochs, batch_size=batch_size)
     if radius.shape != (len(rows),) or not ((radius >= 0) & (radius < np.inf)).all():
         raise ValueError(
             f"`rho` must be {len(rows)} numbers of 0 or more, one for each replica. "

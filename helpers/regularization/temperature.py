@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from helpers.checks import as_labels, as_probabilities, check_positive, shape_of
 from helpers.numerics import cross_entropy
 
 Array = np.ndarray
@@ -21,7 +22,8 @@ def temper(probabilities: Array, temperature: float) -> Array:
         temperature: T, above 0 and finite.
 
     Raises:
-        ValueError: `temperature` is not above 0 and finite.
+        TypeError: An argument holds no real numbers.
+        ValueError: `temperature` is not above 0 and finite, or the probabilities are none.
 
     Example:
         >>> temper(np.array([0.2, 0.8]), 0.5).round(3)
@@ -30,13 +32,8 @@ def temper(probabilities: Array, temperature: float) -> Array:
     Reference:
         Guo et al. (2017), On calibration of modern neural networks.
     """
-    if not 0 < temperature < np.inf:
-        raise ValueError(
-            f"`temperature` must be above 0 and finite. Received: temperature={temperature}"
-        )
-    logits = np.log(np.maximum(np.asarray(probabilities, float), SMALLEST)) / temperature
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    check_positive(temperature=temperature)
+    return _tempered(as_probabilities("probabilities", probabilities), temperature)
 
 
 def fit_temperature(probabilities: Array, labels: Array) -> float:
@@ -44,13 +41,16 @@ def fit_temperature(probabilities: Array, labels: Array) -> float:
 
     Args:
         probabilities: Of a softmax, shape (n, classes).
-        labels: True classes, shape (n,), of images that neither trained the net nor judge it.
+        labels: True classes from 0 on, shape (n,), of images that neither trained the net nor judge
+            it.
 
     Returns:
         T, from 1 / 1000 to 1000: near 0 where all answers are right, since the surer the better.
 
     Raises:
-        ValueError: The shapes do not fit, or there is no answer.
+        TypeError: An argument holds no real numbers.
+        ValueError: The shapes do not fit, there is no answer, a label is no class, or the
+            probabilities are none.
 
     Example:
         >>> sure = np.array([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1]])
@@ -59,15 +59,23 @@ def fit_temperature(probabilities: Array, labels: Array) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
-    if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
+    shapes = shape_of("probabilities", probabilities), shape_of("labels", labels)
+    if len(shapes[0]) != 2 or shapes[1] != shapes[0][:1] or not shapes[0][0]:
         raise ValueError(
             "`probabilities` must have shape (n, classes), and `labels` (n,), with an answer. "
-            f"Received: {probabilities.shape} and {labels.shape}"
+            f"Received: {shapes[0]} and {shapes[1]}"
         )
+    probabilities = as_probabilities("probabilities", probabilities, finite=True)
+    labels = as_labels("labels", labels, shapes[0][1])
 
     def loss(log_temperature):
-        return cross_entropy(temper(probabilities, np.exp(log_temperature)), labels).mean()
+        return cross_entropy(_tempered(probabilities, np.exp(log_temperature)), labels).mean()
 
     reach = np.log(LARGEST)
     return float(np.exp(minimize_scalar(loss, bounds=(-reach, reach), method="bounded").x))
+
+
+def _tempered(probabilities: Array, temperature: float) -> Array:
+    logits = np.log(np.maximum(probabilities.astype(float), SMALLEST)) / temperature
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from helpers.checks import as_flags, as_probabilities, as_reals, shape_of
+
 Array = np.ndarray
 
 
@@ -17,7 +19,8 @@ def predictive_entropy(probabilities: Array) -> Array:
         Entropy in nats, from 0 to log(classes), shape (...).
 
     Raises:
-        ValueError: There is no axis of samples, or no sample.
+        TypeError: `probabilities` holds no real numbers.
+        ValueError: There is no axis of samples, or no sample, or the probabilities are none.
 
     Example:
         >>> predictive_entropy(np.array([[[1.0, 0.0]], [[0.0, 1.0]]])).round(3)
@@ -41,7 +44,8 @@ def mutual_information(probabilities: Array) -> Array:
         Information in nats, 0 or more but for rounding, shape (...).
 
     Raises:
-        ValueError: There is no axis of samples, or no sample.
+        TypeError: `probabilities` holds no real numbers.
+        ValueError: There is no axis of samples, or no sample, or the probabilities are none.
 
     Example:
         >>> mutual_information(np.array([[[1.0, 0.0]], [[0.0, 1.0]]])).round(3)
@@ -65,7 +69,8 @@ def error_detection(uncertainty: Array, wrong: Array) -> float:
         The chance, 0.5 where no answer is wrong, or none is right.
 
     Raises:
-        ValueError: The shapes differ.
+        TypeError: An argument holds no real numbers.
+        ValueError: The shapes differ, or `wrong` holds no truth values.
 
     Example:
         >>> error_detection(np.array([0.1, 0.3, 0.2]), np.array([False, True, True]))
@@ -76,7 +81,8 @@ def error_detection(uncertainty: Array, wrong: Array) -> float:
     """
     from scipy.stats import rankdata
 
-    uncertainty, wrong = np.asarray(uncertainty), np.asarray(wrong, bool)
+    uncertainty = as_reals("uncertainty", uncertainty, dtype=None)
+    wrong = as_flags("wrong", wrong)
     if uncertainty.ndim != 1 or uncertainty.shape != wrong.shape:
         raise ValueError(
             "`uncertainty` and `wrong` must have one shape (n,). "
@@ -95,10 +101,10 @@ def _entropy(probabilities: Array) -> Array:
 
 
 def _checked(probabilities: Array) -> Array:
-    probabilities = np.asarray(probabilities, float)
-    if probabilities.ndim < 2 or len(probabilities) == 0:
+    shape = shape_of("probabilities", probabilities)
+    if len(shape) < 2 or not shape[0]:
         raise ValueError(
             "`probabilities` must have shape (samples, ..., classes), with at least one sample. "
-            f"Received: shape={probabilities.shape}"
+            f"Received: shape={shape}"
         )
-    return probabilities
+    return as_probabilities("probabilities", probabilities).astype(float)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from helpers.schedules.checks import check_count
+from helpers.checks import check_count
 
 
 class AverageEpochs(keras.callbacks.Callback):

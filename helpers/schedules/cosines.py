@@ -2,14 +2,8 @@
 
 import numpy as np
 
-from helpers.schedules.checks import (
-    Schedule,
-    as_steps,
-    check_count,
-    check_not_negative,
-    check_positive,
-    check_shares,
-)
+from helpers.checks import check_count, check_not_negative, check_positive, check_shares
+from helpers.schedules.checks import Schedule, as_steps
 
 
 def cosine(

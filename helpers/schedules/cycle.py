@@ -2,14 +2,8 @@
 
 import numpy as np
 
-from helpers.schedules.checks import (
-    Schedule,
-    as_steps,
-    check_count,
-    check_inside,
-    check_positive,
-    check_shares,
-)
+from helpers.checks import check_count, check_inside, check_positive, check_shares
+from helpers.schedules.checks import Schedule, as_steps
 
 
 def one_cycle(
@@ -29,8 +23,8 @@ def one_cycle(
     Args:
         max_learning_rate: η*, above 0.
         steps: T, at least 3: steps of the whole training. Beyond them the rate stays at η₁.
-        initial_learning_rate: η₀, above 0; by default η* / 10.
-        final_learning_rate: η₁, above 0; by default η₀ / 1000.
+        initial_learning_rate: η₀, above 0 and at most η*; by default η* / 10.
+        final_learning_rate: η₁, above 0 and at most η₀; by default η₀ / 1000.
         annihilation: a in (0, 1).
 
     Returns:
@@ -49,6 +43,12 @@ def one_cycle(
     check_positive(initial_learning_rate=start)
     final = start / 1000 if final_learning_rate is None else final_learning_rate
     check_positive(final_learning_rate=final)
+    if not final <= start <= max_learning_rate:
+        raise ValueError(
+            "`final_learning_rate` must not exceed `initial_learning_rate`, nor that one "
+            f"`max_learning_rate`. Received: final_learning_rate={final}, "
+            f"initial_learning_rate={start}, max_learning_rate={max_learning_rate}"
+        )
     turn = _turn(steps, annihilation)
     knots = [0, turn, 2 * turn, steps - 1]
     rates = [start, max_learning_rate, start, final]

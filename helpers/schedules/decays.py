@@ -8,12 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from helpers.schedules.checks import (
-    Schedule,
-    as_increasing,
-    as_steps,
-    check_positive,
-)
+from helpers.checks import as_reals, check_positive
+from helpers.schedules.checks import Schedule, as_increasing, as_steps
 
 
 def constant(learning_rate: float) -> Schedule:
@@ -143,14 +139,14 @@ def piecewise_constant(values: Sequence[float], *, boundaries: Sequence[float]) 
         array([0.1 , 0.1 , 0.1 , 0.01])
     """
     edges = as_increasing("boundaries", boundaries)
-    if len(values) != len(edges) + 1:
+    levels = as_reals("values", values)
+    if levels.shape != (len(edges) + 1,):
         raise ValueError(
             "`values` must hold one number more than `boundaries`. "
-            f"Received: {len(values)} values and {len(edges)} boundaries"
+            f"Received: {levels.size} values and {len(edges)} boundaries"
         )
-    for value in values:
+    for value in levels:
         check_positive(values=value)
-    levels = np.array(values, dtype=np.float64)
 
     def schedule(step):
         return levels[np.searchsorted(edges, as_steps(step), side="left")]

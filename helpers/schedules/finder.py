@@ -5,7 +5,15 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from helpers.schedules.checks import Array, check_count, check_positive, check_shares
+from helpers.checks import (
+    as_reals,
+    check_count,
+    check_model,
+    check_positive,
+    check_seed,
+    check_shares,
+)
+from helpers.schedules.checks import Array, as_increasing
 from helpers.schedules.state import restore_state, training_state
 
 
@@ -84,6 +92,8 @@ def find_learning_rate(
     check_positive(low=low, high=high, divergence=divergence)
     check_count(3, steps=steps)
     check_count(1, batch_size=batch_size)
+    check_seed(seed)
+    check_model(model)
     x, y = np.asarray(x), np.asarray(y)  # a shuffled Series would be read by its labels
     _check_sweep(model, x, y, low=low, high=high, divergence=divergence)
     state = training_state(model)
@@ -113,8 +123,8 @@ def smooth(losses: Array, *, smoothing: float = 0.9) -> Array:
         Shape (steps,).
 
     Raises:
-        TypeError: `smoothing` is not a number.
-        ValueError: It is out of its range.
+        TypeError: `smoothing` is not a number, or `losses` holds what is none.
+        ValueError: It is out of its range, or `losses` has another shape.
 
     Example:
         >>> smooth([1.0, 2.0], smoothing=0.5).round(4)    # 0.5 / 0.5, then 1.25 / 0.75
@@ -122,7 +132,7 @@ def smooth(losses: Array, *, smoothing: float = 0.9) -> Array:
     """
     check_shares(smoothing=smoothing)
     means, mean = [], 0.0
-    for loss in losses:
+    for loss in as_reals("losses", losses, ndim=1):
         mean = smoothing * mean + (1 - smoothing) * loss
         means.append(mean)
     return np.array(means) / (1 - smoothing ** np.arange(1, len(means) + 1))
@@ -134,19 +144,26 @@ def read_sweep(
     """Return what a sweep's losses suggest; losses that are not finite are left out.
 
     Args:
-        rates: Shape (steps,), increasing.
+        rates: Shape (steps,), above 0 and increasing.
         losses: Shape (steps,).
         smoothing: As in `smooth`.
         planned: Number of steps that were planned; by default as many as there are.
 
     Raises:
-        ValueError: Fewer than 2 finite losses are left.
+        TypeError: An argument holds no real numbers.
+        ValueError: The rates do not increase from above 0, the losses are not as many, or fewer
+            than 2 finite ones are left.
 
     Example:
         >>> read_sweep([0.1, 1.0, 10.0], [3.0, 1.0, 9.0], smoothing=0.0).suggestion
         0.1
     """
-    rates, losses = np.asarray(rates, np.float64), np.asarray(losses, np.float64)
+    rates, losses = as_increasing("rates", rates), as_reals("losses", losses)
+    if losses.shape != rates.shape or rates[0] <= 0:
+        raise ValueError(
+            "`rates` must be above 0, and `losses` as many. "
+            f"Received: rates from {rates[0]:g}, {len(rates)} rates and {losses.size} losses"
+        )
     finite = np.isfinite(losses)
     planned = len(rates) if planned is None else planned
     diverged = bool(len(rates) < planned or not finite.all())
@@ -194,10 +211,10 @@ def _check_sweep(model, x, y, *, low: float, high: float, divergence: float) -> 
         raise ValueError(f"`low` must be below `high`. Received: low={low}, high={high}")
     if divergence <= 1:
         raise ValueError(f"`divergence` must be above 1. Received: divergence={divergence}")
-    if len(x) != len(y) or not len(x):
+    if x.shape[:1] != y.shape[:1] or not x.shape or not len(x):
         raise ValueError(
-            "`x` and `y` must hold equally many examples, at least 1. "
-            f"Received: {len(x)} and {len(y)}"
+            "`x` and `y` must be arrays of equally many examples, at least 1. "
+            f"Received: shapes {x.shape} and {y.shape}"
         )
     schedule = keras.optimizers.schedules.LearningRateSchedule
     optimizer = getattr(model, "optimizer", None)

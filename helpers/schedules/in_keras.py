@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from helpers.schedules.checks import Array, Schedule, check_count
+from helpers.checks import as_reals, check_count
+from helpers.schedules.checks import Array, Schedule
 
 
 @keras.saving.register_keras_serializable(package="schedules")
@@ -30,7 +31,7 @@ class TabulatedSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, values: Array | Sequence):
         super().__init__()
-        self.values = np.asarray(values, dtype=np.float32)
+        self.values = as_reals("values", values, dtype=np.float32)
         if self.values.ndim != 1 or self.values.size == 0:
             raise ValueError(
                 "`values` must hold a rate for each step, and at least one. "

@@ -2,7 +2,7 @@
 
 import keras
 
-from helpers.schedules.checks import check_count
+from helpers.checks import check_count
 
 
 class InterruptedTrainingError(RuntimeError):

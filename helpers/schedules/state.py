@@ -5,6 +5,8 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from helpers.checks import check_model
+
 Array = np.ndarray
 
 
@@ -29,6 +31,7 @@ def training_state(model: keras.Model) -> TrainingState:
         model: Built and compiled.
 
     Raises:
+        TypeError: It is no model.
         ValueError: The model has no weights yet, or is not compiled.
 
     Example:
@@ -38,11 +41,7 @@ def training_state(model: keras.Model) -> TrainingState:
         >>> len(state.model), len(state.optimizer)    # the counter of steps and the rate
         (2, 2)
     """
-    if not model.built:
-        raise ValueError(
-            "`model` must have its weights: start it with `keras.Input(shape)`. "
-            f"Received: {model.name!r}, which is not built"
-        )
+    check_model(model)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         raise ValueError(
@@ -72,6 +71,7 @@ def restore_state(model: keras.Model, state: TrainingState) -> None:
         >>> int(model.optimizer.iterations)
         0
     """
+    check_model(model)
     pairs = [(model.variables, state.model), (model.optimizer.variables, state.optimizer)]
     for variables, values in pairs:
         shapes = [tuple(variable.shape) for variable in variables]

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from helpers.schedules.checks import Schedule, as_steps, check_count, check_parts, check_positive
+from helpers.checks import check_count, check_parts, check_positive
+from helpers.schedules.checks import Schedule, as_steps
 
 
 def warmup_stable_decay(

@@ -2,6 +2,8 @@
 
 import keras
 
+from helpers.checks import check_count
+
 
 def autoencoder(features: int, units: int) -> keras.Sequential:
     """Return a network that squeezes its inputs through one layer and reconstructs them.
@@ -13,6 +15,7 @@ def autoencoder(features: int, units: int) -> keras.Sequential:
         units: Units of the layer ``encoder``.
 
     Raises:
+        TypeError: A number is no integer.
         ValueError: A number is below 1.
 
     Example:
@@ -23,11 +26,7 @@ def autoencoder(features: int, units: int) -> keras.Sequential:
         Bengio, Lamblin, Popovici and Larochelle (2007), Greedy layer-wise training of deep
         networks.
     """
-    if min(features, units) < 1:
-        raise ValueError(
-            "`features` and `units` must be at least 1. "
-            f"Received: features={features}, units={units}"
-        )
+    check_count(1, features=features, units=units)
     encode = keras.layers.Dense(
         units, activation="selu", kernel_initializer="lecun_normal", name="encoder"
     )

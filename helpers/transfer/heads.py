@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.checks import as_reals
+
 Array = NDArray[np.floating]
 Features = Callable[[NDArray[np.integer]], Array]
 
@@ -104,11 +106,12 @@ class RidgeProbe:
         Raises:
             ValueError: A strength is not above 0, or there is none.
         """
-        if not len(strengths) or min(strengths) <= 0:
+        tried = as_reals("strengths", strengths).tolist()
+        if np.ndim(tried) != 1 or not tried or not min(tried) > 0:
             raise ValueError(
-                f"`strengths` must be one or more, above 0. Received: strengths={list(strengths)}"
+                f"`strengths` must be one or more, above 0. Received: strengths={tried}"
             )
-        self.strengths = tuple(map(float, strengths))
+        self.strengths = tuple(tried)
         self._features, self._y, self._train = features, np.asarray(y), np.asarray(train)
         self._fit(np.asarray(tune))
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from functools import cache
+from numbers import Integral
 from pathlib import Path
 
 import keras
 from numpy.typing import NDArray
 
+from helpers.checks import check_count, check_model
 from helpers.transfer.tensors import read_tensors
 
 LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -51,7 +53,8 @@ def lite_blocks(x, first: int, last: int):
         Sandler and others (2018), MobileNetV2; Tan and Le (2019), EfficientNet; the Lite variants
         leave squeeze-and-excitation out.
     """
-    if not 0 <= first <= last < len(BLOCKS):
+    check_count(0, first=first, last=last)
+    if not first <= last < len(BLOCKS):
         raise ValueError(
             f"`first` and `last` must be blocks from 0 to {len(BLOCKS) - 1}, in order. "
             f"Received: first={first}, last={last}"
@@ -96,10 +99,13 @@ def lite_model(
         >>> lite_model((32, 32, 3), blocks=5).output_shape
         (None, 4, 4, 40)
     """
-    if len(image_shape) != 3 or image_shape[-1] != 3 or min(image_shape) < 1:
+    axes = tuple(image_shape) if hasattr(image_shape, "__iter__") else ()
+    whole = all(isinstance(axis, Integral) and axis >= 1 for axis in axes)
+    if len(axes) != 3 or not whole or axes[-1] != 3:
         raise ValueError(
-            f"`image_shape` must be (height, width, 3). Received: image_shape={tuple(image_shape)}"
+            f"`image_shape` must be (height, width, 3). Received: image_shape={image_shape!r}"
         )
+    check_count(0, blocks=blocks)
     if not 1 <= blocks <= len(BLOCKS) or (top and blocks < len(BLOCKS)):
         raise ValueError(
             f"`blocks` must be from 1 to {len(BLOCKS)}, and all of them under a top. "
@@ -126,6 +132,7 @@ def load_lite_weights(model: keras.Model) -> None:
         ValueError: The model has no layer of Lite0, or one of another shape.
         RefusedFileError: The installed file is not the one that is known.
     """
+    check_model(model)
     weights, known = lite_weights(), 0
     for layer in model.layers:
         if layer.weights and layer.name in weights:
@@ -185,6 +192,7 @@ def block_ends(model: keras.Model) -> list:
         >>> [tensor.shape[-1] for tensor in block_ends(lite_model((32, 32, 3), blocks=4))]
         [16, 24, 24, 40]
     """
+    check_model(model)
     names = {layer.name: layer for layer in model.layers}
     ends = []
     for number in range(len(BLOCKS)):
@@ -204,6 +212,7 @@ def adapt_statistics(model: keras.Model, x: NDArray) -> None:
     Reference:
         Li and others (2016), Revisiting batch normalization for practical domain adaptation.
     """
+    check_model(model)
     normal = [one for one in model.layers if isinstance(one, keras.layers.BatchNormalization)]
     usual = [one.momentum for one in normal]
     try:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.checks import as_reals
+
 TURNS = 4  # quarter turns of an image, 0 included
 Rows = NDArray[np.integer]
 
@@ -45,7 +47,8 @@ def rotations(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         Images, shape (4 n, ...), all upright ones first, and labels 0 to 3, shape (4 n,).
 
     Raises:
-        ValueError: The images are not square.
+        TypeError: `x` holds no numbers.
+        ValueError: The images are none, or not square.
 
     Example:
         >>> x, y = rotations(np.array([[[1, 2], [3, 4]]]))
@@ -56,6 +59,12 @@ def rotations(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         Gidaris, Singh and Komodakis (2018), Unsupervised representation learning by predicting
         image rotations.
     """
+    x = as_reals("x", x, kinds="biuf", dtype=None)
+    if x.ndim not in (3, 4):
+        raise ValueError(
+            "`x` must have shape (n, side, side) or (n, side, side, channels). "
+            f"Received: shape={x.shape}"
+        )
     height, width = x.shape[1:3]
     if height != width:
         raise ValueError(f"images must be square. Received: {height} × {width} pixels")
