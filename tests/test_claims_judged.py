@@ -694,6 +694,8 @@ class TestChance:
         out = capsys.readouterr().out
         assert "1 of 1 decided verdicts fall when it is counted that 3 questions were asked" in out
         assert "2 of which are asked no more" in out
+        claims.summary("made", dropped=1)
+        assert "1 of which is asked no more" in capsys.readouterr().out
 
     @pytest.mark.parametrize("dropped", [-1, 1.5, True])
     def test_a_count_of_dropped_questions_is_checked(self, dropped):

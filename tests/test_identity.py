@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.batch.ask.identity import PACKAGE, installed_versions, run_id, run_identity
-from helpers.batch.ask.imported import imported_files
+from helpers.batch.ask.imported import imported_files, imported_packages
 from helpers.batch.ask.parameters import read_parameters, validate
 from helpers.batch.ask.run import make_run, make_runs
 from helpers.batch.book import chapters
@@ -242,6 +242,22 @@ def test_equal_values_are_one_run():
 
 
 # Imports
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import os.path as p, sys", ["os", "sys"]),
+        ("def f():\n    from keras.layers import Dense", ["keras"]),
+        ("from . import near\nfrom .far import away", []),
+        ("%matplotlib inline\n!pip list\nimport numpy", ["numpy"]),
+        ("%%time\nimport numpy", ["numpy"]),
+        ("%%bash\nimport x", []),
+        ("import = x", []),
+    ],
+)
+def test_packages_that_code_imports(code, expected):
+    assert imported_packages([code]) == expected
 
 
 def names(*cells, package):

@@ -139,12 +139,13 @@ print(json.dumps([state, own], default=int))
 """
 
 
-@pytest.fixture(scope="module")
-def probes():
+@pytest.fixture(scope="module", params=["", "import tensorflow\n"], ids=["light", "tensorflow"])
+def probes(request):
     """Return what two warm kernels and an ordinary one say of themselves."""
+    code = request.param + PROBE
     kinds = ("warm", "warm", "spawn")
     return [
-        json.loads(printed(code_cells(execute_cells(PROBE, kernel=kind, threads=1))[0]))
+        json.loads(printed(code_cells(execute_cells(code, kernel=kind, threads=1))[0]))
         for kind in kinds
     ]
 
@@ -167,6 +168,32 @@ def test_two_warm_kernels_are_two(probes):
     assert one["pid"] != two["pid"]
     assert not set(one["random"]) & set(two["random"])
     assert one["drawn"] == two["drawn"]  # what has a seed is the same
+
+
+IS_THERE = "import sys; print('keras' in sys.modules, 'sklearn' in sys.modules)"
+
+
+@on_linux
+def test_a_kernel_is_warm_with_what_notebooks_import(own_server):
+    codes = [
+        IS_THERE,
+        f"{IS_THERE}\nimport sklearn",
+        f"{IS_THERE}\nif False: import keras",
+        IS_THERE,
+    ]
+    there = [printed(code_cells(execute_cells(code, kernel="warm"))[0]) for code in codes]
+    assert there == ["False False\n", "False True\n", "True True\n", "True True\n"]
+
+
+@on_linux
+def test_what_cannot_be_imported_is_told_by_the_notebook_that_wants_it(
+    own_server, tmp_path, monkeypatch
+):
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('broken on purpose')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcome = execute_cells("import tensorflow", kernel="warm")
+    assert (outcome.status, outcome.error) == ("failed", "cell 1: ImportError: broken on purpose")
+    assert execute_cells("1", kernel="warm").status == "done"
 
 
 # What a warm kernel has imported long ago would not listen.
@@ -319,7 +346,7 @@ def test_a_killed_client_takes_the_server_and_a_kernel_busy_in_c_along(mark, tmp
 
 @on_linux
 def test_a_server_that_does_not_start_says_why(own_server, tmp_path, monkeypatch):
-    (tmp_path / "tensorflow.py").write_text("raise ImportError('broken on purpose')")
+    (tmp_path / "ipykernel.py").write_text("raise ImportError('broken on purpose')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(InfrastructureError, match=r"did not start: (?s:.*)broken on purpose$"):
         execute_cells("1", kernel="warm")

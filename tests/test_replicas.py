@@ -480,6 +480,9 @@ REFUSED = {
         r"return a number.*'all'.*\(6, 8\)",
     ),
     "builds": ({"build": [dense()] * 3}, r"hold 2 functions.*Received: 3"),
+    "no_function": ({"build": 5}, r"`build` must be a function that builds a model.*5"),
+    "no_function_in_list": ({"build": [dense(), None]}, r"`build\[1\]` must be a function.*None"),
+    "a_model": ({"build": dense()()}, r"for each replica anew.*the model.*clone_model"),
     "no_model": ({"build": dict}, r"must return a keras.Model.*dict"),
     "one_model": (
         {"build": always(dense()())},
@@ -554,8 +557,16 @@ def test_a_model_that_cannot_be_vectorized_is_refused_by_name():
 
 
 @pytest.mark.parametrize(
-    ("arms", "rates"), [({}, None), ({"a": dense()}, {"b": 0.1})], ids=["none", "others"]
+    ("arms", "rates", "message"),
+    [
+        ({}, None, r"`arms` must map names to functions, one or more.*\{\}"),
+        ([dense()], None, r"`arms` must map names to functions"),
+        ({"a": None}, None, r"`arms\['a'\]` must be a function that builds a model.*None"),
+        ({"a": dense()()}, None, r"`arms\['a'\]`.*Received: the model.*clone_model"),
+        ({"a": dense()}, {"b": 0.1}, r"`learning_rates` must name the arms \['a'\].*'b'"),
+    ],
+    ids=["none", "list", "no_function", "model", "others"],
 )
-def test_arms_are_checked(arms, rates):
-    with pytest.raises(ValueError, match="`arms` must not be empty"):
+def test_arms_are_checked(arms, rates, message):
+    with pytest.raises(ValueError, match=message):
         fit_arms(arms, arrays(), learning_rates=rates, optimizer="sgd", loss=LOSS, epochs=1)

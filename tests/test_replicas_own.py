@@ -4,6 +4,7 @@ Each is compared with `model.fit` on that replica's own arrays, weights and sett
 """
 
 import json
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -414,6 +415,24 @@ def test_arms_may_have_rows_starts_and_numbers_of_their_own():
         fit_arms({"a": build, "b": build}, X, Y, rows={"a": rows["a"]}, **shared)
 
 
+@dataclass  # compares by value, so it is no key
+class Build:
+    rate: float
+
+    def __call__(self):
+        return net(self.rate)
+
+
+def test_a_builder_need_not_be_a_key():
+    shared = {"optimizer": "sgd", "loss": LOSS, "epochs": 2, "replicas": 2, "seed": SEED}
+    with pytest.raises(TypeError):
+        hash(Build(0.5))
+    arms = fit_arms({"a": Build(0.0), "b": Build(0.5)}, X, Y, **shared)
+    alone = fit_replicas(lambda: net(0.5), X, Y, **shared)
+    np.testing.assert_allclose(arms["b"].weights[0], alone.weights[0], atol=TOLERANCE)
+    assert not np.array_equal(arms["a"].weights[0], arms["b"].weights[0])
+
+
 SHARED = {"optimizer": "sgd", "loss": LOSS, "epochs": 2, "replicas": 2, "seed": SEED}
 VALID = {"validation_data": (X[:20].copy(), Y[:20].copy())}
 
@@ -444,6 +463,29 @@ def test_search_widens_downwards_where_an_arm_diverges_at_all_rates():
     assert found.rate("net") == 0.0625
 
 
+def guessing(slope):
+    """Return what to choose by: a loss that hardly depends on the rate."""
+
+    def choose(run):
+        rate = run.model(0).optimizer.learning_rate.numpy()
+        return np.full(2, np.log(10) * (1 + slope * rate))
+
+    return choose
+
+
+def test_search_keeps_the_lowest_rate_of_an_arm_that_does_best_at_rest():
+    found = search({"net": net}, [0.1, 1.0], X, Y, choose=guessing(1e-4), widen=2, **SHARED)
+    assert found.rates["net"].round(4).tolist() == [0.001, 0.01, 0.1, 1.0]
+    assert found.rate("net") == pytest.approx(0.001)
+    assert found.is_at_rest("net")
+    assert not found.is_inside("net")
+
+
+def test_an_arm_that_would_move_further_is_not_at_rest():
+    with pytest.raises(ValueError, match=r"best between worse ones.*net: best 1 of"):
+        search({"net": net}, [0.01, 0.1, 1.0], X, Y, choose=guessing(-1e-4), widen=0, **SHARED)
+
+
 def test_search_judges_on_another_set():
     judge = X[:10] + 1, Y[:10]
     found = search(
@@ -454,7 +496,18 @@ def test_search_judges_on_another_set():
 
 
 BAD_SEARCHES = {
-    "no_arm": ({"arms": {}}, r"`arms` must hold at least one arm"),
+    "no_arm": ({"arms": {}}, r"`arms` must map names to arms, one or more.*\{\}"),
+    "arms_as_list": ({"arms": [net]}, r"`arms` must map names to arms"),
+    "arm_without_build": ({"arms": {"net": {"epochs": 3}}}, r"`arms\['net'\]`.*no `build`"),
+    "arm_with_unknown": (
+        {"arms": {"net": {"build": net, "optimiser": "adam", "seed": 1}}},
+        r"`arms\['net'\]`.*among build, optimizer.*Received: optimiser, seed",
+    ),
+    "arm_with_a_number": (
+        {"arms": {"net": {"build": net, "learning_rate": 0.1}}},
+        r"`learning_rate` a function.*go into `rates`.*0\.1",
+    ),
+    "arm_is_none": ({"arms": {"net": None}}, r"`arms\['net'\]` must be a function.*None"),
     "one_rate": ({"rates": [0.1]}, r"`rates` must be two or more"),
     "falling": ({"rates": [0.1, 0.01]}, r"constant factor above"),
     "uneven": ({"rates": [0.1, 0.2, 2.0]}, r"constant factor above"),

@@ -111,10 +111,11 @@ def _chance(claims: list[Claim], dropped: int) -> str:
     if not decided:
         return ""
     fall = [claim.id for claim, stays in decided if not stays]
+    are = "is" if dropped == 1 else "are"
     return (
         f"{len(fall)} of {len(decided)} decided verdicts fall when it is counted "
         f"that {len(tested) + dropped} questions were asked"
-        + (f", {dropped} of which are asked no more" if dropped else "")
+        + (f", {dropped} of which {are} asked no more" if dropped else "")
         + " (Benjamini and Hochberg)"
         + (f": {', '.join(fall)}" if fall else "")
     )

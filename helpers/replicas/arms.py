@@ -41,13 +41,16 @@ def fit_arms(
         Name → `Replicas`, in the order of `arms`.
 
     Raises:
-        ValueError: There is no arm, or `learning_rates` names other arms; and as `fit_replicas`.
+        ValueError: There is no arm, one is no function, or `learning_rates` names other arms; and
+            as `fit_replicas`.
     """
     options.check_counts(replicas=replicas)
-    if not arms or (learning_rates is not None and set(learning_rates) != set(arms)):
+    if not isinstance(arms, Mapping) or not arms:
+        raise ValueError(f"`arms` must map names to functions, one or more. Received: {arms!r}")
+    arms = {name: options.as_builder(build, f"arms[{name!r}]") for name, build in arms.items()}
+    if learning_rates is not None and set(learning_rates) != set(arms):
         raise ValueError(
-            "`arms` must not be empty, and `learning_rates` must name the same arms. "
-            f"Received: arms={list(arms)}, learning_rates={learning_rates}"
+            f"`learning_rates` must name the arms {list(arms)}. Received: {learning_rates}"
         )
     training, _ = options.resolve_data(x, y, None, None, None)
     made: dict[tuple, Made] = {}

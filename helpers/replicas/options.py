@@ -1,6 +1,7 @@
 """What the arguments of `fit_replicas` mean; what is wrong is refused before anything trains."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -58,13 +59,31 @@ def resolve_seeds(seed: int | Sequence[int], replicas: int) -> tuple[int, ...]:
 
 def resolve_builds(build: Callable | Sequence[Callable], replicas: int) -> tuple[Callable, ...]:
     """Return the function that builds each replica."""
-    builds = (build,) * replicas if callable(build) else tuple(build)
-    if len(builds) != replicas or not all(callable(one) for one in builds):
+    if not isinstance(build, list | tuple):
+        return (as_builder(build, "build"),) * replicas
+    builds = tuple(as_builder(one, f"build[{k}]") for k, one in enumerate(build))
+    if len(builds) != replicas:
         raise ValueError(
             f"`build` must be a function, or hold {replicas} functions, one for each replica. "
             f"Received: {len(builds)}"
         )
     return builds
+
+
+def as_builder(build, name: str) -> Callable:
+    """Return a function that builds a model anew, which can be a key.
+
+    Raises:
+        ValueError: It is a model, or cannot be called.
+    """
+    if isinstance(build, keras.Model):
+        raise ValueError(
+            f"`{name}` must be a function that builds a model, for each replica anew. Received: "
+            f"the model {build.name!r}; `lambda: keras.models.clone_model(model)` builds its like"
+        )
+    if not callable(build):
+        raise ValueError(f"`{name}` must be a function that builds a model. Received: {build!r}")
+    return build if isinstance(build, Hashable) else partial(build)
 
 
 def resolve_data(x, y, validation_data, sample_weight, class_weight):

@@ -1,12 +1,15 @@
 """A fair search: every arm at as many learning rates, chosen on one set and judged on another."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.replicas import options
 from helpers.replicas.arms import fit_arms
+from helpers.replicas.fitting import fit_replicas
 from helpers.replicas.result import Replicas
 
 Arm = Callable | Mapping[str, object]
@@ -49,6 +52,16 @@ class Search:
         """Return whether an arm's best rate has worse ones on both sides."""
         return 0 < self.position(arm) < len(self.rates[arm]) - 1
 
+    def is_at_rest(self, arm: str) -> bool:
+        """Return whether an arm does best where it does not move: no lower rate would be better.
+
+        Its best rate is the lowest, and the mean losses of the three lowest agree to a
+        ten-thousandth: so it is with a net that guesses, whatever its rate.
+        """
+        means = self.losses[arm][:3].mean(axis=1)
+        level = np.isfinite(means).all() and np.ptp(means) <= 1e-4 * np.abs(means).min()
+        return bool(self.position(arm) == 0 and len(means) == 3 and level)
+
 
 def best_position(losses: np.ndarray) -> int:
     """Return the row with the least mean, of rows of which one is finite.
@@ -90,7 +103,8 @@ def search(
 
     While some arm's best rate is at the edge of what it was given, the grid is widened there by
     one rate, and every other arm gets one more as well, on the side where its own best is nearer
-    to the edge: budgets stay equal.
+    to the edge: budgets stay equal. An arm that does best where it does not move, as one
+    that guesses at every rate, keeps the lowest (`Search.is_at_rest`).
 
     Args:
         arms: Name → function that builds the arm's model; or a mapping of `fit_replicas`'
@@ -112,8 +126,9 @@ def search(
         The `Search`.
 
     Raises:
-        ValueError: A best rate is still at an edge after widening; the rates do not increase by a
-            constant factor; the judge is what was chosen on; and as `fit_replicas`.
+        ValueError: A best rate is still at an edge after widening, and the arm not at rest; the
+            rates do not increase by a constant factor; an arm is neither a function nor holds one;
+            the judge is what was chosen on; and as `fit_replicas`.
 
     Example:
         >>> from helpers import data, models
@@ -125,18 +140,20 @@ def search(
         ((3, 2), True)
     """
     grids = _grids(arms, rates)
+    parts = {name: _parts(name, arm) for name, arm in arms.items()}
     _check_judge(judge, x, y, shared)
     shared |= {"replicas": replicas, "seed": seed}
     runs: dict[str, dict[float, Replicas]] = {name: {} for name in arms}
     wanted = {name: list(grid) for name, grid in grids.items()}
     for _ in range(widen + 1):
-        _train(arms, wanted, runs, x, y, shared)
+        _train(parts, wanted, runs, x, y, shared)
         found = _found(runs, choose)
         edges = [name for name in arms if not found.is_inside(name)]
         if not edges:
             break
         wanted = {name: [_next_rate(found, name)] for name in arms}
-    else:
+    edges = [name for name in edges if not found.is_at_rest(name)]
+    if edges:
         seen = "; ".join(
             f"{name}: best {found.rate(name):.3g} of {found.rates[name].round(6).tolist()}"
             for name in edges
@@ -154,8 +171,8 @@ def search(
 
 def _grids(arms, rates) -> dict[str, np.ndarray]:
     """Return each arm's rates, checked."""
-    if not arms:
-        raise ValueError("`arms` must hold at least one arm. Received: none")
+    if not isinstance(arms, Mapping) or not arms:
+        raise ValueError(f"`arms` must map names to arms, one or more. Received: {arms!r}")
     by_name = rates if isinstance(rates, Mapping) else dict.fromkeys(arms, rates)
     if set(by_name) != set(arms):
         raise ValueError(f"`rates` must name the arms {sorted(arms)}. Received: {sorted(by_name)}")
@@ -211,15 +228,33 @@ def _check_rows_apart(judge_rows, rows, name: str) -> None:
             )
 
 
+# What is the same for all arms.
+SHARED = ("x", "y", "replicas", "seed")
 # What an arm has for itself in a stack with others: all else parts it from them.
 OF_REPLICAS = ("start", "rows", "validation_rows")
 
 
-def _train(arms, wanted: dict[str, list[float]], runs, x, y, shared) -> None:
+def _parts(name: str, arm: Arm) -> Mapping[str, object]:
+    """Return an arm's own arguments of `fit_replicas`, checked."""
+    parts = dict(arm) if isinstance(arm, Mapping) else {"build": arm}
+    known = [one for one in inspect.signature(fit_replicas).parameters if one not in SHARED]
+    unknown = sorted(set(parts) - {*known, "learning_rate"})
+    if unknown or "build" not in parts:
+        raise ValueError(
+            f"`arms[{name!r}]` must be a function that builds a model, or hold `build` and "
+            f"arguments of its own among {', '.join(known)} and learning_rate. "
+            f"Received: {', '.join(unknown) or 'no `build`'}"
+        )
+    if "learning_rate" in parts and not callable(parts["learning_rate"]):
+        raise ValueError(
+            f"`arms[{name!r}]` must hold as `learning_rate` a function from a rate to a schedule; "
+            f"the rates go into `rates`. Received: {parts['learning_rate']!r}"
+        )
+    return parts | {"build": options.as_builder(parts["build"], f"arms[{name!r}]")}
+
+
+def _train(parts, wanted: dict[str, list[float]], runs, x, y, shared) -> None:
     """Train each arm at its wanted rates; those that may share a stack together."""
-    parts = {
-        name: arm if isinstance(arm, Mapping) else {"build": arm} for name, arm in arms.items()
-    }
     for names in _together(parts):
         first = parts[names[0]]
         pairs = [(name, rate) for name in names for rate in wanted[name]]

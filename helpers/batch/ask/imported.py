@@ -64,6 +64,16 @@ def local_modules(cells: Iterable[str], folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def imported_packages(codes: Iterable[str]) -> list[str]:
+    """Return the packages that code imports itself, by their first names, sorted.
+
+    >>> imported_packages(["import keras.ops as ops; from os import path", "from . import near"])
+    ['keras', 'os']
+    """
+    names = {name for code in codes for name in _imports(_plain(code)) or ()}
+    return sorted({name.split(".")[0] for name in names} - {""})
+
+
 def _local(names: Iterable[str], folder: Path, own: Path) -> list[Path]:
     """Return the files of imports; one that begins with dots is seen from the module's folder."""
     files = []

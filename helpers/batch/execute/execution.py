@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from helpers.batch.ask.imported import imported_packages
 from helpers.batch.ask.run import Run
 from helpers.batch.errors import ExecutionError, InfrastructureError
 from helpers.batch.execute.executed import cell_seconds, describe, without_marks, written
@@ -84,9 +85,13 @@ def execute(
 
     started = time.monotonic()
     folder = None if elsewhere else run.notebook.path.parent
-    server = warm_server() if _kind(run, kernel, folder) == "warm" else None
+    modules = [name for name in run.beside if folder and name.endswith(".py")]
+    codes = [(folder / name).read_text("utf-8", "replace") for name in modules]
+    codes += run.notebook.code
+    server = warm_server() if _kind(codes, modules, kernel) == "warm" else None
     environment = _environment(threads, quiet="quiet.py" in run.sources)
-    execution = _Execution(run, server, environment, timeout=timeout, wanted=wanted)
+    imports = imported_packages(codes)
+    execution = _Execution(run, server, environment, imports, timeout=timeout, wanted=wanted)
     with _event_loop():
         status, error, traceback = execution.run(folder)
     return Outcome(
@@ -100,18 +105,19 @@ def execute(
     )
 
 
-def _kind(run: Run, kernel: str, folder: Path | None) -> str:
-    """Return the kind of the kernel; a warm one only where it makes no difference."""
+def _kind(codes: list[str], modules: list[str], kernel: str) -> str:
+    """Return the kind of the kernel; a warm one only where it makes no difference.
+
+    Args:
+        codes: the code of the notebook's cells and of the modules beside it that they import.
+        modules: the files of those modules.
+        kernel: the kind that is wanted.
+    """
     from helpers.batch.execute.kernels.choosing import default_kind, needs_ordinary
 
     kind = default_kind() if kernel == "auto" else kernel
-    if kind == "spawn":
-        return kind
-    modules = [name for name in run.beside if folder and name.endswith(".py")]
-    codes = [(folder / name).read_text("utf-8", "replace") for name in modules]
-    codes += run.notebook.code
     names = [name.partition("/")[0].removesuffix(".py") for name in modules]
-    return "spawn" if needs_ordinary(codes, names) else kind
+    return "spawn" if kind == "warm" and needs_ordinary(codes, names) else kind
 
 
 class _Execution:
@@ -122,12 +128,14 @@ class _Execution:
         run: Run,
         server: object,
         environment: dict[str, str],
+        imports: list[str],
         *,
         timeout: float,
         wanted: Callable[[], bool],
     ) -> None:
         self._papermill = import_papermill()
         self._parameters, self._server, self._environment = run.given, server, environment
+        self._imports = imports
         self._timeout, self._wanted = timeout, wanted
         self.notebook = self._papermill.iorw.nbformat.reads(run.notebook.text, as_version=4)
         self._manager = self._client = None
@@ -206,6 +214,7 @@ class _Execution:
 
         class Manager(KernelManager):
             server = execution._server
+            imports = execution._imports
 
             def __init__(self, **options: object) -> None:
                 super().__init__(connection_file=str(sockets / "k.json"), **options)

@@ -1,4 +1,7 @@
-"""A process that has imported TensorFlow once and forks a ready kernel for each run.
+"""A process that forks a ready kernel for each run, and imports once what their notebooks import.
+
+A kernel's own modules are there from the start. TensorFlow and the like are imported when the
+first notebook comes that needs them: one that does not pays nothing for them.
 
 The standard library has such a server in `multiprocessing.forkserver`. It does not serve here:
 
@@ -26,18 +29,12 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-PRELOADED = (
-    "helpers.quiet",  # TensorFlow, without its notices
-    "keras",
-    "matplotlib.pyplot",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.style",
-    "scipy.stats",
-    "sklearn.datasets",
+KERNEL = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.comm",
@@ -48,6 +45,20 @@ PRELOADED = (
     "IPython.extensions.storemagic",
     "IPython.core.completer",
 )
+_KERAS = ("helpers.quiet", "keras")  # TensorFlow first, without its notices
+_DRAWING = ("matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.style")
+# What a notebook imports -> what is imported for it and all that come later.
+PRELOADED = {
+    "tensorflow": _KERAS,
+    "keras": _KERAS,
+    "numpy": ("numpy",),
+    "pandas": ("pandas",),
+    "scipy": ("scipy.stats",),
+    "sklearn": ("sklearn.datasets",),
+    "matplotlib": _DRAWING,
+    "seaborn": _DRAWING,
+    "helpers": (*_KERAS, *_DRAWING, "scipy.stats", "sklearn.datasets"),
+}
 MESSAGE_SIZE = 1 << 20  # bytes; a request holds one environment
 DIED = 255
 
@@ -108,6 +119,7 @@ class ForkServer:
             return False
         asker = socket.socket(fileno=descriptors[0])
         request = json.loads(message)
+        preload(module for name in request["imports"] for module in PRELOADED.get(name, ()))
         try:
             pid = os.fork()
         except OSError:  # no process or memory is left: this kernel is lost, the others are not
@@ -169,9 +181,11 @@ def run_kernel(request: dict) -> None:
     os.dup2(log, 2)
     # What a notebook's own import of it sets in the environment, it sets in an ordinary kernel.
     sys.modules.pop("helpers.quiet", None)
-    _choose_backend()
-    _limit_threads()
-    _reseed()
+    if "matplotlib" in sys.modules:
+        _choose_backend()
+    if "numpy" in sys.modules:
+        _limit_threads()
+        _reseed()
     from ipykernel.kernelapp import IPKernelApp
 
     sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
@@ -227,15 +241,30 @@ def _send(asker: socket.socket, message: dict) -> None:
         asker.send(json.dumps(message).encode())
 
 
-def preload(modules: tuple[str, ...] = PRELOADED) -> None:
-    """Import what kernels need, and keep the collector from touching its pages."""
+def preload(modules: Iterable[str]) -> None:
+    """Import what is not there yet.
+
+    What cannot be imported is passed over: the notebook that wants it is told by its own import.
+    """
+    missing = [module for module in dict.fromkeys(modules) if module not in sys.modules]
+    if not missing:
+        return
     # With a backend named, pyplot would load it here; the inline one must find a kernel's shell.
     os.environ.pop("MPLBACKEND", None)
-    for module in modules:
-        importlib.import_module(module)
-    _draw_once()
-    _find_backends()
-    _thread_pools()
+    for module in missing:
+        with suppress(Exception):
+            importlib.import_module(module)
+            if module == "matplotlib.style":
+                _draw_once()
+                _find_backends()
+    _settle()
+
+
+def _settle() -> None:
+    """Find once what every kernel would find again, and keep the collector from shared pages."""
+    if "numpy" in sys.modules:
+        _thread_pools.cache_clear()
+        _thread_pools()
     gc.collect()
     gc.freeze()  # a collection in a kernel would write to, and so copy, shared pages
 
@@ -267,7 +296,9 @@ def main() -> None:
     """Serve on the socket whose descriptor is the first argument; remove the folder at the end."""
     control, folder = socket.socket(fileno=int(sys.argv[1])), sys.argv[2]
     try:
-        preload()
+        for module in KERNEL:
+            importlib.import_module(module)
+        _settle()
         control.send(b"ready")
         ForkServer(control).serve()
     except BrokenPipeError:

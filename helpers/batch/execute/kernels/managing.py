@@ -121,7 +121,7 @@ class WarmServer:
         theirs.close()
 
     def wait_until_ready(self, timeout: float = PATIENCE) -> None:
-        """Wait until the server has imported everything.
+        """Wait until the server can fork kernels.
 
         Raises:
             InfrastructureError: It died or takes too long; the message holds its last words.
@@ -149,6 +149,7 @@ class WarmServer:
         *,
         folder: str,
         environment: dict[str, str],
+        imports: Sequence[str] = (),
         arguments: Sequence[str] = (),
     ) -> ForkedKernel:
         """Fork a kernel.
@@ -157,6 +158,7 @@ class WarmServer:
             connection_file: written by the kernel's manager.
             folder: the kernel's working folder.
             environment: the kernel's environment, as a whole.
+            imports: packages that the notebook imports; the server imports those that it knows.
             arguments: further ones of its command line.
 
         Raises:
@@ -168,6 +170,7 @@ class WarmServer:
             "arguments": ["-f", connection_file, *arguments],
             "folder": folder,
             "environment": environment,
+            "imports": list(imports),
             "log": str(log),
         }
         try:
@@ -197,6 +200,7 @@ class WarmProvisioner(LocalProvisioner):
             self.parent.connection_file,
             folder=kwargs["cwd"],
             environment=kwargs["env"],
+            imports=self.parent.imports,
             arguments=cmd[4:],  # as that its history be kept in no file
         )
         self.pid = self.pgid = self.process.pid
@@ -207,6 +211,7 @@ class KernelManager(AsyncKernelManager):
     """Manages one kernel of this environment's Python, whatever kernel the notebook names."""
 
     server: WarmServer | None = None
+    imports: Sequence[str] = ()
     transport = "ipc"
     client_factory = Type(klass=KernelClient)
 
