@@ -7,6 +7,7 @@ import sys
 from collections import Counter, OrderedDict
 from types import ModuleType
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -230,6 +231,45 @@ def test_heads_on_features_are_judged_as_on_images():
     assert len(reading) == 2
     assert reading.history is trained.history
     assert reading.design == trained.design
+
+
+# Bodies ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scales():
+    """Bodies that multiply by k + 1, and by ten times as much, and the replicas that were made."""
+    image = keras.Input((1,))
+    once = keras.layers.Dense(1, use_bias=False)(image)
+    reader = keras.Model(image, [once, keras.layers.Rescaling(10.0)(once)])
+    made = []
+
+    def make(k):
+        made.append(k)
+        reader.set_weights([np.full((1, 1), k + 1)])
+
+    x = np.arange(6.0)[:, None]
+    first = [np.array([[0, 1], [2, 3]])]
+    return transfer.OwnBodies(reader, ["one", "ten"], make, x, first=first), made
+
+
+def test_each_replica_is_read_by_its_own_body_which_is_made_once(scales):
+    bodies, made = scales
+    rows = np.array([[0, 1], [2, 3]])
+    # Replica 0 multiplies by 1, replica 1 by 2.
+    np.testing.assert_array_equal(bodies.at("one")(rows)[..., 0], [[0, 1], [4, 6]])
+    np.testing.assert_array_equal(bodies.at("ten")(rows)[..., 0], [[0, 10], [40, 60]])
+    # Rows that were not looked at first: the weights are put back, though replica 1 came last.
+    np.testing.assert_array_equal(bodies.at("one")([[5], [4]])[..., 0], [[5], [8]])
+    assert made == [0, 1]
+    assert {k: float(own[0][0, 0]) for k, own in bodies.weights.items()} == {0: 1.0, 1: 2.0}
+
+
+def test_bodies_need_a_name_for_each_output(scales):
+    image = keras.Input((1,))
+    reader = keras.Model(image, [keras.layers.Dense(1)(image)])
+    with pytest.raises(ValueError, match=r"each of 1 outputs. Received: names=\['a', 'b'\]"):
+        transfer.OwnBodies(reader, ["a", "b"], print, np.zeros((1, 1)))
 
 
 # Tasks ----------------------------------------------------------------------------------------

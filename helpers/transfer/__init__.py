@@ -3,9 +3,11 @@
 `tensors` reads PyTorch's old file format and accepts nothing but tensors. `lite` writes
 EfficientNet-Lite0 as a Keras model and gives it the weights of such a file. `tasks` cuts tasks out
 of a data set. `heads` judges heads that read features instead of images, and solves the linear one
-in closed form. `coding` builds one layer's autoencoder.
+in closed form. `bodies` keeps what each replica's own body says. `coding` builds one layer's
+autoencoder.
 """
 
+from helpers.transfer.bodies import OwnBodies
 from helpers.transfer.coding import autoencoder
 from helpers.transfer.heads import OnFeatures, RidgeProbe, as_inputs
 from helpers.transfer.lite import (
@@ -28,6 +30,7 @@ __all__ = [
     "load_lite_weights",
     "block_ends",
     "adapt_statistics",
+    "OwnBodies",
     "RidgeProbe",
     "OnFeatures",
     "as_inputs",
