@@ -7,9 +7,8 @@ from click.testing import CliRunner
 
 from helpers.batch.cli import main
 from helpers.batch.errors import NotebookError
-from helpers.batch.results.confirmed import keep_confirmed
 from helpers.batch.results.kept import read_kept
-from helpers.batch.site.headlines import about, table_lines
+from helpers.batch.site.headlines import about, about_full_size, read_full_size, table_lines
 from tests.running import FIXTURES
 from tests.small_books import make_book, render
 
@@ -27,34 +26,46 @@ KEPT = {
 }
 
 
-@pytest.fixture
-def root(tmp_path):
-    """Return a book of one chapter, which was run on CIFAR-10."""
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n- file: 10_deep\n")
-    (tmp_path / "index.md").write_text("# A book\n")
-    (tmp_path / "10_deep.ipynb").write_text("{}")
-    keep_confirmed(tmp_path, "deep", "cifar10", {"parameters": {}, "claims": {}})
-    return tmp_path
+FULL = {
+    "arms": {"deep": {"accuracy": [44.0, 45.0, 46.0], "epochs": [7, 8, 9], "rate": 0.1}},
+    "replicas": 3,
+    "data": "copies",
+    "machine": "a large one",
+    "made by": "examples/full_size.py",
+}
 
 
-def test_ours_stand_beside_the_others(root):
+def test_ours_stand_beside_the_others():
     content = [
         "accuracy | .74 | net-accuracy",
         "",
         "parameters | 271,346 | net-parameters",
         "clipped | [0.9, 1.0] | net-clipped",
-        "deep | .4510 | run of deep on cifar10",
-        "deep | .4510 | run of deep on mnist",
-        "deeper | .4510 | run of deeper on mnist",
+        "deep | .4510 | accuracy of deep at full size",
+        "epochs | 37 | epochs of deep at full size",
     ]
-    assert table_lines(content, KEPT, root)[2:] == [
+    # Student's interval of three: 4.303 / sqrt(3) = 2.484 deviations of 1 to either side
+    assert table_lines(content, KEPT, FULL)[2:] == [
         "| accuracy | .74 | 0.7500 [0.7000, 0.8000] | 0.6800 to 0.8100 |",
         "| parameters | 271,346 | 271,346 |  |",
         "| clipped | [0.9, 1.0] | [0.9, 1] |  |",
-        "| deep | .4510 | see {doc}`/10_deep` |  |",
-        "| deep | .4510 | not run |  |",
-        "| deeper | .4510 | not run |  |",
+        "| deep | .4510 | 0.4500 [0.4252, 0.4748] | 0.4400 to 0.4600 |",
+        "| epochs | 37 | 8.000 [5.516, 10.48] | 7 to 9 |",
     ]
+
+
+def test_the_run_at_full_size_is_told(tmp_path):
+    told = "At full size: `examples/full_size.py`, 3 replicas on copies; a large one."
+    assert about_full_size(FULL) == told
+    assert about_full_size(read_full_size(tmp_path / "none.json")) == ""
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"arms": 1}'])
+def test_a_damaged_file_of_full_size_is_named(tmp_path, text):
+    file = tmp_path / "capstone.json"
+    file.write_text(text)
+    with pytest.raises(NotebookError, match=r"capstone\.json must"):
+        read_full_size(file)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +73,14 @@ def test_ours_stand_beside_the_others(root):
     [
         ("accuracy | net-accuracy", r"must be `what \| a figure \| the name of ours`"),
         ("accuracy | .74 | net-acuracy", r"no figure net-acuracy. Did you mean net-accuracy\?"),
+        ("deep | .4 | loss of dep at full size", r"no arm dep at full size. Did you mean deep\?"),
+        ("deep | .4 | loss of deep at full size", r"deep has no loss at full size.*accuracy"),
+        ("deep | .4 | rate of deep at full size", r"deep has no rate at full size"),
     ],
 )
-def test_what_does_not_stand_is_refused(root, line, message):
+def test_what_does_not_stand_is_refused(line, message):
     with pytest.raises(NotebookError, match=message):
-        table_lines([line], KEPT, root)
+        table_lines([line], KEPT, FULL)
 
 
 def test_the_run_is_told():

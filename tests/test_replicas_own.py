@@ -542,6 +542,11 @@ def test_arms_may_have_rows_starts_and_numbers_of_their_own():
     np.testing.assert_allclose(arms["b"].weights[0], alone.weights[0], atol=TOLERANCE)
     with pytest.raises(ValueError, match=r"`rows` must name the arms.*\['a'\]"):
         fit_arms({"a": build, "b": build}, X, Y, rows={"a": rows["a"]}, **shared)
+    numbered = {1: rows["a"], 0.5: rows["b"]}, {1: each["a"], 0.5: each["b"]}
+    again = fit_arms(
+        dict.fromkeys([1, 0.5], build), X, Y, rows=numbered[0], each=numbered[1], **shared
+    )
+    np.testing.assert_array_equal(again[0.5].weights[0], arms["b"].weights[0])
 
 
 @dataclass  # compares by value, so it is no key

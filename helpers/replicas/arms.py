@@ -111,7 +111,10 @@ def _check_shared(shared: Mapping) -> None:
         for name, own in value.items() if isinstance(value, Mapping) else [(None, value)]:
             if own is not None:
                 options.check_rows(own, argument if name is None else f"{argument}[{name!r}]")
-    check_each(shared.get("each"))
+    each = shared.get("each")
+    by_arm = isinstance(each, Mapping) and any(isinstance(one, Mapping) for one in each.values())
+    for own in each.values() if by_arm else [each]:  # an arm may be called by a number
+        check_each(own)
 
 
 def _fit(made: dict[tuple, Made], ready, **given) -> Replicas:

@@ -2,14 +2,15 @@
 
     ```{headlines} results/kept/headlines.json
     validation accuracy | .7479 | headlines-ten-validation
-    exercise 8 | test .4510 | run of capstone on cifar10
+    exercise 8: accuracy | .4510 | accuracy of notes-plain at full size
     ```
 
-Each line is what was measured, the figure from elsewhere, and the name of ours; or the run of a
-chapter that has it, to which the table then leads if it was made. In the prose the role
+Each line is what was measured, the figure from elsewhere, and the name of ours; or what an arm of
+`results/full_size/capstone.json` has. In the prose the role
 {kept}`headlines: headlines-ten-validation` puts a figure of `results/kept/headlines.json`.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,15 +19,17 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from helpers.batch.book import chapter_name, chapters
 from helpers.batch.errors import BatchError, NotebookError, nearest
 from helpers.batch.report.page import duration_text
-from helpers.batch.results.confirmed import FOLDER, read_confirmed, results_of
+from helpers.batch.results.confirmed import FOLDER
 from helpers.batch.results.kept import read_kept
 from helpers.batch.site.roles import Role
+from helpers.claims import mean_interval
 from helpers.claims.claim import number_text
 
-ELSEWHERE = re.compile(r"run of (?P<chapter>\w+) on (?P<data>\w+)")
+AT_FULL_SIZE = re.compile(r"(?P<what>\w+) of (?P<arm>[\w-]+) at full size")
+FULL_SIZE = f"{FOLDER}/full_size/capstone.json"
+SHARES = {"accuracy"}  # kept in percent, shown as the notes have them
 DIGITS = 4  # in the table, as accuracies are given; in the prose fewer
 PROSE_DIGITS = 2
 
@@ -41,14 +44,15 @@ class Headlines(SphinxDirective):
         """Return the table and a line on the run; what is wrong is reported at its line."""
         root = Path(self.env.srcdir)
         file = root / self.arguments[0]
-        for one in (file, *results_of(root)):
+        for one in (file, root / FULL_SIZE):
             self.env.note_dependency(str(one))
         try:
             kept = read_kept(file)
-            lines = table_lines(self.content, kept, root)
+            full = read_full_size(root / FULL_SIZE)
+            lines = table_lines(self.content, kept, full)
         except BatchError as error:
             raise self.error(str(error)) from error
-        return self.parse_text_to_nodes("\n".join([*lines, "", about(kept)]))
+        return self.parse_text_to_nodes("\n".join([*lines, "", about(kept), about_full_size(full)]))
 
 
 class Kept(Role):
@@ -74,16 +78,33 @@ def find_figure(name: str, kept: Mapping) -> Mapping:
     return figures[name]
 
 
-def table_lines(content: Iterable[str], kept: Mapping, root: Path) -> list[str]:
+def read_full_size(file: Path) -> Mapping:
+    """Return what `examples/full_size.py` left: nothing where there is no file.
+
+    Raises:
+        NotebookError: It cannot be read.
+    """
+    if not file.is_file():
+        return {"arms": {}}
+    try:
+        full = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise NotebookError(f"{file.name} must be JSON. {error}") from error
+    if not isinstance(full, dict) or not isinstance(full.get("arms"), dict):
+        raise NotebookError(f"{file.name} must hold `arms`")
+    return full
+
+
+def table_lines(content: Iterable[str], kept: Mapping, full: Mapping) -> list[str]:
     """Return the lines of a table in Markdown.
 
     Args:
         content: a line for each figure.
         kept: what the run left that has ours.
-        root: the book's folder, for those that a chapter has.
+        full: what the run at full size left, as `read_full_size` gives it.
 
     Raises:
-        NotebookError: A line has not three parts, or names a figure that there is not.
+        NotebookError: A line has not three parts, or names a figure or an arm that there is not.
     """
     spreads = {
         one["name"].removesuffix("-range"): one["value"]
@@ -98,19 +119,37 @@ def table_lines(content: Iterable[str], kept: Mapping, root: Path) -> list[str]:
                 f"a line must be `what | a figure | the name of ours`. Received: {line}"
             )
         what, theirs, name = parts
-        found = ELSEWHERE.fullmatch(name)
-        ours = chapter_text(root, **found.groupdict()) if found else ""
-        ours = ours or figure_text(find_figure(name, kept))
-        lines.append(f"| {what} | {theirs} | {ours} | {spreads.get(name, '')} |")
+        found = AT_FULL_SIZE.fullmatch(name)
+        if found:
+            ours, spread = full_size_texts(full["arms"], **found.groupdict())
+        else:
+            ours, spread = figure_text(find_figure(name, kept)), spreads.get(name, "")
+        lines.append(f"| {what} | {theirs} | {ours} | {spread} |")
     return lines
 
 
-def chapter_text(root: Path, chapter: str, data: str) -> str:
-    """Return a text that leads to a chapter, if it was run on a data set."""
-    pages = {chapter_name(notebook): notebook for notebook in chapters(root)}
-    if chapter not in pages or data not in read_confirmed(root, chapter):
-        return "not run"
-    return f"see {{doc}}`/{pages[chapter].relative_to(root).with_suffix('').as_posix()}`"
+def full_size_texts(arms: Mapping, what: str, arm: str) -> tuple[str, str]:
+    """Return what an arm has over its replicas: the mean with its interval, and the range.
+
+    Raises:
+        NotebookError: There is no such arm, or it has no such values.
+
+    >>> full_size_texts({"plain": {"accuracy": [48.0, 50.0, 52.0]}}, "accuracy", "plain")
+    ('0.5000 [0.4503, 0.5497]', '0.4800 to 0.5200')
+    """
+    if arm not in arms:
+        raise NotebookError(f"there is no arm {arm} at full size. {nearest(arm, arms)}")
+    lists = {name: values for name, values in arms[arm].items() if isinstance(values, list)}
+    if what not in lists:
+        raise NotebookError(f"{arm} has no {what} at full size. {nearest(what, lists)}")
+    values = [value / 100 if what in SHARES else value for value in lists[what]]
+    value, low, high = mean_interval(values)
+    ours = figure_text({"value": value, "low": low, "high": high})
+    return ours, f"{figure_text(_single(min(values)))} to {figure_text(_single(max(values)))}"
+
+
+def _single(value: float) -> dict:
+    return {"value": value, "low": None, "high": None}
 
 
 def figure_text(figure: Mapping, digits: int = DIGITS) -> str:
@@ -139,6 +178,16 @@ def about(kept: Mapping) -> str:
     return (
         f"Made by `{kept['notebook']}.ipynb` with {given}; {duration_text(machine['seconds'])} by "
         f"the clock on {machine['processor']}, beside other work."
+    )
+
+
+def about_full_size(full: Mapping) -> str:
+    """Return a sentence on the run at full size; nothing where there is none."""
+    if not full["arms"]:
+        return ""
+    return (
+        f"At full size: `{full['made by']}`, {full['replicas']} replicas on {full['data']}; "
+        f"{full['machine']}."
     )
 
 
