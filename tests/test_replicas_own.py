@@ -549,6 +549,14 @@ def test_arms_may_have_rows_starts_and_numbers_of_their_own():
     np.testing.assert_array_equal(again[0.5].weights[0], arms["b"].weights[0])
 
 
+def test_an_arm_goes_on_as_replicas_do():
+    shared = {"optimizer": "sgd", "loss": LOSS, "replicas": 2, "seed": SEED}
+    arms = fit_arms({"a": net}, X, Y, epochs=1, **shared)
+    whole = fit_replicas(net, X, Y, epochs=2, **shared)
+    on = arms["a"].fit(epochs=1)
+    np.testing.assert_allclose(on.weights[0], whole.weights[0], atol=TOLERANCE)
+
+
 @dataclass  # compares by value, so it is no key
 class Build:
     rate: float

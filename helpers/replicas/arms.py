@@ -112,15 +112,16 @@ def _check_shared(shared: Mapping) -> None:
             if own is not None:
                 options.check_rows(own, argument if name is None else f"{argument}[{name!r}]")
     each = shared.get("each")
-    by_arm = isinstance(each, Mapping) and any(isinstance(one, Mapping) for one in each.values())
-    for own in each.values() if by_arm else [each]:  # an arm may be called by a number
-        check_each(own)
+    values = each.values() if isinstance(each, Mapping) else ()
+    for one in [one for one in values if isinstance(one, Mapping)] or [each]:
+        check_each(one)  # arms may be called by numbers, what they have may not
 
 
 def _fit(made: dict[tuple, Made], ready, **given) -> Replicas:
     """Call `fit_replicas` with models that are made already."""
     bound = inspect.signature(fit_replicas).bind(**given)
     bound.apply_defaults()
+    bound.arguments.pop("unknown")  # there is none, and none goes on with the replicas
     return fit(bound.arguments, made, ready)
 
 
