@@ -549,6 +549,28 @@ class TestSentences:
         box = claim_box(compared([2.0, 2.1], [1.0, 1.0], says=says))
         assert r'<span class="math notranslate nohighlight">\(a &lt; b\)</span>' in box
 
+    def test_a_claim_tells_what_another_processor_found(self, capsys):
+        plain = compared([2.0, 2.1], [1.0, 1.0])
+        publishing.ledger.claims.clear()
+        told = compared([2.0, 2.1], [1.0, 1.0], elsewhere={plain.design: "inconclusive"})
+        assert (told.verdict, told.design) == (plain.verdict, plain.design)
+        assert told.to_record()["elsewhere"] == "inconclusive"
+        assert "? cannot tell</span> had the book's run of this design" in claim_box(told)
+        claims.summary("made")
+        assert "another kind of processor does, these turned: made-a-below-b" in (
+            capsys.readouterr().out
+        )
+
+    def test_of_another_design_nothing_is_told(self):
+        told = compared([2.0, 2.1], [1.0, 1.0], elsewhere={"0123": "inconclusive"})
+        assert "elsewhere" not in told.to_record()
+        assert "another kind of processor" not in claim_box(told)
+
+    @pytest.mark.parametrize("wrong", ["holds", ["holds"], {"0123": "true"}])
+    def test_elsewhere_holds_verdicts(self, wrong):
+        with pytest.raises(ValueError, match=r"`elsewhere` must map designs to verdicts: holds, c"):
+            compared([2.0, 2.1], [1.0, 1.0], elsewhere=wrong)
+
     def test_the_record_is_strict_json(self):
         record = compared([2.0, 2.1], [1.0, 1.0]).to_record()
         assert json.loads(json.dumps(record, allow_nan=False))["margin"] == 1.1

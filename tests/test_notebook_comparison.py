@@ -61,6 +61,15 @@ def test_a_verdict_may_turn_where_rounding_moves_an_interval_over_a_border(recor
     assert (differences(record | change, record) == []) is excused
 
 
+def test_a_verdict_may_be_one_that_the_claim_tells_of_other_processors():
+    told = CLAIM | {"elsewhere": "inconclusive"}
+    assert differences(told, told | {"low": -1.0, "verdict": "inconclusive"}) == []
+    assert differences(CLAIM, told | {"low": -1.0, "verdict": "inconclusive"})  # not committed
+    assert differences(told, told | {"low": -1.0, "verdict": "contradicted"})
+    apart = told | {"effect": -2.0, "low": -3.0, "high": -1.0, "verdict": "inconclusive"}
+    assert "do not overlap" in differences(told, apart)[0]
+
+
 @pytest.mark.parametrize("record", [CLAIM, FIGURE, PART, SUMMARY])
 def test_a_record_equals_itself(record):
     assert differences(record, copy.deepcopy(record)) == []

@@ -57,6 +57,7 @@ def _evidence_rows(claim: Claim) -> list[tuple[str, str]]:
         (what, f"{escape(claim.effect_text)}{interval}"),
         ("Matters from", escape(margin.rstrip()) if claim.margin else ""),
         ("Second run", _second_run(claim)),
+        ("Elsewhere", _elsewhere(claim)),
         ("Replicas", f"{claim.replicas}, paired"),
         ("Scope", marked(claim.scope)),
         ("Tried", _tried(claim.tried)),
@@ -70,6 +71,13 @@ def _second_run(claim: Claim) -> str:
     if not claim.repeated:
         return ""
     return f"{_badge(claim.repeated['verdict'])} {escape(claim.repeated_text)}"
+
+
+def _elsewhere(claim: Claim) -> str:
+    if not claim.elsewhere:
+        return ""
+    rounded = "had the book's run of this design on another kind of processor, by rounding alone"
+    return f"{_badge(claim.elsewhere)} {rounded}"
 
 
 def _tried(tried: Mapping[str, Sequence[float]]) -> str:

@@ -46,6 +46,8 @@ class Claim:
         tried: Arm → the settings that were tried for it.
         status: ``"confirmed"``, ``"not confirmed"``, ``"open twice"`` or ``"exploratory"``.
         repeated: What the confirming run found: ``verdict``, ``effect``, ``low`` and ``high``.
+        elsewhere: The other verdict that the book's run of this design had on another kind of
+            processor, by its rounding.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Claim:
     tried: Mapping[str, Sequence[float]] = field(default_factory=dict)
     status: str = ""
     repeated: Mapping[str, str | float] = field(default_factory=dict)
+    elsewhere: str = ""
 
     @property
     def effect_text(self) -> str:
@@ -102,7 +105,7 @@ class Claim:
 # What only claims have that are judged over draws.
 OF_JUDGED = (
     *("margin", "p_value", "sentence", "variants", "scope", "tried", "design", "status"),
-    "repeated",
+    *("repeated", "elsewhere"),
 )
 
 

@@ -1,6 +1,7 @@
 """Claims that speak: judged on images that nobody tuned on, or over what replicas showed."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -118,6 +119,7 @@ class Judged(Mapping):
         scale: Scale = "ratio",
         unit: str = "",
         confidence: float = 0.95,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> Claim:
         """Judge whether one arm's values exceed another's, replica by replica.
 
@@ -134,22 +136,29 @@ class Judged(Mapping):
             scale: ``"ratio"`` for positive quantities, or ``"difference"``.
             unit: Unit of the difference, as text.
             confidence: Coverage of the interval, in (0, 1).
+            elsewhere: Design → the other verdict that the book's run of it was seen to have on
+                another kind of processor, which only rounds otherwise. The evidence tells it.
 
         Returns:
             The `Claim`, which has displayed itself.
 
         Raises:
             ValueError: The id is malformed or taken, an arm is unknown or compared with itself, the
-                margin is none, a sentence is missing or names an effect that there is not, or
-                a ratio is asked of values that are not positive.
+                margin is none, a sentence is missing or names an effect that there is not, a ratio
+                is asked of values that are not positive, or `elsewhere` holds what is no verdict.
         """
         check_names(id, statement)
+        if not isinstance(elsewhere, Mapping) or not set(elsewhere.values()) <= set(FIELDS):
+            raise ValueError(
+                f"`elsewhere` must map designs to verdicts: {', '.join(FIELDS)}. "
+                f"Received: {elsewhere!r}"
+            )
         one, other = self._pair(larger=larger, smaller=smaller)
         least = _least(margin, scale)
         found = self._mean(paired_differences(one, other, scale), confidence)
         return self._judge(
             id, statement, found, least, says, method="resampled t", scale=scale, margin=margin,
-            unit=unit, confidence=confidence, arms=[larger, smaller],
+            unit=unit, confidence=confidence, arms=[larger, smaller], elsewhere=elsewhere,
         )  # fmt: skip
 
     def compare_times(
@@ -271,6 +280,7 @@ class Judged(Mapping):
     def _judge(
         self, id: str, statement: str, found: Resampled, least: float, says: Says, *,
         method: str, scale: Scale, margin: float, unit: str, confidence: float, arms: list,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> Claim:  # fmt: skip
         if not isinstance(says, Says):
             raise TypeError(f"`says` must be a `Says`. Received: says={says!r}")
@@ -307,6 +317,7 @@ class Judged(Mapping):
                 design=design,
                 status=status_of(verdict, second),
                 repeated=second,
+                elsewhere=elsewhere.get(design, ""),
             )
         )
 

@@ -88,7 +88,7 @@ def summary(chapter: str, *, dropped: int = 0) -> None:
     if any(claim.verdict == SAME for claim in claims):
         counts[SAME] = sum(claim.verdict == SAME for claim in claims)
     line = f"{chapter}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    note = _chance(claims, dropped)
+    note = "; ".join(filter(None, (_chance(claims, dropped), _turning(claims))))
     line += f"; {note}" if note else ""
     body = {
         "schema": SCHEMA,
@@ -115,6 +115,14 @@ def _chance(claims: list[Claim], dropped: int) -> str:
         + (f", {dropped} of which {are} asked no more" if dropped else "")
         + " (Benjamini and Hochberg)"
         + (f": {', '.join(fall)}" if fall else "")
+    )
+
+
+def _turning(claims: list[Claim]) -> str:
+    """Say which verdicts another kind of processor turned, by its rounding alone."""
+    turn = [claim.id for claim in claims if claim.elsewhere]
+    return f"rounded as another kind of processor does, these turned: {', '.join(turn)}" * bool(
+        turn
     )
 
 

@@ -91,7 +91,7 @@ def differences(committed: Mapping, computed: Mapping) -> list[str]:
         f"{name}: {committed.get(name)!r} became {computed.get(name)!r}"
         for name in names
         if not _same(committed.get(name), computed.get(name))
-        and not (name == "verdict" and _turned_by_rounding(committed, computed))
+        and not (name == "verdict" and _may_turn(committed, computed))
     ]
     if lines:
         return lines
@@ -115,6 +115,14 @@ def _claim_differences(committed: Mapping, computed: Mapping) -> list[str]:
         ends = [[record.get("low"), record.get("high")] for record in (committed, computed)]
         lines.append(f"effect: the intervals {ends[0]} and {ends[1]} do not overlap")
     return lines
+
+
+def _may_turn(committed: Mapping, computed: Mapping) -> bool:
+    """Return whether another verdict is one that the claim itself tells, or one of rounding."""
+    told = committed.get("elsewhere")
+    return bool(told and computed.get("verdict") == told) or _turned_by_rounding(
+        committed, computed
+    )
 
 
 def _turned_by_rounding(committed: Mapping, computed: Mapping) -> bool:
