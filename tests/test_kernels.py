@@ -382,7 +382,7 @@ def pool_error():
 
 @on_linux
 def test_a_server_that_takes_too_long_is_ended(tmp_path, monkeypatch):
-    (tmp_path / "tensorflow.py").write_text("import time; time.sleep(600)")
+    (tmp_path / "ipykernel.py").write_text("import time; time.sleep(600)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     server = WarmServer()
     with pytest.raises(InfrastructureError, match="did not start"):
