@@ -6,6 +6,7 @@ Each raises TypeError for what is of the wrong kind and ValueError for what is o
 
 import math
 import reprlib
+from collections.abc import Callable, Mapping
 from numbers import Real
 
 import numpy as np
@@ -19,44 +20,40 @@ LARGEST_SEED = 2**32 - 1  # of NumPy's older generator, which Keras and scikit-l
 
 def check_positive(**values: float) -> None:
     """Raise unless every value is above 0 and finite."""
-    for name, value in values.items():
-        if not 0 < as_real(name, value) < math.inf:
-            raise ValueError(f"`{name}` must be above 0 and finite. Received: {name}={value}")
+    _check_range(values, lambda value: 0 < value < math.inf, "above 0 and finite")
 
 
 def check_not_negative(**values: float) -> None:
     """Raise unless every value is 0 or more, and finite."""
-    for name, value in values.items():
-        if not 0 <= as_real(name, value) < math.inf:
-            raise ValueError(f"`{name}` must be 0 or more and finite. Received: {name}={value}")
+    _check_range(values, lambda value: 0 <= value < math.inf, "0 or more and finite")
 
 
 def check_not_positive(**values: float) -> None:
     """Raise unless every value is 0 or less, and finite."""
-    for name, value in values.items():
-        if not -math.inf < as_real(name, value) <= 0:
-            raise ValueError(f"`{name}` must be 0 or less and finite. Received: {name}={value}")
+    _check_range(values, lambda value: -math.inf < value <= 0, "0 or less and finite")
 
 
 def check_inside(**values: float) -> None:
     """Raise unless every value is in (0, 1)."""
-    for name, value in values.items():
-        if not 0 < as_real(name, value) < 1:
-            raise ValueError(f"`{name}` must be in (0, 1). Received: {name}={value}")
+    _check_range(values, lambda value: 0 < value < 1, "in (0, 1)")
 
 
 def check_shares(**values: float) -> None:
     """Raise unless every value is in [0, 1)."""
-    for name, value in values.items():
-        if not 0 <= as_real(name, value) < 1:
-            raise ValueError(f"`{name}` must be in [0, 1). Received: {name}={value}")
+    _check_range(values, lambda value: 0 <= value < 1, "in [0, 1)")
 
 
 def check_parts(**values: float) -> None:
     """Raise unless every value is in [0, 1]."""
+    _check_range(values, lambda value: 0 <= value <= 1, "in [0, 1]")
+
+
+def _check_range(
+    values: Mapping[str, float], is_inside: Callable[[float], bool], where: str
+) -> None:
     for name, value in values.items():
-        if not 0 <= as_real(name, value) <= 1:
-            raise ValueError(f"`{name}` must be in [0, 1]. Received: {name}={value}")
+        if not is_inside(as_real(name, value)):
+            raise ValueError(f"`{name}` must be {where}. Received: {name}={value}")
 
 
 def check_flags(**values: bool) -> None:

@@ -121,9 +121,9 @@ def _chance(claims: list[Claim], dropped: int) -> str:
 def _turning(claims: list[Claim]) -> str:
     """Say which verdicts another kind of processor turned, by its rounding alone."""
     turn = [claim.id for claim in claims if claim.elsewhere]
-    return f"rounded as another kind of processor does, these turned: {', '.join(turn)}" * bool(
-        turn
-    )
+    if not turn:
+        return ""
+    return f"rounded as another kind of processor does, these turned: {', '.join(turn)}"
 
 
 def is_decided(claim: Claim) -> bool:

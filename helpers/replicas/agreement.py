@@ -11,8 +11,9 @@ import tensorflow as tf
 from helpers.replicas.tracing import RefusedError
 
 FAILURES = (ValueError, TypeError, KeyError, IndexError, AttributeError, tf.errors.OpError)
+SPARSE = "sparse_categorical_crossentropy"
 KINDS = {
-    "sparse_categorical_crossentropy": "labels from 0; for one-hot rows take categorical_",
+    SPARSE: "labels from 0; for one-hot rows take categorical_",
     "categorical_crossentropy": "one-hot rows; for labels take sparse_categorical_",
 }
 
@@ -131,7 +132,7 @@ class Labels:
     def __init__(self, flat_losses, y_pred):
         self.found = []
         for path, loss, *_ in flat_losses or ():
-            if getattr(getattr(loss, "fn", None), "__name__", "") != next(iter(KINDS)):
+            if getattr(getattr(loss, "fn", None), "__name__", "") != SPARSE:
                 continue
             options = getattr(loss, "_fn_kwargs", {})
             classes = _at(y_pred, path).shape[options.get("axis", -1)]

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from helpers.replicas.building import Build, build_one, kept_random_state
 from helpers.replicas.forward import EVALUATION_CHUNK, State, is_dropping
-from helpers.replicas.options import check_counts, examples, resolve_rows
+from helpers.replicas.options import check_counts, examples, is_whole, resolve_rows
 from helpers.replicas.stepping import fresh_optimizer, settings_of
 from helpers.replicas.tracing import to_numpy
 from helpers.replicas.training import stacked_weights
@@ -134,7 +134,7 @@ class Replicas:
             ValueError: There is no replica of that number.
         """
         count = len(self)
-        if not _is_whole(replica) or not -count <= replica < count:
+        if not is_whole(replica) or not -count <= replica < count:
             raise ValueError(
                 f"`replica` must be a whole number from 0 to {count - 1}. Received: {replica!r}"
             )
@@ -262,7 +262,7 @@ class Replicas:
 
     def _check_samples(self, samples: int, training: bool) -> None:
         layers = self._program.model._flatten_layers(include_self=False)
-        if training or not _is_whole(samples) or samples < 1:
+        if training or not is_whole(samples) or samples < 1:
             raise ValueError(
                 "`samples` must be a whole number of at least 1, without `training`. "
                 f"Received: samples={samples!r}, training={training}"
@@ -272,10 +272,6 @@ class Replicas:
                 "`samples` are for models that drop at random: all would be equal. Received: "
                 f"layers {', '.join(type(one).__name__ for one in self._program.model.layers)}"
             )
-
-
-def _is_whole(number) -> bool:
-    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _rate_text(optimizer: keras.Optimizer) -> str:

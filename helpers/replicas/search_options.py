@@ -1,28 +1,25 @@
 """What the arguments of `search` mean; what is wrong is refused before anything trains."""
 
-import inspect
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from helpers.replicas import options
-from helpers.replicas.fitting import fit_replicas
+from helpers.replicas.arms import OWN
 from helpers.replicas.result import Replicas
 
 Arm = Callable | Mapping[str, object]
-# What is the same for all arms.
-SHARED = ("x", "y", "replicas", "seed", "unknown")
+KNOWN = ["build", *OWN]  # what an arm may have for itself, beside its function of the rate
 
 
 def resolve_arm(name: str, arm: Arm) -> Mapping[str, object]:
     """Return an arm's own arguments of `fit_replicas`, checked."""
     parts = dict(arm) if isinstance(arm, Mapping) else {"build": arm}
-    known = [one for one in inspect.signature(fit_replicas).parameters if one not in SHARED]
-    unknown = sorted(set(parts) - {*known, "learning_rate"})
+    unknown = sorted(set(parts) - {*KNOWN, "learning_rate"})
     if unknown or "build" not in parts:
         raise ValueError(
             f"`arms[{name!r}]` must be a function that builds a model, or hold `build` and "
-            f"arguments of its own among {', '.join(known)} and learning_rate. "
+            f"arguments of its own among {', '.join(KNOWN)} and learning_rate. "
             f"Received: {', '.join(unknown) or 'no `build`'}"
         )
     if "learning_rate" in parts and not callable(parts["learning_rate"]):
@@ -59,7 +56,7 @@ def resolve_rates(arms, rates) -> dict[str, np.ndarray]:
 
 def check_widen(widen) -> None:
     """Refuse what is no number of rates to add."""
-    if not isinstance(widen, int | np.integer) or isinstance(widen, bool) or widen < 0:
+    if not options.is_whole(widen) or widen < 0:
         raise ValueError(f"`widen` must be a whole number of 0 or more. Received: widen={widen!r}")
 
 
