@@ -15,7 +15,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 900
 export TF_CPP_MIN_LOG_LEVEL := 3
 
 .DEFAULT_GOAL := help
-.PHONY: book pdf test test-portable lint lock refresh bench browser clean help
+.PHONY: book pdf test test-slow test-portable lint lock refresh bench browser clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,7 +29,10 @@ book: $(SITE)  ## execute every chapter and render the book into _build/html
 	$(RUN) -m helpers.batch.cli build
 
 test: $(SITE)  ## unit tests, doctests, structure, notebook rules, and nbval over the chapters
-	$(PYTEST) $(NBVAL) --doctest-modules bootstrap.py helpers tests book
+	$(PYTEST) $(NBVAL) -m "not slow" --doctest-modules bootstrap.py helpers tests book
+
+test-slow: $(SITE)  ## the tests marked slow: clusters, killed processes, edges, each part of Keras
+	$(PYTEST) -m slow tests
 
 test-portable: $(SITE)  ## nbval as on four other machines
 	@status=0; for machine in $(MACHINES); do \

@@ -40,6 +40,11 @@ def weight(kind: str, kernels: int = 3) -> float:
     server = warm_server()
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(_reporting(Path(folder)), {})
+        (Path(folder) / "end").touch()
+        execute(run, kernel=kind)  # the server imports for the first what it shares with all
+        (Path(folder) / "end").unlink()
+        for file in Path(folder).glob("[0-9]*"):
+            file.unlink()
         threads = [
             threading.Thread(target=execute, args=(run,), kwargs={"kernel": kind})
             for _ in range(kernels)

@@ -80,6 +80,7 @@ def append(book, page, text):
     path.write_text(path.read_text() + text)
 
 
+@pytest.mark.slow
 def test_a_book_is_built_beside_its_sources(book):
     before = contents(book)
     site, lines = make(book, seed=7)
@@ -111,6 +112,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 def test_warnings_fail_the_first_build_and_the_second_alike(book, prepared):
     (book / "book" / "01_small.ipynb").write_text(executed(book).notebook)
     append(book, "index.md", "\n\n".join(BROKEN))
@@ -130,6 +132,7 @@ def executed(book, **parameters):
     return outcome
 
 
+@pytest.mark.slow
 def test_a_failing_cell_leaves_the_earlier_site_alone(book):
     site = book / "_build" / "html"
     site.mkdir(parents=True)

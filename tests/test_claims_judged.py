@@ -142,6 +142,7 @@ class TestCoverage:
         options = {"draws": replicas, "better": better, "sizes": sizes}
         return [simulated_differences(rng, **options) for _ in range(self.POOLS)]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("replicas", "sizes"), [(8, (180, 60)), (16, (180, 60)), (8, (120, 120))]
     )

@@ -164,6 +164,7 @@ def test_every_command_explains_itself(command):
     assert ("Example: dnnbook" if command else "Exit codes:") in done.stdout
 
 
+@pytest.mark.slow
 @on_linux
 @pytest.mark.parametrize(
     ("kind", "code", "act"),

@@ -152,6 +152,7 @@ def test_a_claim_that_was_struck_needs_no_other_run(book, runs):
     assert len(runs) == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_stops_no_other(book, runs):
     text = f"{GRID}include:\n- {{dataset: digits, train_size: 13}}\n"
     lines, errors = replicate(book, text)

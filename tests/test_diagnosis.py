@@ -127,7 +127,10 @@ HEALTHY = {
 }
 
 
-@pytest.mark.parametrize("epochs", [0, 10], ids=["fresh", "trained"])
+@pytest.mark.parametrize(
+    "epochs",
+    [pytest.param(0, id="fresh"), pytest.param(10, id="trained", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("case", HEALTHY)
 def test_a_healthy_net_gets_no_finding(case, epochs):
     keras.utils.set_random_seed(3)
@@ -316,6 +319,7 @@ def test_every_illness_of_the_catalogue_is_planted():
     assert planted == set(ILLNESSES)
 
 
+@pytest.mark.slow
 def test_a_net_that_learned_noise_is_too_sure():
     keras.utils.set_random_seed(3)
     noisy = np.where(RNG.random(len(Y)) < 0.4, RNG.integers(0, 10, len(Y)), Y)

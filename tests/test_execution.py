@@ -172,6 +172,7 @@ def test_what_takes_less_is_done(kind, strokes):
     assert (outcome.status, outcome.seconds) == ("done", 500)
 
 
+@pytest.mark.slow
 @both_kinds
 def test_nobody_waits_any_longer(kind, tmp_path):
     batch = Batch(tmp_path)
@@ -217,6 +218,7 @@ def test_a_long_name_of_the_folder_for_temporary_files_is_no_obstacle(temporary,
     long.rmdir()
 
 
+@pytest.mark.slow
 @on_linux
 def test_executions_at_a_time_have_each_its_own_folder(tmp_path):
     folders = [tmp_path / str(number) for number in range(4)]

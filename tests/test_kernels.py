@@ -93,6 +93,7 @@ def shown(outcome):
     ]
 
 
+@pytest.mark.slow
 @on_linux
 @pytest.mark.parametrize("name", ["shows_much", "raises", "small_book/book/01_small"])
 def test_both_kinds_show_the_same(name):
@@ -150,6 +151,7 @@ def probes(request):
     ]
 
 
+@pytest.mark.slow
 @on_linux
 def test_a_warm_kernel_is_in_the_state_of_an_ordinary_one(probes):
     (warm, _), _, (ordinary, _) = probes
@@ -173,6 +175,7 @@ def test_two_warm_kernels_are_two(probes):
 IS_THERE = "import sys; print('keras' in sys.modules, 'sklearn' in sys.modules)"
 
 
+@pytest.mark.slow
 @on_linux
 def test_a_kernel_is_warm_with_what_notebooks_import(own_server):
     codes = [

@@ -121,6 +121,7 @@ def test_stretching_noise_scatters_factors():
     assert (z - centres).std() == pytest.approx(0.2 * 2 / np.sqrt(3), rel=0.02)
 
 
+@pytest.mark.slow
 def test_shifting_noise_keeps_its_means_in_inference():
     x = np.array([[1.0, -2.0]], dtype="float32")
     layer = norm.ShiftingNoise(1.0, 2.0, seed=0)

@@ -218,6 +218,7 @@ def test_the_rest_is_compared_by_nbval():
     assert compare([displayed(CLAIM), printed("1")], [displayed(CLAIM), printed("1")])[0]
 
 
+@pytest.mark.slow
 def test_nbval_runs_through_the_plugin(tmp_path):
     """One committed verdict is tampered with: its cell fails, the other cells pass."""
     notebook = tmp_path / "tampered.ipynb"

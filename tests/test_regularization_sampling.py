@@ -125,6 +125,7 @@ def test_recurrent_layers_that_drop_nothing_are_served():
     assert spread.min() > 1e-3
 
 
+@pytest.mark.slow
 def test_it_equals_many_separate_calls_in_distribution(rng):
     x = rng.normal(size=(5, 4)).astype(np.float32)
     model, number = net(), 3000

@@ -157,6 +157,7 @@ def test_equals_fit_for_each_optimizer(name):
     assert_equals_fit(dense(), arrays(), OPTIMIZERS[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nesterov", "adamw", "global_clipnorm", "schedule"])
 def test_equals_fit_as_a_large_model(name, monkeypatch):
     # Then each variable is stacked by itself and the step is compiled.
@@ -195,6 +196,7 @@ IMAGE_LAYERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAGE_LAYERS)
 def test_equals_fit_for_images(name):
     assert_equals_fit(
@@ -202,6 +204,7 @@ def test_equals_fit_for_images(name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recurrent", [layers.SimpleRNN, layers.LSTM])
 def test_equals_fit_for_sequences(recurrent):
     build = on_sequences(lambda: recurrent(5))
@@ -218,6 +221,7 @@ def test_equals_fit_for_a_functional_model_with_a_shortcut():
     assert_equals_fit(build, arrays(), optimizers.Adam(0.01, epsilon=EPSILON))
 
 
+@pytest.mark.slow
 def test_equals_fit_for_binary_labels():
     # Labels (n,) against outputs (n, 1) must not broadcast to (n, n).
     def build():
@@ -278,6 +282,7 @@ def fit_small(build=None, data=None, **options):
     return fit_replicas(build or dense(), data or arrays(), **{**defaults, **options})
 
 
+@pytest.mark.slow
 def test_own_rates_equal_separate_trainings():
     rates = [0.01, 0.5]
     for optimizer in (

@@ -157,6 +157,7 @@ def test_arms_that_start_in_other_ways_share_a_stack():
     assert _groups({"a": dense, "b": lambda: dense("relu")}, 0, X) == [["a"], ["b"]]
 
 
+@pytest.mark.slow
 def test_equal_random_starts_are_said():
     initializer = keras.initializers.GlorotUniform()
     with pytest.warns(UserWarning, match=r"same random sequential.*kernel.*leaves that draw out"):

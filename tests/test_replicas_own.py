@@ -245,6 +245,7 @@ def test_another_rate_takes_the_place_of_the_one_that_a_callback_set(change):
     assert again.tolist() == [[pytest.approx(0.1)]]
 
 
+@pytest.mark.slow
 def test_frozen_layers_stay_and_take_their_place_in_start():
     start = [np.stack([w, w]) for w in built(9, frozen=True).get_weights()]
     trained = fit(lambda: net(frozen=True), start=start)
@@ -260,6 +261,7 @@ def halving(step):
     return 0.2 * 0.5 ** (np.asarray(step) / 4)
 
 
+@pytest.mark.slow
 def test_rates_are_numbers_functions_or_schedules():
     decay = optimizers.schedules.ExponentialDecay(0.2, 4, 0.5)
     trained = fit(replicas=3, each={"learning_rate": [0.05, halving, decay]})
@@ -278,6 +280,7 @@ def test_thresholds_are_a_replicas_own(kind):
         assert_replica(trained, k, model, ordinary_fit(model, SEED + k, optimizer))
 
 
+@pytest.mark.slow
 def test_strengths_are_a_replicas_own():
     each = {"Dropout.rate": [0.2, 0.6], "out.kernel_regularizer.l2": [0.0, 0.1]}
     trained = fit(lambda: net(0.5, 0.5), each=each)
@@ -358,6 +361,7 @@ CALLBACKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # Keras reads variables so
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_callbacks_are_keras_own(name):

@@ -296,6 +296,7 @@ def test_the_page_shows_what_the_results_hold(book):
     assert "MNIST ✗" in chapter
 
 
+@pytest.mark.slow
 def test_the_prose_takes_a_cell_and_falls_with_it(book):
     index = book / "book" / "index.md"
     cell = "`small-b @ mnist: contradicted`"

@@ -27,6 +27,7 @@ def much_garbage():
     gc.set_threshold(*before)
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_each_other(much_garbage):
     """`ast.parse` raises a SystemError here, in a Python before 3.11.8."""
     with ThreadPoolExecutor(4) as pool:

@@ -92,6 +92,7 @@ def test_a_chapter_links_each_term_once_and_shows_its_definition(render):
     assert "dnnbook-term" not in pages["glossary"]
 
 
+@pytest.mark.slow
 def test_a_changed_definition_is_seen_in_the_chapter(render):
     render()
     assert (

@@ -58,7 +58,6 @@ class Case:
         options: Further arguments of `fit_replicas` that `compile` and `fit` know by the same name.
         refused: What the error must say, where the model is refused; empty: equal to `model.fit`.
         tolerance: Of weights and history; more than `TOLERANCE` with a reason beside it.
-        slow: Whether it takes more than ten seconds.
         parts: The cases of each layer alone, where `build` has several beside each other.
     """
 
@@ -70,7 +69,6 @@ class Case:
     options: dict = field(default_factory=dict)
     refused: str = ""
     tolerance: float = TOLERANCE
-    slow: bool = False
     parts: tuple["Case", ...] = ()
 
 
@@ -208,9 +206,7 @@ def parameters(table: dict[str, Any], exported=()):
     named = {name.split(":")[0] for names in table for name in names.split(", ")}
     missing = {name: None for name in exported if name not in named}
     return [
-        pytest.param(
-            name, case, id=name, marks=[pytest.mark.slow] if getattr(case, "slow", 0) else []
-        )
+        pytest.param(name, case, id=name)
         for name, case in {**table, **missing}.items()
         if not isinstance(case, NoCase)
     ]

@@ -18,6 +18,8 @@ from tests.enumeration.replica_cases import (
     parameters,
 )
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 EXAMPLES = TRAIN + VALID
 LABELS = RNG.integers(0, 3, EXAMPLES).astype("int32")

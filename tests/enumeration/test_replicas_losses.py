@@ -18,6 +18,8 @@ from tests.enumeration.replica_cases import (
     parameters,
 )
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 EXAMPLES = TRAIN + VALID
 X = RNG.normal(size=(EXAMPLES, 6)).astype("float32")

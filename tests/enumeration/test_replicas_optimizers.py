@@ -19,6 +19,8 @@ from tests.enumeration.replica_cases import (
     parameters,
 )
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 VECTORS = Data(
     RNG.normal(size=(TRAIN + VALID, 6)).astype("float32"),
