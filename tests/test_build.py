@@ -15,10 +15,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers.batch.ask.run import make_run
 from helpers.batch.book import chapters, find_chapter, find_root, read_toc
+from helpers.batch.commit import refresh as refresh_module
 from helpers.batch.commit.refresh import normalize, refresh
 from helpers.batch.drive.batch import BatchOptions
 from helpers.batch.drive.progress import Watcher
 from helpers.batch.errors import (
+    BatchError,
     ConfigurationError,
     ExecutionError,
     ParameterError,
@@ -26,7 +28,7 @@ from helpers.batch.errors import (
     UnknownChapterError,
     UsageError,
 )
-from helpers.batch.execute.execution import execute
+from helpers.batch.execute.execution import Outcome, execute
 from helpers.batch.notebook import source
 from helpers.batch.site import build as build_module
 from helpers.batch.site.build import assign, build
@@ -509,6 +511,25 @@ def test_a_notebook_that_fails_is_not_refreshed(tmp_path):
         refresh(chapter)
     assert chapter.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["raises.ipynb"]
+
+
+@pytest.mark.parametrize("saved", ["01_small.ipynb", "tool.py"])
+def test_what_is_saved_while_a_notebook_runs_is_not_replaced(tmp_path, monkeypatch, saved):
+    chapter = tmp_path / "01_small.ipynb"
+    chapter.write_text(json.dumps(new_notebook(cells=[new_code_cell("import tool")])))
+    (tmp_path / "tool.py").write_text("x = 1\n")
+
+    def execute(run, **_):
+        text = (tmp_path / saved).read_text()
+        (tmp_path / saved).write_text(f"{text}\n")
+        return Outcome("done", run.notebook.text, 1.0)
+
+    monkeypatch.setattr(refresh_module, "execute", execute)
+    before = contents(tmp_path)
+    before[tmp_path / saved] += b"\n"
+    with pytest.raises(BatchError, match=f"01_small.ipynb is not refreshed, .*: {saved}"):
+        refresh(chapter)
+    assert contents(tmp_path) == before
 
 
 def test_normalizing_twice_changes_nothing():
