@@ -33,6 +33,7 @@ from helpers.batch.notebook import source
 from helpers.batch.site import build as build_module
 from helpers.batch.site.build import assign, build
 from helpers.batch.site.configuration import read_configuration
+from helpers.batch.site.publishing import IDENTITY, UNFINISHED, one_build
 from helpers.batch.site.rendering import Rendering
 from helpers.batch.site.sources import copy_sources, merge, site_identity
 
@@ -135,14 +136,15 @@ def executed(book, **parameters):
 def test_a_failing_cell_leaves_the_earlier_site_alone(book):
     site = book / "_build" / "html"
     site.mkdir(parents=True)
-    (site / "searchindex.js").write_text("earlier")
+    for name in ("searchindex.js", IDENTITY):
+        (site / name).write_text("earlier")
     shutil.copy(FIXTURES / "raises.ipynb", book / "book" / "01_small.ipynb")
     for _ in range(2):
         with pytest.raises(ExecutionError) as failure:
             make(book)
         assert "01_small failed: cell 4, section 'A section that fails'" in str(failure.value)
         assert "ZeroDivisionError: division by zero" in str(failure.value)
-        assert [path.name for path in site.iterdir()] == ["searchindex.js"]
+        assert sorted(path.name for path in site.iterdir()) == [IDENTITY, "searchindex.js"]
         left = sorted(path.name for path in site.parent.iterdir())
         assert left == [".html-runs", ".html.lock", "html"]
 
@@ -179,13 +181,24 @@ def test_a_parameter_reaches_the_chapters_that_declare_it(book):
         assign(book, {"seed": "x"})
 
 
-def test_only_a_site_is_replaced(book):
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["letter.txt"],
+        ["searchindex.js", "index.html", ".nojekyll"],  # of any project's Sphinx
+        ["searchindex.js", IDENTITY, ".git/HEAD"],  # a clone to publish the book from
+        ["searchindex.js", UNFINISHED, ".git"],  # a worktree
+    ],
+)
+def test_only_what_a_build_wrote_is_replaced(book, files):
     site = book / "_build" / "html"
-    site.mkdir(parents=True)
-    (site / "letter.txt").write_text("keep me")
-    with pytest.raises(UsageError, match="must be new, empty or a site"):
+    for name in files:
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text("keep me")
+    before = contents(site)
+    with pytest.raises(UsageError, match=r"must be new, empty, or one that .* hold no `\.git`"):
         make(book)
-    assert (site / "letter.txt").read_text() == "keep me"
+    assert contents(book / "_build") == before
 
 
 def test_a_site_needs_a_folder(book):
@@ -193,14 +206,19 @@ def test_a_site_needs_a_folder(book):
         build(book, site=book / "_config.yml" / "html", parameters={})
 
 
-def test_what_a_killed_build_left_is_removed(book):
-    left = book / "_build" / ".staging-html-x"
-    left.mkdir(parents=True)
-    (left / "big").write_text("x")
-    shutil.copy(FIXTURES / "raises.ipynb", book / "book" / "01_small.ipynb")
-    with pytest.raises(ExecutionError):
-        make(book)
-    assert not left.exists()
+def test_what_a_killed_build_left_is_removed_and_what_it_took_away_is_put_back(book):
+    others = book / "_build" / ".html-more-staging" / "new"
+    old, new = (book / "_build" / ".html-staging" / name for name in ("old", "new"))
+    for folder in (others, old, new):
+        folder.mkdir(parents=True)
+        (folder / "index.html").write_text(folder.name)
+    site = book / "_build" / "html"
+    for _ in range(2):  # the second time there is a site
+        with one_build(site):
+            assert (site / "index.html").read_text() == "old"
+            assert not old.parent.exists()
+            new.mkdir(parents=True)
+    assert others.exists()
 
 
 def test_one_build_at_a_time(book):
