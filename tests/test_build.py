@@ -31,11 +31,12 @@ from helpers.batch.errors import (
 from helpers.batch.execute.execution import Outcome, execute
 from helpers.batch.notebook import source
 from helpers.batch.site import build as build_module
+from helpers.batch.site import sources as sources_module
 from helpers.batch.site.build import assign, build
 from helpers.batch.site.configuration import read_configuration
 from helpers.batch.site.publishing import IDENTITY, UNFINISHED, one_build
 from helpers.batch.site.rendering import Rendering
-from helpers.batch.site.sources import copy_sources, merge, site_identity
+from helpers.batch.site.sources import merge, renderer_digests, site_identity, source_files
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -382,7 +383,7 @@ def test_somebodys_book_is_built_strictly(tmp_path):
     assert make(root)[1] != before
 
 
-def test_what_the_site_is_made_of_is_its_identity(book):
+def test_what_the_site_is_made_of_is_its_identity(book, monkeypatch):
     def identity():
         return site_identity(book, [make_run(path, {}) for path in chapters(book)])
 
@@ -399,7 +400,22 @@ def test_what_the_site_is_made_of_is_its_identity(book):
         seen.add(identity())
     edit(book, "Is it small?", "Is it?")
     seen.add(identity())
-    assert len(seen) == 6
+    monkeypatch.setattr(sources_module, "renderer_digests", lambda: ["another renderer"])
+    seen.add(identity())
+    assert len(seen) == 7
+
+
+def test_every_file_of_the_helpers_belongs_to_the_renderer(tmp_path):
+    seen = set()
+    for name in ("site.py", "site/matrix.html.j2", "site/matrix.js", "site/print.css"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        for text in ("one", "two"):
+            (tmp_path / name).write_text(text)
+            seen.add(tuple(renderer_digests(tmp_path)))
+    assert len(seen) == 8
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "site.pyc").write_text("compiled")
+    assert tuple(renderer_digests(tmp_path)) in seen
 
 
 def cell(kind, text, *tags, outputs=(), count=None):
@@ -476,13 +492,25 @@ def test_old_runs_are_forgotten(book, monkeypatch):
     assert sorted(path.name for path in (book / "runs").iterdir()) == ["0", "3", "4"]
 
 
-def test_hidden_files_are_not_part_of_a_book(book, tmp_path):
-    (book / "book" / ".ipynb_checkpoints").mkdir()
-    (tmp_path / "copy").mkdir()
-    copy_sources(book, tmp_path / "copy")
-    names = {path.name for path in (tmp_path / "copy").rglob("*")}
-    assert {"_config.yml", "_toc.yml", "book", "01_small.ipynb", "references.bib"} <= names
-    assert ".ipynb_checkpoints" not in names
+def test_a_book_of_texts_alone_is_built(book, monkeypatch):
+    def render(rendering, pages, others):
+        rendering.pages.mkdir(parents=True)
+        (rendering.pages / "index.html").write_text(" ".join(map(str, pages)))
+
+    monkeypatch.setattr(Rendering, "render", render)
+    (book / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
+    site, _ = make(book)
+    assert (site / "index.html").read_text() == "book/index.md"
+
+
+def test_hidden_files_are_not_part_of_a_book(book):
+    hidden = book / "book" / ".ipynb_checkpoints" / "01_small-checkpoint.ipynb"
+    hidden.parent.mkdir()
+    shutil.copy(book / "book" / "01_small.ipynb", hidden)
+    files = source_files(book)
+    names = {path.name for path in files}
+    assert {"_config.yml", "_toc.yml", "01_small.ipynb", "references.bib"} <= names
+    assert hidden not in files
 
 
 def test_chapters_are_found_by_name_number_and_file(book):
