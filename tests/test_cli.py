@@ -59,7 +59,7 @@ def test_run_prints_the_claims_and_the_notebook(book):
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
     assert lines[0].startswith("executed 01_small in ")
-    assert lines[1] == "holds         small-less  observed 7"
+    assert lines[1] == "holds          small-less  observed 7"
     (kept,) = (book / "runs").glob("*.ipynb")
     assert lines[2] == f"executed notebook: {kept}"
     assert kept.name.startswith("01_small-")
