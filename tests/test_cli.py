@@ -133,7 +133,7 @@ def test_build_hands_on_what_it_is_told(book, monkeypatch):
         (["run", "small", "--timeout", 0], "is not in the range x>0"),
         (["build", "-p", "sede", 1], "Did you mean seed?"),
         (["build", "-p", "replicas", 0], "`replicas` must be at least 1"),
-        (["build", "-o", "book"], "must be new, empty or a site"),
+        (["build", "-o", "book"], "must be new, empty, or one that `dnnbook build` wrote"),
         (["build", "--workers", 0], "is not in the range x>=1"),
         (["build", "--kernel", "hot"], "is not one of 'auto', 'warm', 'spawn'"),
         (["biuld"], "No such command"),
