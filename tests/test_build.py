@@ -15,10 +15,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers.batch.ask.run import make_run
 from helpers.batch.book import chapters, find_chapter, find_root, read_toc
+from helpers.batch.commit import refresh as refresh_module
 from helpers.batch.commit.refresh import normalize, refresh
 from helpers.batch.drive.batch import BatchOptions
 from helpers.batch.drive.progress import Watcher
 from helpers.batch.errors import (
+    BatchError,
     ConfigurationError,
     ExecutionError,
     ParameterError,
@@ -26,13 +28,15 @@ from helpers.batch.errors import (
     UnknownChapterError,
     UsageError,
 )
-from helpers.batch.execute.execution import execute
+from helpers.batch.execute.execution import Outcome, execute
 from helpers.batch.notebook import source
 from helpers.batch.site import build as build_module
+from helpers.batch.site import sources as sources_module
 from helpers.batch.site.build import assign, build
 from helpers.batch.site.configuration import read_configuration
+from helpers.batch.site.publishing import IDENTITY, UNFINISHED, one_build
 from helpers.batch.site.rendering import Rendering
-from helpers.batch.site.sources import copy_sources, merge, site_identity
+from helpers.batch.site.sources import merge, renderer_digests, site_identity, source_files
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -136,14 +140,15 @@ def executed(book, **parameters):
 def test_a_failing_cell_leaves_the_earlier_site_alone(book):
     site = book / "_build" / "html"
     site.mkdir(parents=True)
-    (site / "searchindex.js").write_text("earlier")
+    for name in ("searchindex.js", IDENTITY):
+        (site / name).write_text("earlier")
     shutil.copy(FIXTURES / "raises.ipynb", book / "book" / "01_small.ipynb")
     for _ in range(2):
         with pytest.raises(ExecutionError) as failure:
             make(book)
         assert "01_small failed: cell 4, section 'A section that fails'" in str(failure.value)
         assert "ZeroDivisionError: division by zero" in str(failure.value)
-        assert [path.name for path in site.iterdir()] == ["searchindex.js"]
+        assert sorted(path.name for path in site.iterdir()) == [IDENTITY, "searchindex.js"]
         left = sorted(path.name for path in site.parent.iterdir())
         assert left == [".html-runs", ".html.lock", "html"]
 
@@ -180,13 +185,24 @@ def test_a_parameter_reaches_the_chapters_that_declare_it(book):
         assign(book, {"seed": "x"})
 
 
-def test_only_a_site_is_replaced(book):
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["letter.txt"],
+        ["searchindex.js", "index.html", ".nojekyll"],  # of any project's Sphinx
+        ["searchindex.js", IDENTITY, ".git/HEAD"],  # a clone to publish the book from
+        ["searchindex.js", UNFINISHED, ".git"],  # a worktree
+    ],
+)
+def test_only_what_a_build_wrote_is_replaced(book, files):
     site = book / "_build" / "html"
-    site.mkdir(parents=True)
-    (site / "letter.txt").write_text("keep me")
-    with pytest.raises(UsageError, match="must be new, empty or a site"):
+    for name in files:
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text("keep me")
+    before = contents(site)
+    with pytest.raises(UsageError, match=r"must be new, empty, or one that .* hold no `\.git`"):
         make(book)
-    assert (site / "letter.txt").read_text() == "keep me"
+    assert contents(book / "_build") == before
 
 
 def test_a_site_needs_a_folder(book):
@@ -194,14 +210,19 @@ def test_a_site_needs_a_folder(book):
         build(book, site=book / "_config.yml" / "html", parameters={})
 
 
-def test_what_a_killed_build_left_is_removed(book):
-    left = book / "_build" / ".staging-html-x"
-    left.mkdir(parents=True)
-    (left / "big").write_text("x")
-    shutil.copy(FIXTURES / "raises.ipynb", book / "book" / "01_small.ipynb")
-    with pytest.raises(ExecutionError):
-        make(book)
-    assert not left.exists()
+def test_what_a_killed_build_left_is_removed_and_what_it_took_away_is_put_back(book):
+    others = book / "_build" / ".html-more-staging" / "new"
+    old, new = (book / "_build" / ".html-staging" / name for name in ("old", "new"))
+    for folder in (others, old, new):
+        folder.mkdir(parents=True)
+        (folder / "index.html").write_text(folder.name)
+    site = book / "_build" / "html"
+    for _ in range(2):  # the second time there is a site
+        with one_build(site):
+            assert (site / "index.html").read_text() == "old"
+            assert not old.parent.exists()
+            new.mkdir(parents=True)
+    assert others.exists()
 
 
 def test_one_build_at_a_time(book):
@@ -365,7 +386,7 @@ def test_somebodys_book_is_built_strictly(tmp_path):
     assert make(root)[1] != before
 
 
-def test_what_the_site_is_made_of_is_its_identity(book):
+def test_what_the_site_is_made_of_is_its_identity(book, monkeypatch):
     def identity():
         return site_identity(book, [make_run(path, {}) for path in chapters(book)])
 
@@ -382,7 +403,22 @@ def test_what_the_site_is_made_of_is_its_identity(book):
         seen.add(identity())
     edit(book, "Is it small?", "Is it?")
     seen.add(identity())
-    assert len(seen) == 6
+    monkeypatch.setattr(sources_module, "renderer_digests", lambda: ["another renderer"])
+    seen.add(identity())
+    assert len(seen) == 7
+
+
+def test_every_file_of_the_helpers_belongs_to_the_renderer(tmp_path):
+    seen = set()
+    for name in ("site.py", "site/matrix.html.j2", "site/matrix.js", "site/print.css"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        for text in ("one", "two"):
+            (tmp_path / name).write_text(text)
+            seen.add(tuple(renderer_digests(tmp_path)))
+    assert len(seen) == 8
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "site.pyc").write_text("compiled")
+    assert tuple(renderer_digests(tmp_path)) in seen
 
 
 def cell(kind, text, *tags, outputs=(), count=None):
@@ -459,13 +495,25 @@ def test_old_runs_are_forgotten(book, monkeypatch):
     assert sorted(path.name for path in (book / "runs").iterdir()) == ["0", "3", "4"]
 
 
-def test_hidden_files_are_not_part_of_a_book(book, tmp_path):
-    (book / "book" / ".ipynb_checkpoints").mkdir()
-    (tmp_path / "copy").mkdir()
-    copy_sources(book, tmp_path / "copy")
-    names = {path.name for path in (tmp_path / "copy").rglob("*")}
-    assert {"_config.yml", "_toc.yml", "book", "01_small.ipynb", "references.bib"} <= names
-    assert ".ipynb_checkpoints" not in names
+def test_a_book_of_texts_alone_is_built(book, monkeypatch):
+    def render(rendering, pages, others):
+        rendering.pages.mkdir(parents=True)
+        (rendering.pages / "index.html").write_text(" ".join(map(str, pages)))
+
+    monkeypatch.setattr(Rendering, "render", render)
+    (book / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
+    site, _ = make(book)
+    assert (site / "index.html").read_text() == "book/index.md"
+
+
+def test_hidden_files_are_not_part_of_a_book(book):
+    hidden = book / "book" / ".ipynb_checkpoints" / "01_small-checkpoint.ipynb"
+    hidden.parent.mkdir()
+    shutil.copy(book / "book" / "01_small.ipynb", hidden)
+    files = source_files(book)
+    names = {path.name for path in files}
+    assert {"_config.yml", "_toc.yml", "01_small.ipynb", "references.bib"} <= names
+    assert hidden not in files
 
 
 def test_chapters_are_found_by_name_number_and_file(book):
@@ -512,6 +560,25 @@ def test_a_notebook_that_fails_is_not_refreshed(tmp_path):
         refresh(chapter)
     assert chapter.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["raises.ipynb"]
+
+
+@pytest.mark.parametrize("saved", ["01_small.ipynb", "tool.py"])
+def test_what_is_saved_while_a_notebook_runs_is_not_replaced(tmp_path, monkeypatch, saved):
+    chapter = tmp_path / "01_small.ipynb"
+    chapter.write_text(json.dumps(new_notebook(cells=[new_code_cell("import tool")])))
+    (tmp_path / "tool.py").write_text("x = 1\n")
+
+    def execute(run, **_):
+        text = (tmp_path / saved).read_text()
+        (tmp_path / saved).write_text(f"{text}\n")
+        return Outcome("done", run.notebook.text, 1.0)
+
+    monkeypatch.setattr(refresh_module, "execute", execute)
+    before = contents(tmp_path)
+    before[tmp_path / saved] += b"\n"
+    with pytest.raises(BatchError, match=f"01_small.ipynb is not refreshed, .*: {saved}"):
+        refresh(chapter)
+    assert contents(tmp_path) == before
 
 
 def test_normalizing_twice_changes_nothing():

@@ -59,7 +59,7 @@ def test_run_prints_the_claims_and_the_notebook(book):
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
     assert lines[0].startswith("executed 01_small in ")
-    assert lines[1] == "holds         small-less  observed 7"
+    assert lines[1] == "holds          small-less  observed 7"
     (kept,) = (book / "runs").glob("*.ipynb")
     assert lines[2] == f"executed notebook: {kept}"
     assert kept.name.startswith("01_small-")
@@ -133,7 +133,7 @@ def test_build_hands_on_what_it_is_told(book, monkeypatch):
         (["run", "small", "--timeout", 0], "is not in the range x>0"),
         (["build", "-p", "sede", 1], "Did you mean seed?"),
         (["build", "-p", "replicas", 0], "`replicas` must be at least 1"),
-        (["build", "-o", "book"], "must be new, empty or a site"),
+        (["build", "-o", "book"], "must be new, empty, or one that `dnnbook build` wrote"),
         (["build", "--workers", 0], "is not in the range x>=1"),
         (["build", "--kernel", "hot"], "is not one of 'auto', 'warm', 'spawn'"),
         (["biuld"], "No such command"),

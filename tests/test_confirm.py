@@ -142,6 +142,14 @@ def test_a_claim_that_was_rewritten_runs_anew(book, runs):
     assert len(runs) == 4
 
 
+def test_a_claim_with_other_arms_runs_anew_where_its_design_can_be_compared(book, runs):
+    """A design names the data: that of a run on other data says nothing of the committed one."""
+    replicate(book)
+    write_chapter(book / "book" / "01_small.ipynb", RECORD | {"design": "with other arms"})
+    replicate(book)
+    assert runs[2:] == [{"dataset": "digits", "seed": 90000}]
+
+
 def test_a_claim_that_was_struck_needs_no_other_run(book, runs):
     replicate(book)
     kept = json.loads((book / "results" / "small.json").read_text())
@@ -194,6 +202,41 @@ def test_the_command_takes_a_grid(book, runs):
     assert "Error: small failed: cell 2 failed" in done.stderr
     done = CliRunner().invoke(main, ["confirm", "--grid", str(grid_of(book, GRID))])
     assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "1 of 2 runs are there already")
+
+
+def test_again_and_a_chapter_by_name_execute_what_is_kept_elsewhere(book, runs, monkeypatch):
+    told, run_once = [], confirm_module.run_once
+
+    def noted(*given, again, **options):
+        told.append(again)
+        return run_once(*given, **options)
+
+    monkeypatch.setattr(confirm_module, "run_once", noted)
+    one = GRID.replace("[digits, mnist]", "digits")
+    replicate(book, one)
+    replicate(book, one, again=True)
+    assert CliRunner().invoke(main, ["confirm", "small"]).exit_code == 0
+    assert told == [False, True, True]
+
+
+def test_a_notebook_of_a_chapter_s_name_does_not_take_its_place(book, runs, tmp_path):
+    replicate(book)
+    before = (book / "results" / "small.json").read_bytes()
+    foreign = tmp_path / "03_small.ipynb"
+    write_chapter(foreign)
+    grid = grid_of(tmp_path, GRID.replace("all", "[03_small.ipynb]"))
+    for arguments in ([str(foreign)], ["small", str(foreign)], ["--grid", str(grid)]):
+        done = CliRunner().invoke(main, ["confirm", *arguments])
+        assert (done.exit_code, len(runs)) == (2, 2)
+        assert f"must be a chapter of {book}. Received: {foreign}" in done.stderr
+    assert (book / "results" / "small.json").read_bytes() == before
+    assert CliRunner().invoke(main, ["confirm", "./book/01_small.ipynb"]).exit_code == 0
+
+
+def test_of_several_chapters_none_runs_if_one_cannot(book, runs):
+    write_chapter(book / "book" / "02_silent.ipynb", parameters="depth = 3")
+    done = CliRunner().invoke(main, ["confirm", "small", "silent"])
+    assert (done.exit_code, runs) == (2, [])
 
 
 @pytest.mark.parametrize(

@@ -146,9 +146,9 @@ def test_claims_are_printed_one_line_each():
     exact = CLAIM | {"scale": None, "effect": None, "observed": 3, "verdict": "contradicted"}
     ratio = CLAIM | {"scale": "ratio", "unit": "", "verdict": "inconclusive", "high": None}
     assert claim_lines([CLAIM, FIGURE, exact, ratio]) == [
-        "holds         a-b  2.00 [1.00, 3.00] points, 8 replicas",
-        "contradicted  a-b  observed 3",
-        "inconclusive  a-b  × 2.00 [1.00, not finite], 8 replicas",
+        "holds          a-b  2.00 [1.00, 3.00] points, 8 replicas",
+        "contradicted   a-b  observed 3",
+        "inconclusive   a-b  × 2.00 [1.00, not finite], 8 replicas",
     ]
 
 

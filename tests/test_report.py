@@ -27,6 +27,7 @@ from helpers.batch.report.writing import (
     write_report,
 )
 from helpers.batch.results.store import open_store
+from helpers.claims.box import LOOKS
 
 VERSIONS = {"python": "3.11.7", "keras": "3.15.1"}
 FILES = ["runs.parquet", "runs.csv", "records.parquet", "records.csv", "index.html"]
@@ -411,6 +412,17 @@ def test_a_cell_counts_the_verdicts_of_several_runs(tmp_path):
     ]
 
 
+def test_verdicts_are_counted_in_their_usual_order(tmp_path):
+    verdicts = ["an older one", *reversed(LOOKS)]
+    runs = [
+        ({"dataset": "digits", "seed": seed}, [claim("a", verdict)])
+        for seed, verdict in enumerate(verdicts)
+    ]
+    matrix = claims_matrix(collection_of(tmp_path, *runs))
+    counts = [f"{verdict} 1" for verdict in (*LOOKS, "an older one")]
+    assert matrix.to_numpy().tolist() == [[", ".join(counts)]]
+
+
 def test_columns_are_numbers_ascending_then_the_rest(tmp_path):
     values = [10, "x", 2, None, 2.0, True, "10"]
     runs = [({"size": value}, [claim("a")]) for value in values]
@@ -544,6 +556,25 @@ def test_the_page_shows_everything_without_scripts(demo):
     ):
         assert text in body, text
     assert "../runs/01_first-000000000008/" not in html  # the missing run
+
+
+def verdicts_by_seed(folder):
+    """Return the store of a batch in which a claim has each verdict once."""
+    runs = [planned(number, {"seed": number}) for number in range(len(LOOKS))]
+    results = [
+        finished(run, claim("a-one", verdict)) for run, verdict in zip(runs, LOOKS, strict=True)
+    ]
+    return write_batch(folder, runs, results)
+
+
+def test_every_verdict_has_its_colour_and_is_explained(tmp_path):
+    html = page(collect(verdicts_by_seed(tmp_path)), by="seed")
+    legend = ", ".join(f"{symbol} {verdict}" for verdict, (symbol, _) in LOOKS.items())
+    assert f">{legend}. A verdict leads" in html
+    for verdict, (symbol, colour) in LOOKS.items():
+        name = verdict.replace(" ", "-")
+        assert f".{name} {{ background: {colour}; }}" in html
+        assert f'<span class="verdict {name}">{symbol} {verdict}</span>' in html
 
 
 def test_text_stays_text(tmp_path):

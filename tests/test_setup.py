@@ -104,3 +104,13 @@ def test_every_package_is_installed():
     found = {path.parent.relative_to(ROOT) for path in (ROOT / "helpers").rglob("__init__.py")}
     declared = PROJECT["tool"]["setuptools"]["packages"]
     assert sorted(".".join(path.parts) for path in found) == sorted(declared)
+
+
+def test_every_template_and_script_is_installed():
+    wanted = PROJECT["tool"]["setuptools"]["package-data"]
+    for path in (ROOT / "helpers").rglob("*"):
+        place = path.relative_to(ROOT)
+        is_hidden = any(part.startswith(".") or part == "__pycache__" for part in place.parts)
+        if path.is_file() and path.suffix != ".py" and not is_hidden:
+            patterns = wanted.get(".".join(place.parent.parts), [])
+            assert any(path.match(pattern) for pattern in patterns), place

@@ -12,11 +12,20 @@ from helpers.batch.ask.parameters import parameters_of
 from helpers.batch.ask.run import make_runs
 from helpers.batch.drive.batch import BatchOptions
 from helpers.batch.drive.progress import Watcher
-from helpers.batch.errors import ExecutionError, RenderError
+from helpers.batch.errors import BatchError, ConfigurationError, ExecutionError, RenderError
 from helpers.batch.notebook import read
 from helpers.batch.results.result import Result
 from helpers.batch.site.build import build
-from helpers.batch.site.publishing import UNFINISHED, State, finish, is_unfinished, marked, publish
+from helpers.batch.site.publishing import (
+    IDENTITY,
+    UNFINISHED,
+    State,
+    finish,
+    is_unfinished,
+    marked,
+    one_build,
+    publish,
+)
 from helpers.batch.site.rendering import Rendering
 from helpers.batch.site.unfinished import Chapters, Unfinished
 from tests.small_books import make_book
@@ -54,7 +63,7 @@ class Shown:
         self.ids = [run.id for run in runs]
         self.site, self.lines, self.rendered = book / "site", [], []
         monkeypatch.setattr(Rendering, "render", self.render)
-        self.fail = False
+        self.error = None
         rendering = Rendering(book / ".rendering")
         self.pages = rendering.pages
         self.unfinished = Unfinished(
@@ -67,8 +76,8 @@ class Shown:
         )
 
     def render(self, pages, others):
-        if self.fail:
-            raise RenderError("a label is missing\nand more")
+        if self.error:
+            raise self.error
         self.pages.mkdir(parents=True, exist_ok=True)
         (self.pages / "searchindex.js").write_text("")
         (self.pages / "index.html").write_text("<body>first page</body>")
@@ -131,7 +140,7 @@ def test_what_is_kept_is_shown_at_once(shown):
 
 
 def test_nothing_is_shown_of_what_has_no_outputs_or_cannot_be_rendered(shown, book):
-    shown.fail = True
+    shown.error = RenderError("a label is missing\nand more")
     shown.unfinished.begin_with({})
     assert shown.lines == ["not shown before all has run: a label is missing"]
     with shown.unfinished.at_work():
@@ -148,14 +157,45 @@ def test_a_book_without_outputs_is_not_rendered_before_it_has_run(book, monkeypa
     assert not shown.site.exists()
 
 
-def test_a_rendering_that_fails_later_leaves_the_pages_as_they_are(shown):
+@pytest.mark.parametrize(
+    "error",
+    [
+        RenderError("a label is missing"),
+        ConfigurationError("a key was added meanwhile"),
+        BatchError("index.html could not be written: No space left on device"),
+        OSError("No space left on device"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_rendering_that_fails_later_leaves_the_pages_as_they_are(shown, error):
     shown.unfinished.begin_with({})
     with shown.unfinished.at_work():
-        shown.fail = True
+        shown.error = error
         shown.end(0)
         wait_for(lambda: not shown.unfinished._is_shown)
         shown.end(1)
     assert "old 01_one" in shown.page("book/01_one.html")
+
+
+def test_a_wrong_configuration_ends_a_build_before_anything_runs(shown):
+    shown.error = ConfigurationError("nothing reads `titel`")
+    with pytest.raises(ConfigurationError):
+        shown.unfinished.begin_with({})
+
+
+def test_a_chapter_may_fail_while_pages_are_marked(shown):
+    class Names(dict):
+        def __getitem__(self, id):
+            if id == shown.ids[0]:
+                shown.end(1, "failed", "late")
+            return super().__getitem__(id)
+
+    shown.unfinished.begin_with({})
+    shown.end(0, "failed", "early")
+    names = shown.unfinished._chapters.names = Names(shown.unfinished._chapters.names)
+    marks = shown.unfinished._marks({})
+    assert marks[names[shown.ids[0]]] == (State.FAILED, "early")
+    assert shown.unfinished._marks({})[names[shown.ids[1]]] == (State.FAILED, "late")
 
 
 @pytest.mark.parametrize(
@@ -183,6 +223,49 @@ def test_only_what_differs_is_written(tmp_path):
     assert "new" in (site / "a.html").read_text()
     assert (site / "b.html").stat().st_ino == before
     assert {path.name for path in tmp_path.iterdir()} == {"pages", "site"}
+
+
+@pytest.mark.parametrize("error", [OSError("busy"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("stopped_at", [1, 2])
+def test_a_site_is_where_it_was_if_its_replacement_is_stopped(
+    tmp_path, monkeypatch, error, stopped_at
+):
+    pages, site = tmp_path / "pages", tmp_path / "site"
+    pages.mkdir()
+    (pages / "index.html").write_text("a page")
+    finish(pages, site, "first")
+    rename, calls = Path.rename, []
+
+    def stopped(path, target):
+        calls.append(path)
+        if len(calls) == stopped_at:
+            raise error
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    with pytest.raises(KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else BatchError):
+        finish(pages, site, "second")
+    assert (site / IDENTITY).read_text() == "first"
+    assert {path.name for path in tmp_path.iterdir()} == {"pages", "site"}
+
+
+def test_a_site_that_cannot_be_put_back_is_not_removed(tmp_path, monkeypatch):
+    pages, site = tmp_path / "pages", tmp_path / "site"
+    pages.mkdir()
+    finish(pages, site, "first")
+    rename = Path.rename
+
+    def only_away(path, target):
+        if target == site:
+            raise OSError("not here")
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", only_away)
+        with pytest.raises(OSError, match="not here"):
+            finish(pages, site, "second")
+    with one_build(site):
+        assert (site / IDENTITY).read_text() == "first"
 
 
 @pytest.mark.slow

@@ -325,9 +325,11 @@ def _confirm_each(
     names: tuple[str, ...], values: dict, root: Path, timeout: float, as_json: bool
 ) -> None:
     from helpers.batch.book import find_chapter
-    from helpers.batch.commit.confirm import confirm, confirmable
+    from helpers.batch.commit.confirm import confirm, confirmable, given_to_confirm
 
     notebooks = [find_chapter(name, root=root) for name in names] or confirmable(root)
+    for notebook in notebooks:
+        given_to_confirm(notebook, values, root=root)  # all are asked before any is run
     found = {}
     for notebook in notebooks:
         path, claims = confirm(notebook, values, root=root, timeout=timeout)

@@ -10,7 +10,16 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from helpers.batch.report.writing import write_report
-from tests.test_report import claim, figure, finished, planned, write_batch, write_demo, write_many
+from tests.test_report import (
+    claim,
+    figure,
+    finished,
+    planned,
+    verdicts_by_seed,
+    write_batch,
+    write_demo,
+    write_many,
+)
 from tests.waiting import LIMIT
 
 # An SVG's point lies at its shape's middle; an interval's bar spans its ends.
@@ -136,6 +145,16 @@ def test_the_select_changes_the_matrix(open_report, demo):
     # The scripts and the template must say the same.
     page.locator("#by").select_option("dataset")
     assert matrix(page) == before
+
+
+def test_every_verdict_has_a_colour_of_its_own(open_report, tmp_path):
+    page = open_report(verdicts_by_seed(tmp_path), by="seed")
+    colours = "all => all.map(e => getComputedStyle(e).backgroundColor)"
+    before = page.locator(".verdict").evaluate_all(colours)
+    assert len(set(before)) == 4
+    assert "rgba(0, 0, 0, 0)" not in before
+    page.locator("#by").select_option("all runs")  # the scripts and the template say the same
+    assert set(page.locator(".verdict").evaluate_all(colours)) == set(before)
 
 
 def test_only_claims_whose_verdict_changes(open_report, demo):

@@ -11,7 +11,7 @@ from helpers.batch.ask.kinds import Value
 from helpers.batch.ask.parameters import read_parameters
 from helpers.batch.book import chapter_name, chapters
 from helpers.batch.drive.run import run_once
-from helpers.batch.errors import ExecutionError, ParameterError
+from helpers.batch.errors import ExecutionError, ParameterError, UsageError
 from helpers.batch.results.confirmed import keep_confirmed
 from helpers.batch.results.kept import of_machine
 from helpers.batch.results.records import read_records
@@ -35,13 +35,19 @@ def confirmable(root: Path) -> list[Path]:
     return [notebook for notebook in chapters(root) if judged(notebook)]
 
 
-def given_to_confirm(notebook: Path, parameters: Mapping[str, Value]) -> dict[str, Value]:
+def given_to_confirm(
+    notebook: Path, parameters: Mapping[str, Value], *, root: Path
+) -> dict[str, Value]:
     """Return what a confirming run of a chapter is given: its parameters, with a fresh seed.
 
     Raises:
+        UsageError: The notebook is no chapter of the book in `root`; another one of a chapter's
+            name would take its place in `results/`.
         ParameterError: The chapter has no seed, or the seed belongs to other runs.
     """
     name = chapter_name(notebook)
+    if notebook.resolve() not in {chapter.resolve() for chapter in chapters(root)}:
+        raise UsageError(f"what is confirmed must be a chapter of {root}. Received: {notebook}")
     if "seed" not in {one.name for one in read_parameters(notebook)}:
         raise ParameterError(f"a chapter to confirm must declare `seed`. Received: {name}")
     given = {"seed": FIRST_CONFIRMING_SEED, **parameters}
@@ -61,7 +67,12 @@ def data_of(notebook: Path, given: Mapping[str, Value]) -> str:
 
 
 def confirm(
-    notebook: Path, parameters: Mapping[str, Value], *, root: Path, timeout: float
+    notebook: Path,
+    parameters: Mapping[str, Value],
+    *,
+    root: Path,
+    timeout: float,
+    again: bool = True,
 ) -> tuple[Path, dict[str, dict]]:
     """Run a chapter on fresh seeds and draws; keep its claims' records in `results/`.
 
@@ -70,18 +81,21 @@ def confirm(
         parameters: Values for it, as the name of another data set.
         root: The book's folder.
         timeout: Seconds that the run may take.
+        again: Whether to run again what `_build/confirm` has already.
 
     Returns:
         The file, and id → record of the claims that were judged over draws.
 
     Raises:
+        UsageError: The notebook is no chapter of this book.
         ParameterError: The chapter has no seed, a seed that belongs to other runs was given, or
             no claim of it is judged over draws.
         ExecutionError: The run failed; the file is as it was.
     """
     name = chapter_name(notebook)
-    given = given_to_confirm(notebook, parameters)
-    result, _ = run_once(notebook, given, folder=root / "_build" / "confirm", timeout=timeout)
+    given = given_to_confirm(notebook, parameters, root=root)
+    folder = root / "_build" / "confirm"
+    result, _ = run_once(notebook, given, folder=folder, timeout=timeout, again=again)
     if not result.is_done:
         raise ExecutionError(f"{name} failed: {result.error}\n{result.traceback}")
     claims = {

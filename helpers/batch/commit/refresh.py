@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from helpers.batch.ask.identity import changed, digests
 from helpers.batch.ask.run import make_run
 from helpers.batch.book import chapters, find_chapter, find_root
-from helpers.batch.errors import BatchError
+from helpers.batch.drive.worker import require_unchanged
+from helpers.batch.errors import BatchError, InfrastructureError
 from helpers.batch.execute.execution import execute, require
 from helpers.batch.results.store import Folder
 from helpers.batch.site.sentences import with_sentences
@@ -79,13 +81,21 @@ def refresh(notebook: Path, *, wanted: Callable[[], bool] = lambda: True) -> flo
 
     Raises:
         ExecutionError: A cell failed; the file is as it was.
+        InfrastructureError: The notebook or something on which it rests changed while it ran; the
+            file is as it was saved meanwhile.
     """
     import nbformat
 
-    outcome = execute(make_run(notebook, {}), kernel="spawn", wanted=wanted)
+    before = digests([notebook], notebook.parent)
+    run = make_run(notebook, {})
+    outcome = execute(run, kernel="spawn", wanted=wanted)
     require(outcome, notebook.stem)
     normal = normalize(with_sentences(nbformat.reads(outcome.notebook, as_version=4)))
     text = nbformat.writes(nbformat.from_dict(normal)) + "\n"
+    what = f"{notebook.name} is not refreshed, for something changed while it ran"
+    require_unchanged(run, what, elsewhere=False)
+    if changed(before, notebook.parent):
+        raise InfrastructureError(f"{what}: {notebook.name}. The same command runs it again")
     Folder(notebook.parent).write_text(notebook.name, text)
     return outcome.seconds
 

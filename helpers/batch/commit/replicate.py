@@ -1,10 +1,11 @@
 """Confirming runs by a grid: what is there is not run again, and each run is kept as it ends.
 
 A run is there if `results/` has one of its chapter on its data set with the same parameters, which
-judged all claims of the chapter as it is committed, word by word.
+judged all claims of the chapter as it is committed, word by word; on the data and sizes that the
+chapter itself has, also by the same design.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from helpers.batch.ask.grid.points import plan
@@ -36,12 +37,13 @@ def confirm_grid(
         The errors of the runs that failed; all others are kept.
 
     Raises:
-        UsageError: The grid has mistakes, asks for a seed that was looked at, or twice for a
-            chapter on one data set, or data cannot be loaded. Nothing has run.
+        UsageError: The grid has mistakes, names a notebook that is no chapter, asks for a seed that
+            was looked at, or twice for a chapter on one data set, or data cannot be loaded. Nothing
+            has run.
     """
     wanted = plan(grid, root=root).runs
     runs = [run for run in wanted if "seed" in run.parameters and judged(run.notebook.path)]
-    _check(runs)
+    _check(runs, root)
     left = [run for run in runs if again or not is_there(run, root)]
     check_data(left)
     if len(left) < len(runs):
@@ -52,7 +54,7 @@ def confirm_grid(
         name, data = chapter_name(notebook), data_of(notebook, run.given)
         what = f"[{number}/{len(left)}] {name} on {data}"
         try:
-            path, claims = confirm(notebook, run.given, root=root, timeout=timeout)
+            path, claims = confirm(notebook, run.given, root=root, timeout=timeout, again=again)
             say(f"{what}: {len(claims)} claims in {path.relative_to(root)}")
         except BatchError as error:
             *_, reason = str(error).splitlines()
@@ -61,14 +63,14 @@ def confirm_grid(
     return errors
 
 
-def _check(runs: list[Run]) -> None:
-    """Refuse what cannot be filed: a seed that was looked at, two runs for one place."""
+def _check(runs: list[Run], root: Path) -> None:
+    """Refuse what cannot be filed: no chapter, a seed that was looked at, two for one place."""
     if not runs:
         raise UsageError("a grid to confirm must name chapters that judge claims over draws.")
     places = set()
     for run in runs:
         notebook = run.notebook.path
-        given_to_confirm(notebook, run.given)
+        given_to_confirm(notebook, run.given, root=root)
         place = chapter_name(notebook), data_of(notebook, run.given)
         if place in places:
             raise UsageError(
@@ -85,12 +87,15 @@ def is_there(run: Run, root: Path) -> bool:
     if kept is None:
         return False
     defaults = {one.name: one.default for one in read_parameters(notebook)}
-    wanted = defaults | given_to_confirm(notebook, run.given)
-    asked = _asked(kept["claims"])
+    wanted = defaults | given_to_confirm(notebook, run.given, root=root)
+    # A design names data and sizes, so that it is the committed one where only the seed is another.
+    is_home = wanted == defaults | {"seed": wanted["seed"]}
+    names = (*ASKED, "design") if is_home else ASKED
+    asked = _asked(kept["claims"], names)
     return defaults | kept["parameters"] == wanted and all(
-        asked.get(id) == words for id, words in _asked(judged(notebook)).items()
+        asked.get(id) == words for id, words in _asked(judged(notebook), names).items()
     )
 
 
-def _asked(claims: dict[str, dict]) -> dict[str, list]:
-    return {id: [record.get(name) for name in ASKED] for id, record in claims.items()}
+def _asked(claims: dict[str, dict], names: Iterable[str]) -> dict[str, list]:
+    return {id: [record.get(name) for name in names] for id, record in claims.items()}

@@ -17,7 +17,7 @@ document.documentElement.classList.add("scripted");
     return [...counts].filter(([, count]) => count);
   };
   const mark = (verdict, count) =>
-    make("span", { class: `verdict ${verdict in symbols ? verdict : "other"}` },
+    make("span", { class: `verdict ${verdict in symbols ? verdict.replaceAll(" ", "-") : "other"}` },
       `${symbols[verdict] ?? "·"} ${verdict}${count ? ` ${count}` : ""}`);
   const linked = (href, child) => (href ? make("a", { href }, child) : child);
   const effect = (text) => make("span", { class: "effect" }, text);

@@ -17,12 +17,11 @@ from helpers.batch.report.collection import (
     value_key,
     value_of,
 )
-from helpers.claims import CONTRADICTED, HOLDS, INCONCLUSIVE
+from helpers.claims.box import LOOKS
 
 if TYPE_CHECKING:
     import pandas
 
-VERDICTS = (HOLDS, CONTRADICTED, INCONCLUSIVE)
 FORMULA = re.compile("[=+@\t\r\n-]")  # how a cell begins that a spreadsheet may run
 INT64 = 2**63
 
@@ -198,7 +197,7 @@ def _claims(collection: Collection) -> Iterator[tuple[str, Mapping]]:
 def verdict_counts(found: Iterable[tuple[dict, dict]]) -> dict[str, int]:
     """Return how often each verdict was found, in the usual order."""
     counts = Counter(str(record.get("verdict")) for _, record in found)
-    order = [*VERDICTS, *sorted(counts.keys() - set(VERDICTS))]
+    order = [*LOOKS, *sorted(counts.keys() - LOOKS.keys())]
     return {verdict: counts[verdict] for verdict in order if counts[verdict]}
 
 

@@ -55,12 +55,12 @@ def claim_lines(records: Iterable[Mapping]) -> list[str]:
 
     >>> claim_lines([{"kind": "claim", "id": "a-b", "verdict": "holds", "effect": 2.0, "low": 1.5,
     ...               "high": 2.5, "unit": "points", "scale": "difference", "replicas": 8}])
-    ['holds         a-b  2.00 [1.50, 2.50] points, 8 replicas']
+    ['holds          a-b  2.00 [1.50, 2.50] points, 8 replicas']
     """
     lines = []
     for record in records:
         if record["kind"] == "claim":
-            line = f"{record['verdict']:<12}  {record['id']}  {_evidence(record)}"
+            line = f"{record['verdict']:<13}  {record['id']}  {_evidence(record)}"
             lines.append(line.rstrip())
     return lines
 

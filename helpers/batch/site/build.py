@@ -29,7 +29,7 @@ from helpers.batch.errors import (
 from helpers.batch.notebook import Notebook, read, read_notebook
 from helpers.batch.results.result import load, notebook_path
 from helpers.batch.results.store import Folder
-from helpers.batch.site.publishing import IDENTITY, finish, is_site, is_unfinished, one_build
+from helpers.batch.site.publishing import IDENTITY, finish, is_ours, is_unfinished, one_build
 from helpers.batch.site.rendering import Rendering
 from helpers.batch.site.sources import site_identity
 from helpers.batch.site.unfinished import Chapters, Unfinished
@@ -152,7 +152,8 @@ def _executed(
 
 def _forget(store: Folder, needed: set[str]) -> None:
     """Remove the oldest of the executed notebooks that no longer belong to the book."""
-    folders = [path for path in (store.path / "runs").iterdir() if path.name not in needed]
+    found = (store.path / "runs").glob("*")  # a book of texts alone has none
+    folders = [path for path in found if path.name not in needed]
     folders.sort(key=lambda path: -path.stat().st_mtime)
     for folder in folders[KEPT:]:
         shutil.rmtree(folder, ignore_errors=True)
@@ -172,9 +173,12 @@ def _check_configuration(root: Path) -> None:
 
 
 def _check_site(site: Path) -> None:
-    """Refuse to replace a folder that is no site, or to write where that is not allowed."""
+    """Refuse to replace what no build has written, or to write where that is not allowed."""
     parent = next(folder for folder in site.parents if folder.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise UsageError(f"the site's folder must be writable. Received: {site}")
-    if site.exists() and not is_site(site) and (not site.is_dir() or any(site.iterdir())):
-        raise UsageError(f"the site's folder must be new, empty or a site. Received: {site}")
+    if site.exists() and not is_ours(site) and (not site.is_dir() or any(site.iterdir())):
+        raise UsageError(
+            "the site's folder must be new, empty, or one that `dnnbook build` wrote, and hold no "
+            f"`.git`. Received: {site}"
+        )

@@ -25,10 +25,16 @@ from helpers.batch.site.directives import Overview
 from helpers.batch.site.overview import title
 from helpers.batch.site.replication import ONCE, PATTERNS, Cell, Row, counted, rows_of
 from helpers.batch.site.roles import Role
+from helpers.claims import CONTRADICTED, HOLDS, INCONCLUSIVE, SAME
 from helpers.claims.box import LOOKS, marked
 
 HERE = Path(__file__).parent
-WORDS = dict(zip(LOOKS, ("holds", "contradicted", "cannot tell", "no difference"), strict=True))
+WORDS = {
+    HOLDS: "holds",
+    CONTRADICTED: "contradicted",
+    INCONCLUSIVE: "cannot tell",
+    SAME: "no difference",
+}
 MARKS = {
     "confirmed": "confirmed",
     "not confirmed": "not confirmed",

@@ -6,7 +6,6 @@ note in the folder, so that the next build goes on with it.
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
@@ -40,6 +39,15 @@ def is_site(folder: Path) -> bool:
     return (folder / "searchindex.js").is_file()
 
 
+def is_ours(folder: Path) -> bool:
+    """Return whether a folder holds a site that was put there, and no history of anything.
+
+    Any project's Sphinx writes the search index. A published site may lie in a repository.
+    """
+    notes = (folder / IDENTITY, folder / UNFINISHED)
+    return any(note.is_file() for note in notes) and not (folder / ".git").exists()
+
+
 def is_unfinished(site: Path) -> bool:
     """Return whether there is no site, or one for which not all chapters have run."""
     return not is_site(site) or (site / UNFINISHED).is_file()
@@ -65,6 +73,9 @@ def publish(pages: Path, site: Path, marks: Mapping[str, tuple[State, str]]) -> 
         pages: the folder of the rendering.
         site: the folder that readers see; made as a whole if it is not there.
         marks: what pages say at their top, by their files' names in the site; "" for all others.
+
+    Raises:
+        BatchError: A page could not be written.
     """
     if not is_site(site):
         with _draft(site) as draft:
@@ -72,7 +83,6 @@ def publish(pages: Path, site: Path, marks: Mapping[str, tuple[State, str]]) -> 
                 (draft / name).parent.mkdir(parents=True, exist_ok=True)
                 (draft / name).write_bytes(data)
             (draft / UNFINISHED).touch()
-            replace(draft, site)
         return
     folder = Folder(site)
     for name, data in _files(pages, marks):
@@ -95,38 +105,46 @@ def _files(pages: Path, marks: Mapping[str, tuple[State, str]]) -> Iterator[tupl
 
 
 def finish(pages: Path, site: Path, identity: str) -> None:
-    """Put rendered pages in the place of a site, as a whole, and say what they were made from."""
+    """Put rendered pages in the place of a site, as a whole, and say what they were made from.
+
+    Raises:
+        BatchError: They could not be put there; the site is as it was.
+    """
     with _draft(site) as draft:
         shutil.copytree(pages, draft, dirs_exist_ok=True)
         (draft / IDENTITY).write_text(identity)
-        replace(draft, site)
 
 
 @contextmanager
 def _draft(site: Path) -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=_prefix(site), dir=site.parent))
+    """Give a folder for a new site, and at its end put that where the old one is, by two renames.
+
+    Raises:
+        BatchError: It could not be written or put in place; the old site is where it was.
+    """
+    new, old = _staging(site) / "new", _staging(site) / "old"
     try:
-        (folder / "html").mkdir()
-        yield folder / "html"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _prefix(site: Path) -> str:
-    return f".staging-{site.name}-"
-
-
-def replace(new: Path, site: Path) -> None:
-    """Put a new site where an old one is, by two renames."""
-    old = new.with_name("old")
-    if site.exists():
-        site.rename(old)
-    try:
+        new.mkdir(parents=True)
+        yield new
+        if site.exists():
+            site.rename(old)
         new.rename(site)
     except OSError as error:
-        if old.exists():
-            old.rename(site)
         raise BatchError(f"the new site could not be put in place: {error}") from error
+    finally:
+        _tidy(site)
+
+
+def _staging(site: Path) -> Path:
+    return site.with_name(f".{site.name}-staging")
+
+
+def _tidy(site: Path) -> None:
+    """Remove what a build has left; where it was stopped between its renames, undo the first."""
+    old = _staging(site) / "old"
+    if old.exists() and not site.exists():
+        old.rename(site)
+    shutil.rmtree(_staging(site), ignore_errors=True)
 
 
 @contextmanager
@@ -139,8 +157,7 @@ def one_build(site: Path) -> Iterator[None]:
     try:
         site.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(site.with_name(f".{site.name}.lock"), timeout=0):
-            for left in site.parent.glob(f"{_prefix(site)}*"):
-                shutil.rmtree(left, ignore_errors=True)
+            _tidy(site)
             yield
     except Timeout as error:
         raise UsageError(f"one build at a time. Received: another one is at {site}") from error

@@ -14,9 +14,10 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from helpers.batch.ask.identity import PACKAGE, digest, installed_versions
+from helpers.batch.ask.identity import PACKAGE, installed_versions
 from helpers.batch.errors import ConfigurationError, RenderError
 from helpers.batch.site.sentences import VARIANTS
+from helpers.batch.site.sources import renderer_digests
 
 NOTE = "made-from"
 
@@ -58,9 +59,7 @@ class Rendering:
     def _identity(self, pages: Iterable[Path], others: Mapping[Path, bytes]) -> str:
         """Return a digest of what all pages rest on, and of which pages there are."""
         parts = [f"{file} {hashlib.sha256(data).hexdigest()}" for file, data in others.items()]
-        # The reference is made from docstrings, and the renderer itself may change.
-        parts += [f"{file} {digest(file)}" for file in PACKAGE.rglob("*.py")]
-        parts = sorted(parts) + sorted(map(str, pages)) + installed_versions()
+        parts = sorted(parts) + sorted(map(str, pages)) + installed_versions() + renderer_digests()
         parts += [sys.executable, str(self._variants)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

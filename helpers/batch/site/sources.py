@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -14,21 +13,13 @@ import yaml
 from helpers.batch.ask.identity import PACKAGE, digest
 from helpers.batch.ask.run import Run
 from helpers.batch.book import read_toc
-from helpers.batch.notebook import absolute, read_notebook, source, tags
+from helpers.batch.notebook import INJECTED, absolute, read_notebook, source, tags
 from helpers.batch.results.confirmed import results_of
 
 # What looks like a file's name: without blanks, or between quotes or brackets.
 NAME = re.compile(
     r"([^\s\"'()<>\[\]{}`|,=]+\.\w{1,8})\b|\"([^\"\n]+\.\w{1,8})\"|\(<?([^()<>\n]+\.\w{1,8})>?\)"
 )
-
-
-def copy_sources(root: Path, staging: Path) -> None:
-    """Copy what the book is made of into a folder, every file to its place."""
-    for file in source_files(root):
-        copied = staging / file.relative_to(root)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(file, copied)
 
 
 def contents(root: Path) -> tuple[dict[Path, bytes], dict[Path, bytes]]:
@@ -54,7 +45,7 @@ def merge(notebook: Mapping, executed: Mapping) -> dict:
             for key in ("outputs", "execution_count"):
                 cells[-1][key] = done[key]
             if "parameters" in tags(cell):
-                added = [cell for cell in executed["cells"] if "injected-parameters" in tags(cell)]
+                added = [cell for cell in executed["cells"] if INJECTED in tags(cell)]
                 cells += added
                 for _ in added:
                     next(outputs)
@@ -87,9 +78,18 @@ def site_identity(root: Path, runs: Iterable[Run]) -> str:
         else:
             content = digest(file)
         parts.append(f"{file.relative_to(root)} {content}")
-    # The reference is made from docstrings, and the renderer itself may change.
-    parts += [digest(file) for file in sorted(PACKAGE.rglob("*.py"))]
+    parts += renderer_digests()
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def renderer_digests(package: Path = PACKAGE) -> list[str]:
+    """Return a digest of each file of `helpers`, sorted.
+
+    The reference is made from docstrings, and the renderer, its templates and its scripts may
+    change.
+    """
+    files = _inside(package, package)
+    return sorted(f"{file.relative_to(package)} {digest(file)}" for file in files)
 
 
 def source_files(root: Path) -> list[Path]:

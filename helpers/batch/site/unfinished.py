@@ -12,7 +12,7 @@ from typing_extensions import override
 from helpers.batch.ask.run import Run
 from helpers.batch.book import chapters
 from helpers.batch.drive.progress import Watcher
-from helpers.batch.errors import RenderError
+from helpers.batch.errors import BatchError, RenderError
 from helpers.batch.notebook import INJECTED, read_notebook, tags
 from helpers.batch.results.result import Result
 from helpers.batch.site.publishing import State, publish
@@ -112,13 +112,14 @@ class Unfinished(Watcher):
         publish(self._rendering.pages, self._site, self._marks(executed))
 
     def _marks(self, executed: Mapping[str, dict]) -> dict[str, tuple[State, str]]:
-        waiting = self._chapters.names.keys() - executed.keys() - self._failed.keys()
+        failed = dict(self._failed)  # at once, for the driver's thread adds to it
         names = self._chapters.names
+        waiting = names.keys() - executed.keys() - failed.keys()
         marks = {names[id]: (State.RUNNING, "") for id in waiting}
-        marks |= {names[id]: (State.FAILED, error) for id, error in self._failed.items()}
+        marks |= {names[id]: (State.FAILED, error) for id, error in failed.items()}
         marks |= {names[id]: None for id in executed}
         beside = State.RUNS_BESIDE if waiting else State.FAILED_BESIDE
-        return marks | ({"": (beside, "")} if waiting or self._failed else {})
+        return marks | ({"": (beside, "")} if waiting or failed else {})
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -146,7 +147,7 @@ class Unfinished(Watcher):
             self._news.clear()
             try:
                 self._show()
-            except RenderError:  # it is told when all has run
+            except (BatchError, OSError):  # it is told when all has run
                 self._is_shown = False
                 return
 
