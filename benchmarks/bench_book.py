@@ -14,14 +14,17 @@ from measuring import QUICK, ROOT, environment, seconds, write_rows
 from helpers.batch.ask.identity import imported_digests
 from helpers.batch.book import chapters
 from helpers.batch.notebook import read_notebook
-from helpers.batch.site.sources import copy_sources
+from helpers.batch.site.sources import source_files
 
 DNNBOOK = [sys.executable, "-m", "helpers.batch.cli"]
 
 
 def jupyter_book(book: Path, folder: Path) -> None:
     """Build the same pages with `execute_notebooks: force`."""
-    copy_sources(book, folder)
+    for file in source_files(book):
+        copied = folder / file.relative_to(book)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, copied)
     configuration = folder / "_config.yml"
     text = configuration.read_text()
     forced = text.replace('execute_notebooks: "off"', "execute_notebooks: force\n  timeout: 600")

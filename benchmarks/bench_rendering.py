@@ -20,12 +20,18 @@ from pathlib import Path
 from measuring import BEFORE, QUICK, ROOT, ROUNDS, checked_out, environment, write_rows
 
 COPY = """\
-import sys
+import shutil, sys
 from pathlib import Path
 try:
-    from helpers.batch.site.sources import copy_sources
+    from helpers.batch.site.sources import source_files
 except ImportError:
     from helpers.batch.pages import copy_sources
+else:
+    def copy_sources(root, folder):
+        for file in source_files(root):
+            copied = folder / file.relative_to(root)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, copied)
 copy_sources(Path.cwd(), Path(sys.argv[1]))
 """
 FIRST = re.compile(r"all pages can be read, (\d+) s")
