@@ -458,6 +458,7 @@ session.send = lossy
 REPLY = "message == 'execute_reply'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lost", [REPLY, f"({REPLY} or (content or {{}}).get('execution_state') == 'idle')"]
 )
@@ -483,6 +484,7 @@ def test_an_answer_to_a_widget_does_not_hide_the_reply(monkeypatch):
     assert (outcome.status, printed(code_cells(outcome)[-1])) == ("done", "after\n")
 
 
+@pytest.mark.slow
 def test_a_kernel_that_is_busy_for_long_is_not_taken_for_an_idle_one(monkeypatch):
     monkeypatch.setattr(execution, "SILENCE", 1)
     cells = ["import time; time.sleep(4)", "import asyncio; await asyncio.sleep(4)", "print(1)"]

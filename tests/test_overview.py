@@ -174,6 +174,7 @@ def test_the_first_page_says_which_share_was_confirmed(book):
     assert "data sets" not in page  # nothing was run on others
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("directive", "line"), [("fig-small\n", 3), ("fig-small:", 7)])
 def test_a_misspelled_figure_fails_the_build(book, directive, line):
     wrong = directive.replace("small", "smal")

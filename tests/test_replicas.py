@@ -152,6 +152,7 @@ OPTIMIZERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_equals_fit_for_each_optimizer(name):
     assert_equals_fit(dense(), arrays(), OPTIMIZERS[name])
@@ -182,6 +183,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_equals_fit_for_each_layer(name):
     # A last batch of ten: batch normalization divides by the spread of the batch, which of two

@@ -136,6 +136,7 @@ def test_a_sign_has_words_where_it_would_be_misread(verdict, text):
     assert speaking.sign(record(verdict), "").astext() == text
 
 
+@pytest.mark.slow
 def test_what_a_second_run_found_has_a_sign_of_its_own(book):
     aside = "; a second run found the opposite: B is a *tenth* lower"
     turned = record("holds")
@@ -155,6 +156,7 @@ def test_what_a_second_run_found_has_a_sign_of_its_own(book):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "signs"),
     [
@@ -172,6 +174,7 @@ def test_a_table_may_hold_the_signs_alone(book, changes, signs):
     assert signs in re.sub(r"<[^>]*>", "", chapter).replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
+@pytest.mark.slow
 def test_all_variants_are_shown_where_they_are_to_be_read(book):
     done, page = render(book, DNNBOOK_VARIANTS="1")
     assert done.returncode == 0, done.stdout
@@ -183,6 +186,7 @@ def test_all_variants_are_shown_where_they_are_to_be_read(book):
         assert f"So {name}, as" in chapter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [
