@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -261,13 +262,42 @@ class TestErrors:
             (
                 {"a": Trained([1.0, 2.0])},
                 {"measure": "accuracy"},
-                "`measure` must be one of 'loss'",
+                "`measure` must be a function, or what the replicas report: 'loss'. Received",
             ),
             ({"a": Trained([1.0, 2.0])}, {"scope": " "}, "`scope` must say"),
+            ({"a": Trained([1.0, 2.0])}, {"tried": [[1], [1, 2]]}, "inhomogeneous"),
         ):
             with pytest.raises(ValueError, match=message):
                 judge(draws, arms, **{"scope": "made up"} | options)
         assert draws.opened == 0
+
+    @pytest.mark.parametrize("history", [["loss", "val_loss"], []])
+    def test_what_a_history_holds_and_no_evaluation_returns_is_no_measure(self, history):
+        draws, trained = Draws(2), Trained([1.0, 2.0])
+        trained.history = dict.fromkeys(history)
+        reported = "'loss'" if history else "nothing"
+        message = f"what the replicas report: {reported}. Received: measure='val_loss'"
+        with pytest.raises(ValueError, match=message):
+            judge(draws, {"a": trained}, measure="val_loss", scope="made up")
+        assert draws.opened == 0
+
+    @pytest.mark.parametrize(
+        "measure",
+        [partial(np.full, 2), lambda *given: np.ones(2), ["loss"], None],
+        ids=["partial", "lambda", "list", "None"],
+    )
+    def test_a_measure_without_a_name_is_refused_before_the_judge_sets_open(self, measure):
+        draws = Draws(2)
+        with pytest.raises(TypeError, match=r"a function made with `def`, .*Received: measure="):
+            judge(draws, {"a": Trained([1.0, 2.0])}, measure=measure, scope="made up")
+        assert draws.opened == 0
+
+    def test_a_measure_gives_a_number_for_each_replica(self):
+        def of_each_image(trained, x, y, rows):
+            return np.ones(rows.size)
+
+        with pytest.raises(ValueError, match=r"for each of 2 replicas\. Received: 4 of 'a'"):
+            judge(Draws(2), {"a": Trained([1.0, 2.0])}, measure=of_each_image, scope="made up")
 
 
 class TestArms:

@@ -391,7 +391,7 @@ def judge(
         draws: What the arms were trained and tuned on; or arm → its own, as many for each.
         arms: Name → replicas, one for each draw.
         measure: Name of a loss or metric that the replicas report; or a function of (replicas, x,
-            y, rows) that returns shape (replicas,).
+            y, rows) that returns shape (replicas,). The design holds its name.
         scope: What a verdict speaks about, for its box: data, nets, what each arm was given.
         grid: The settings from which each arm's search began, if any: part of what is frozen.
         tried: Arm → the settings that were tried in the end, for the box; `grid` if not given.
@@ -401,37 +401,20 @@ def judge(
 
     Raises:
         ValueError: There are no arms, an arm has another number of replicas, or a measure is
-            unknown. The judge sets stay closed then.
+            unknown; the judge sets stay closed then. Or what was measured is not one number for
+            each replica, or NaN.
+        TypeError: Draws, an arm or a measure is of the wrong kind, a measure has no name of its
+            own, or a design is no JSON data; the judge sets stay closed then.
         RuntimeError: The judge sets were opened before.
     """
     check_arms(arms)
     _check_scope(scope)
     own = _draws_of(draws, arms)
-    for one in own.values():
-        check_draws("draws", one)
     count = len(own[next(iter(arms))])
     for name, trained in arms.items():
-        if not hasattr(trained, "history"):
-            raise TypeError(
-                "each arm must be replicas, as `fit_replicas` returns them; of values that were "
-                f"measured, take `observe`. Received: {name!r}: {type(trained).__name__}"
-            )
-        if len(trained) != count or len(own[name]) != count:
-            raise ValueError(
-                f"each arm must have a replica for each of {count} draws. "
-                f"Received: {len(trained)} replicas and {len(own[name])} draws of {name!r}"
-            )
-        if isinstance(measure, str) and measure not in trained.history:
-            raise ValueError(
-                f"`measure` must be one of {', '.join(map(repr, trained.history))}. "
-                f"Received: measure={measure!r}"
-            )
+        _check_trained(name, trained, len(own[name]), count)
+        _check_measure(measure, trained)
     different = {id(one): one for one in own.values()}
-    rows = {key: one.open_judge() for key, one in different.items()}
-    values = {
-        name: _checked_values(_measured(trained, own[name], rows[id(own[name])], measure), name)
-        for name, trained in arms.items()
-    }
     design = {
         "measure": measure if isinstance(measure, str) else measure.__name__,
         "scope": scope,
@@ -439,12 +422,19 @@ def judge(
         "arms": {name: getattr(trained, "design", None) for name, trained in arms.items()},
         "draws": sorted(repr(one) for one in different.values()),
     }
+    settings = _tried(grid if tried is None else tried, arms)
+    # What can be refused has been: from here on the images are seen, and judge no more.
+    rows = {key: one.open_judge() for key, one in different.items()}
+    values = {
+        name: _measured(name, trained, own[name], rows[id(own[name])], measure)
+        for name, trained in arms.items()
+    }
     return Judged(
         values,
         data=own[next(iter(arms))].name,
         scope=scope,
         judge_share=max(one.judge_share for one in different.values()),
-        tried=_tried(grid if tried is None else tried, arms),
+        tried=settings,
         design=design,
     )
 
@@ -452,16 +442,59 @@ def judge(
 def _draws_of(draws, arms: Mapping) -> dict[str, Drawn]:
     """Return the draws of each arm."""
     if not isinstance(draws, Mapping):
-        return dict.fromkeys(arms, draws)
+        draws = dict.fromkeys(arms, draws)
     if set(draws) != set(arms):
         raise ValueError(f"`draws` must name the arms {sorted(arms)}. Received: {sorted(draws)}")
+    for one in draws.values():
+        check_draws("draws", one)
     return dict(draws)
 
 
-def _measured(trained: Trained, draws: Drawn, rows: np.ndarray, measure: Measure) -> np.ndarray:
+def _check_trained(name: str, trained: Trained, draws: int, count: int) -> None:
+    """Refuse an arm that is no replicas, or not one for each draw."""
+    if not hasattr(trained, "history"):
+        raise TypeError(
+            "each arm must be replicas, as `fit_replicas` returns them; of values that were "
+            f"measured, take `observe`. Received: {name!r}: {type(trained).__name__}"
+        )
+    if len(trained) != count or draws != count:
+        raise ValueError(
+            f"each arm must have a replica for each of {count} draws. "
+            f"Received: {len(trained)} replicas and {draws} draws of {name!r}"
+        )
+
+
+def _check_measure(measure: Measure, trained: Trained) -> None:
+    """Refuse a measure that replicas do not report, or one without a name of its own."""
+    if not isinstance(measure, str):
+        if not callable(measure) or getattr(measure, "__name__", "<lambda>") == "<lambda>":
+            raise TypeError(
+                "`measure` must be the name of a loss or metric, or a function made with `def`, "
+                f"whose name belongs to the design. Received: measure={measure!r}"
+            )
+        return
+    reported = [name for name in trained.history if not name.startswith("val_")]
+    if measure not in reported:
+        raise ValueError(
+            "`measure` must be a function, or what the replicas report: "
+            f"{', '.join(map(repr, reported)) or 'nothing'}. Received: measure={measure!r}"
+        )
+
+
+def _measured(
+    name: str, trained: Trained, draws: Drawn, rows: np.ndarray, measure: Measure
+) -> np.ndarray:
     if isinstance(measure, str):
-        return trained.evaluate(draws.x, draws.y, rows=rows)[measure]
-    return measure(trained, draws.x, draws.y, rows)
+        found = trained.evaluate(draws.x, draws.y, rows=rows)[measure]
+    else:
+        found = measure(trained, draws.x, draws.y, rows)
+    values = _checked_values(found, name)
+    if len(values) != len(trained):  # one for each image would pass as so many replicas
+        raise ValueError(
+            f"`measure` must return a number for each of {len(trained)} replicas. "
+            f"Received: {len(values)} of {name!r}"
+        )
+    return values
 
 
 def _check_scope(scope: str) -> None:
