@@ -703,6 +703,36 @@ class TestConfirmation:
     def test_equal_designs_have_equal_names(self, parts):
         assert design_of(parts) == design_of(dict(reversed(parts.items())))
 
+    def test_a_committed_design_keeps_its_name(self):
+        """That of `activations-selu-grows`, which rests on no training."""
+        frozen = {"scope": "random SELU nets, 100 × 100, LeCun's variance", "grid": {}}
+        frozen |= {"frozen": [100, 100, 8], "on": "'digits'"}
+        statement = (
+            "Theory predicts how SELU's error grows on its way down, rather than that "
+            "self-normalization keeps the gradient's size, too."
+        )
+        arms = ["growth", 1005.2104258441223, 1.0]
+        parts = [frozen, statement, "resampled t", arms, "ratio", 1.1, "", 0.95]
+        assert design_of(parts) == "fecbdcee367b"
+
+    def test_numbers_of_numpy_count_as_python_s(self):
+        parts = {"n": np.int64(2), "rate": np.float32(0.5), "rates": np.array([0.1, 0.2])}
+        assert design_of(parts) == design_of({"n": 2, "rate": 0.5, "rates": [0.1, 0.2]})
+        one, other = np.arange(2000.0), np.arange(2000.0)
+        other[1000] += 0.5
+        assert design_of({"values": one}) != design_of({"values": other})
+
+    @pytest.mark.parametrize("frozen", [{"net": print}, {("a", 1): 2}, {1: 2, "a": 3}, {"a": {1}}])
+    def test_what_is_no_json_data_has_no_name(self, frozen):
+        message = "what was decided before the run must be JSON data"
+        with pytest.raises(TypeError, match=message):
+            claims.observe({"a": [1.0]}, on="boxes", scope="made up", frozen=frozen)
+        draws, trained = Draws(2), Trained([1.0, 2.0])
+        trained.design = frozen
+        with pytest.raises(TypeError, match=message):
+            judge(draws, {"a": trained}, scope="made up")
+        assert draws.opened == 0
+
 
 class TestChance:
     def test_by_hand(self):

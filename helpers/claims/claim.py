@@ -42,7 +42,8 @@ class Claim:
         sentence: What the verdict says, in words.
         variants: The sentences of all verdicts.
         scope: What the verdict speaks about.
-        design: A name for all that was decided before the run.
+        design: A name for what was written down before the run: statement, arms, margin, scope,
+            grid, draws, the measure's name, the `design` of replicas or what was `frozen`.
         tried: Arm → the settings that were tried for it.
         status: ``"confirmed"``, ``"not confirmed"``, ``"open twice"`` or ``"exploratory"``.
         repeated: What the confirming run found: ``verdict``, ``effect``, ``low`` and ``high``.

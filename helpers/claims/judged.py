@@ -351,6 +351,8 @@ def observe(
 
     Raises:
         ValueError: There are no arms, they differ in length, a value is NaN, or `scope` is empty.
+        TypeError: Arms or `on` are of the wrong kind, values are no numbers, or `frozen` is no JSON
+            data.
 
     Example:
         >>> seen = observe({"a": [1.0, 1.1]}, on="digits", scope="random nets", frozen={"depth": 9})
@@ -365,13 +367,15 @@ def observe(
     lengths = {name: len(own) for name, own in values.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"each arm must have a value for each replica. Received: {lengths}")
+    design = {"scope": scope, "frozen": frozen, "grid": _tried(grid, arms), "on": repr(on)}
+    design_of(design)  # which must be possible
     return Judged(
         values,
         data=on if isinstance(on, str) else on.name,
         scope=scope,
         judge_share=0.0 if isinstance(on, str) else on.judge_share,
         tried=_tried(grid if tried is None else tried, arms),
-        design={"scope": scope, "frozen": frozen, "grid": _tried(grid, arms), "on": repr(on)},
+        design=design,
         clock=clock,
     )
 
@@ -422,6 +426,7 @@ def judge(
         "arms": {name: getattr(trained, "design", None) for name, trained in arms.items()},
         "draws": sorted(repr(one) for one in different.values()),
     }
+    design_of(design)  # which must be possible
     settings = _tried(grid if tried is None else tried, arms)
     # What can be refused has been: from here on the images are seen, and judge no more.
     rows = {key: one.open_judge() for key, one in different.items()}
