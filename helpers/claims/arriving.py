@@ -24,6 +24,7 @@ def first_at_most(values: ArrayLike, target: float) -> np.ndarray:
 
     Raises:
         ValueError: `values` has another shape, or the target is not finite.
+        TypeError: They are no numbers.
 
     Example:
         >>> first_at_most([[0.9, 0.4, 0.2], [0.9, 0.8, 0.7]], 0.5)
@@ -67,7 +68,9 @@ def time_ratio(
         p-value of equal times.
 
     Raises:
-        ValueError: Times are not as many, not positive, NaN, beyond the horizon, or all infinite.
+        ValueError: Times are not as many, not positive, NaN, beyond the horizon, or all infinite;
+            or a number is out of range.
+        TypeError: They are no numbers.
 
     Reference:
         Mantel (1966), Evaluation of survival data and two new rank order statistics; Wei (1992),

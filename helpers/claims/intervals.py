@@ -22,6 +22,7 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> tuple[float
 
     Raises:
         ValueError: The sample is shorter than 2 or not finite, or `confidence` is out of range.
+        TypeError: They are no numbers.
 
     Example:
         >>> mean, low, high = mean_interval([1.0, 2.0, 3.0])

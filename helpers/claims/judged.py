@@ -88,6 +88,7 @@ class Judged(Mapping):
 
         Raises:
             ValueError: A name is taken, or values are not as many as the replicas, or not finite.
+            TypeError: Values are no numbers.
         """
         count = len(next(iter(self._values.values())))
         for name, own in values.items():
@@ -146,6 +147,8 @@ class Judged(Mapping):
             ValueError: The id is malformed or taken, an arm is unknown or compared with itself, the
                 margin is none, a sentence is missing or names an effect that there is not, a ratio
                 is asked of values that are not positive, or `elsewhere` holds what is no verdict.
+            TypeError: `margin` or `confidence` is no number, `says` no `Says`, or a sentence no
+                text.
         """
         check_names(id, statement)
         if not isinstance(elsewhere, Mapping) or not set(elsewhere.values()) <= set(FIELDS):
@@ -192,7 +195,7 @@ class Judged(Mapping):
             The `Claim`, which has displayed itself.
 
         Raises:
-            ValueError: As `compare` and `time_ratio` say.
+            ValueError, TypeError: As `compare` and `time_ratio` say.
         """
         check_names(id, statement)
         one, other = self._pair(later=later, sooner=sooner)
@@ -241,6 +244,7 @@ class Judged(Mapping):
 
         Raises:
             ValueError: As in `compare`; or prediction and rival are one number, or not finite.
+            TypeError: As in `compare`; or one of them is no number.
         """
         check_names(id, statement)
         (values,) = self._pair(of=of)
@@ -543,8 +547,7 @@ def decide(low: float, high: float, least: float) -> str:
 def _least(margin: float, scale: Scale) -> float:
     """Return a margin as a difference, of logarithms where the scale is a ratio."""
     none = 1.0 if scale == "ratio" else 0.0
-    number = isinstance(margin, int | float | np.number) and not isinstance(margin, bool)
-    if not number or not none < margin < np.inf:
+    if not none < as_real("margin", margin) < np.inf:
         raise ValueError(
             f"`margin` must be above {none:g}: the least {scale} that matters. "
             f"Received: margin={margin!r}"

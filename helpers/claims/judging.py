@@ -24,7 +24,8 @@ def check(
         The `Claim`, which has displayed itself.
 
     Raises:
-        ValueError: The id is malformed or taken, the statement is empty, or `observed` is NaN.
+        ValueError: The id is malformed or taken, the statement is empty, or `observed` is NaN or
+            neither a number nor a text.
         TypeError: `holds` is not a truth value.
 
     Example:
@@ -80,6 +81,7 @@ def compare(
         ValueError: The id is malformed or taken, the statement is empty, a sample is empty, single
             or not finite, the lengths differ, a ratio is asked of values that are not positive, or
             `scale` or `confidence` is out of range.
+        TypeError: Samples are no numbers, or `confidence` is none.
 
     Example:
         >>> claim = compare("gradients-order", "b exceeds a.", [3.0, 4.0, 5.0], [1.0, 2.0, 2.0])
