@@ -518,6 +518,16 @@ class TestPredictions:
         claim = self.predict([4.0, 4.0], prediction=3.0, rival=-1.0, **options)
         assert (claim.verdict, claim.effect) == ("holds", pytest.approx(4))
 
+    def test_a_number_that_is_the_name_of_an_arm_is_not_taken_for_it(self):
+        arms = {4.0: [4.0, 4.1], 1.0: [1.0, 1.1]}
+        seen = claims.observe(
+            arms, on="boxes", scope="made up", frozen={}, grid={4.0: [0.1], 1.0: [0.2]}
+        )
+        claim = seen.predict(
+            "made-x", "X.", of=4.0, prediction=4.0, rival=1.0, margin=1.1, says=SAYS
+        )
+        assert claim.tried == {4.0: [0.1]}
+
     def test_one_within_a_tolerance_that_the_rival_meets_too_is_not_confirmed(self):
         values = [1.08, 1.09, 1.07]  # "3 % off 1.1" says little: 1 is nearly as close
         assert self.predict(values, prediction=1.1, rival=1.06).verdict == "no difference"
@@ -598,7 +608,23 @@ class TestSentences:
         assert "elsewhere" not in told.to_record()
         assert "another kind of processor" not in claim_box(told)
 
-    @pytest.mark.parametrize("wrong", ["holds", ["holds"], {"0123": "true"}])
+    def test_claims_of_every_kind_tell_it(self):
+        seen = claims.observe(
+            {"a": [8.0, 9, 9, 10], "b": [4.0, 4, 5, 5]}, on="boxes", scope="made up", frozen={}
+        )
+        kinds = {
+            seen.compare: {"larger": "a", "smaller": "b"},
+            seen.compare_times: {"later": "a", "sooner": "b", "horizon": 10},
+            seen.predict: {"of": "a", "prediction": 9.0, "rival": 1.0},
+        }
+        for judges, options in kinds.items():
+            options |= {"margin": 1.1, "says": SAYS}
+            publishing.ledger.claims.clear()
+            design = judges("made-x", "X.", **options).design
+            told = judges("made-x", "X.", **options, elsewhere={design: "inconclusive"})
+            assert (told.design, told.elsewhere) == (design, "inconclusive")
+
+    @pytest.mark.parametrize("wrong", ["holds", ["holds"], {"0123": "true"}, {"0123": []}])
     def test_elsewhere_holds_verdicts(self, wrong):
         with pytest.raises(ValueError, match=r"`elsewhere` must map designs to verdicts: holds, c"):
             compared([2.0, 2.1], [1.0, 1.0], elsewhere=wrong)

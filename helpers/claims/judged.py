@@ -125,7 +125,8 @@ class Judged(Mapping):
         """Judge whether one arm's values exceed another's, replica by replica.
 
         The interval is that of `resampled_interval` for the differences of the pairs; where the
-        scale is a ratio, of their logarithms.
+        scale is a ratio, of their logarithms. `helpers.claims.compare` is for two arrays at hand:
+        it knows no draws and no margin, and by default takes differences.
 
         Args:
             id: Unique name, ``"<chapter>-<words>"``, lower case with hyphens.
@@ -151,11 +152,6 @@ class Judged(Mapping):
                 text.
         """
         check_names(id, statement)
-        if not isinstance(elsewhere, Mapping) or not set(elsewhere.values()) <= set(FIELDS):
-            raise ValueError(
-                f"`elsewhere` must map designs to verdicts: {', '.join(FIELDS)}. "
-                f"Received: {elsewhere!r}"
-            )
         one, other = self._pair(larger=larger, smaller=smaller)
         least = _least(margin, scale)
         found = self._mean(paired_differences(one, other, scale), confidence)
@@ -175,6 +171,7 @@ class Judged(Mapping):
         margin: float,
         says: Says,
         confidence: float = 0.95,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> Claim:
         """Judge whether one arm takes longer than another to get somewhere.
 
@@ -190,6 +187,7 @@ class Judged(Mapping):
             margin: The least factor that matters, above 1.
             says: The sentences for each verdict.
             confidence: Coverage of the interval, in (0, 1).
+            elsewhere: As in `compare`.
 
         Returns:
             The `Claim`, which has displayed itself.
@@ -205,7 +203,8 @@ class Judged(Mapping):
         )
         return self._judge(
             id, statement, found, least, says, method="log-rank", scale="ratio", margin=margin,
-            unit="", confidence=confidence, arms=[later, sooner, horizon],
+            unit="", confidence=confidence, arms=[later, sooner], numbers=[horizon],
+            elsewhere=elsewhere,
         )  # fmt: skip
 
     def predict(
@@ -221,8 +220,12 @@ class Judged(Mapping):
         scale: Scale = "ratio",
         unit: str = "",
         confidence: float = 0.95,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> Claim:
         """Judge whether a prediction comes closer to what was measured than its strongest rival.
+
+        The prediction is a number that is given; nothing is predicted here, as `predict` of models
+        and replicas does.
 
         How far a number is off is |measured − number|, or where the scale is a ratio the factor
         between the two. The effect is by how much, or how many times, the rival is further off.
@@ -238,6 +241,7 @@ class Judged(Mapping):
             scale: ``"ratio"`` for positive quantities, or ``"difference"``.
             unit: Unit of the difference, as text.
             confidence: Coverage of the interval, in (0, 1).
+            elsewhere: As in `compare`.
 
         Returns:
             The `Claim`, which has displayed itself.
@@ -262,7 +266,7 @@ class Judged(Mapping):
         return self._judge(
             id, statement, self._mean(off[0] - off[1], confidence), least, says,
             method="resampled t", scale=scale, margin=margin, unit=unit, confidence=confidence,
-            arms=[of, prediction, rival],
+            arms=[of], numbers=[prediction, rival], elsewhere=elsewhere,
         )  # fmt: skip
 
     def _pair(self, **arms: str) -> list[np.ndarray]:
@@ -283,16 +287,24 @@ class Judged(Mapping):
 
     def _judge(
         self, id: str, statement: str, found: Resampled, least: float, says: Says, *,
-        method: str, scale: Scale, margin: float, unit: str, confidence: float, arms: list,
-        elsewhere: Mapping[str, str] = MappingProxyType({}),
+        method: str, scale: Scale, margin: float, unit: str, confidence: float,
+        elsewhere: Mapping[str, str], arms: list[str], numbers: Sequence[float] = (),
     ) -> Claim:  # fmt: skip
+        if not isinstance(elsewhere, Mapping) or not all(
+            one in list(FIELDS) for one in elsewhere.values()
+        ):
+            raise ValueError(
+                f"`elsewhere` must map designs to verdicts: {', '.join(FIELDS)}. "
+                f"Received: {elsewhere!r}"
+            )
         if not isinstance(says, Says):
             raise TypeError(f"`says` must be a `Says`. Received: says={says!r}")
         verdict = decide(found.low, found.high, least)
         effect, low, high = on_scale(found[:3], scale)
         words = effect_words(effect, low, high, scale=scale, unit=unit)
         says.check(id, words)
-        design = design_of([self._design, statement, method, arms, scale, margin, unit, confidence])
+        asked = [statement, method, [*arms, *numbers], scale, margin, unit, confidence]
+        design = design_of([self._design, *asked])
         second = repeated(id, design)
         sentence = says.sentence(verdict, words)
         if second:

@@ -57,6 +57,9 @@ def compare(
 ) -> Claim:
     """Judge whether one quantity exceeds another, over paired replicas.
 
+    This is for two arrays at hand. Arms over draws are compared by `Judged.compare`, which knows
+    that draws overlap, has a margin and so a fourth verdict, and by default takes ratios.
+
     The interval is Student's for the mean of the pairs' differences,
 
         mean(d) ± t · s / √n,   d = larger − smaller,
