@@ -632,6 +632,13 @@ class TestSentences:
     def test_the_record_is_strict_json(self):
         record = compared([2.0, 2.1], [1.0, 1.0]).to_record()
         assert json.loads(json.dumps(record, allow_nan=False))["margin"] == 1.1
+        arms = {"b": [2.0, 2.1], "a": [1.0, 1.0]}
+        seen = claims.observe(arms, on="boxes", scope="made up", frozen={}, grid=[1.0, math.inf])
+        claim = seen.compare("made-x", "X.", larger="b", smaller="a", margin=1.1, says=SAYS)
+        claim = dataclasses.replace(claim, repeated={"verdict": "holds", "high": math.inf})
+        record = json.loads(json.dumps(claim.to_record(), allow_nan=False))
+        assert record["tried"] == {"b": [1.0, None], "a": [1.0, None]}
+        assert record["repeated"] == {"verdict": "holds", "high": None}
         old = claims.check("made-old", "One is one.", True).to_record()
         assert not {"margin", "variants", "design"} & set(old)
 
@@ -723,9 +730,17 @@ class TestConfirmation:
         assert compared([2.5, 2.6], [1.0, 1.0]).status == "confirmed"
 
     def test_damaged_results_are_named(self, ledger):
+        pair = [2.0, 2.1], [1.0, 1.0]
+        record = {"design": "0123", "verdict": "holds", **NUMBERS}
+        for missing in record:
+            parts = {name: value for name, value in record.items() if name != missing}
+            damaged = {"data": {"boxes": {"claims": {"made-a-below-b": parts}}}}
+            (ledger / "made.json").write_text(json.dumps(damaged))
+            with pytest.raises(ValueError, match=f"made.json must .*KeyError.*'{missing}'"):
+                compared(*pair)
         (ledger / "made.json").write_text("{}")
         with pytest.raises(ValueError, match=r"made\.json must hold the results of `dnnbook"):
-            compared([2.0, 2.1], [1.0, 1.0])
+            compared(*pair)
 
     @given(st.dictionaries(st.text(max_size=3), st.floats(allow_nan=False), max_size=4))
     def test_equal_designs_have_equal_names(self, parts):

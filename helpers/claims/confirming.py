@@ -12,7 +12,7 @@ import numpy as np
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 FIRST_CONFIRMING_SEED = 10_000  # what confirms begins there, and nothing else uses such seeds
 
-NEEDED = {"design", "verdict", "effect", "low", "high"}
+NEEDED = ("design", "verdict", "effect", "low", "high")
 
 Status = Literal["confirmed", "not confirmed", "open twice", "exploratory"]
 
@@ -66,7 +66,7 @@ def repeated(id: str, design: str) -> dict[str, str | float]:
     """
     for found in confirmed_records(id).values():
         if found["design"] == design:
-            return {name: found[name] for name in ("verdict", "effect", "low", "high")}
+            return {name: found[name] for name in NEEDED if name != "design"}
     return {}
 
 
@@ -89,7 +89,7 @@ def status_of(verdict: str, second: Mapping[str, str | float]) -> Status:
 
 
 def confirmed_records(id: str) -> dict[str, dict]:
-    """Return what confirming runs found of a claim: data set → its record, in their order.
+    """Return what confirming runs found of a claim: data set → what is `NEEDED`, in their order.
 
     Raises:
         ValueError: The file of the chapter's results is damaged.
@@ -99,10 +99,12 @@ def confirmed_records(id: str) -> dict[str, dict]:
         return {}
     try:
         runs = json.loads(path.read_text("utf-8"))["data"]
-        found = {name: run["claims"][id] for name, run in runs.items() if id in run["claims"]}
-        assert all(set(record) >= NEEDED for record in found.values())
-    except (ValueError, KeyError, AttributeError, TypeError, AssertionError) as error:
+        return {
+            name: {key: run["claims"][id][key] for key in NEEDED}
+            for name, run in runs.items()
+            if id in run["claims"]
+        }
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ValueError(
             f"{path.name} must hold the results of `dnnbook confirm`. Received: {error!r}"
         ) from error
-    return found
