@@ -16,7 +16,7 @@ from helpers.claims import Says, confirming, judge, kept_after_correction, publi
 from helpers.claims import resampled_interval as interval
 from helpers.claims.box import claim_box
 from helpers.claims.confirming import design_of
-from helpers.claims.judged import decide
+from helpers.claims.intervals import decide
 from helpers.claims.sentences import effect_words, share_text
 from helpers.claims.simulating import simulated_differences
 

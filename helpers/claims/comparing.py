@@ -1,4 +1,4 @@
-"""Verdicts: over an exact fact, and over paired replicas."""
+"""Claims about what is at hand: an exact fact, and two arrays over paired replicas."""
 
 import numpy as np
 from numpy.typing import ArrayLike
