@@ -7,11 +7,11 @@ predictions, with a margin and in words. `record` keeps a plain figure. Each dis
 box (HTML), as one line of text, and as a JSON record under `MIME`, which is the only channel
 through which results leave a notebook. `summary` lists the claims of a chapter.
 
-`claim` holds the object; `comparing` makes it of what is at hand, `judged` of arms that `measuring`
-measures; `sentences` word it, and `recording` makes what stands beside it. `intervals`,
-`resampling` and `arriving` reckon, `simulating` tries what they cover, `checks` refuses,
-`confirming` compares with what was run on fresh draws, `box` draws, and `publishing` displays and
-remembers.
+`claim` holds the object; `comparing` makes it of what is at hand; `measuring` measures arms,
+`judged` finds what is asked of them, and `answering` makes it of that. `sentences` word it, and
+`recording` makes what stands beside it. `intervals`, `resampling` and `arriving` reckon,
+`simulating` tries what they cover, `checks` refuses, `confirming` compares with what was run on
+fresh draws, `box` draws, and `publishing` displays and remembers.
 """
 
 from helpers.claims.arriving import first_at_most, time_ratio

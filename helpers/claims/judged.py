@@ -6,14 +6,14 @@ from types import MappingProxyType
 import numpy as np
 
 from helpers.checks import as_real
+from helpers.claims.answering import Question
 from helpers.claims.arriving import time_ratio
-from helpers.claims.checks import check_names, checked_sample
+from helpers.claims.checks import checked_sample
 from helpers.claims.claim import Claim, Scale
-from helpers.claims.confirming import design_of, repeated, status_of
-from helpers.claims.intervals import decide, least_difference, on_scale, paired_differences
-from helpers.claims.publishing import publish_claim
+from helpers.claims.confirming import design_of
+from helpers.claims.intervals import paired_differences
 from helpers.claims.resampling import Resampled, resampled_interval
-from helpers.claims.sentences import FIELDS, Says, aside, effect_words
+from helpers.claims.sentences import Says
 
 
 class Judged(Mapping):
@@ -120,14 +120,13 @@ class Judged(Mapping):
             TypeError: `margin` or `confidence` is no number, `says` no `Says`, or a sentence no
                 text.
         """
-        check_names(id, statement)
-        one, other = self._pair(larger=larger, smaller=smaller)
-        least = least_difference(margin, scale)
-        found = self._mean(paired_differences(one, other, scale), confidence)
-        return self._judge(
-            id, statement, found, least, says, method="resampled t", scale=scale, margin=margin,
-            unit=unit, confidence=confidence, arms=[larger, smaller], elsewhere=elsewhere,
+        asked = Question(
+            id=id, statement=statement, says=says, scale=scale, margin=margin, unit=unit,
+            confidence=confidence, elsewhere=elsewhere,
         )  # fmt: skip
+        one, other = self._pair(larger=larger, smaller=smaller)
+        found = self._mean(paired_differences(one, other, scale), confidence)
+        return self._answer(asked, found, "resampled t", [larger, smaller])
 
     def compare_times(
         self,
@@ -164,17 +163,15 @@ class Judged(Mapping):
         Raises:
             ValueError, TypeError: As `compare` and `time_ratio` say.
         """
-        check_names(id, statement)
+        asked = Question(
+            id=id, statement=statement, says=says, scale="ratio", margin=margin, unit="",
+            confidence=confidence, elsewhere=elsewhere,
+        )  # fmt: skip
         one, other = self._pair(later=later, sooner=sooner)
-        least = least_difference(margin, "ratio")
         found = time_ratio(
             one, other, horizon=horizon, judge_share=self._judge_share, confidence=confidence
         )
-        return self._judge(
-            id, statement, found, least, says, method="log-rank", scale="ratio", margin=margin,
-            unit="", confidence=confidence, arms=[later, sooner], numbers=[horizon],
-            elsewhere=elsewhere,
-        )  # fmt: skip
+        return self._answer(asked, found, "log-rank", [later, sooner], horizon)
 
     def predict(
         self,
@@ -219,9 +216,11 @@ class Judged(Mapping):
             ValueError: As in `compare`; or prediction and rival are one number, or not finite.
             TypeError: As in `compare`; or one of them is no number.
         """
-        check_names(id, statement)
+        asked = Question(
+            id=id, statement=statement, says=says, scale=scale, margin=margin, unit=unit,
+            confidence=confidence, elsewhere=elsewhere,
+        )  # fmt: skip
         (values,) = self._pair(of=of)
-        least = least_difference(margin, scale)
         numbers = as_real("prediction", prediction), as_real("rival", rival)
         if not np.isfinite(numbers).all() or prediction == rival:
             raise ValueError(
@@ -232,11 +231,8 @@ class Judged(Mapping):
             np.abs(paired_differences(values, np.full(len(values), float(number)), scale))
             for number in (rival, prediction)
         ]
-        return self._judge(
-            id, statement, self._mean(off[0] - off[1], confidence), least, says,
-            method="resampled t", scale=scale, margin=margin, unit=unit, confidence=confidence,
-            arms=[of], numbers=[prediction, rival], elsewhere=elsewhere,
-        )  # fmt: skip
+        found = self._mean(off[0] - off[1], confidence)
+        return self._answer(asked, found, "resampled t", [of], prediction, rival)
 
     def _pair(self, **arms: str) -> list[np.ndarray]:
         """Return the values of arms by their names, which differ."""
@@ -254,54 +250,16 @@ class Judged(Mapping):
     def _mean(self, differences: np.ndarray, confidence: float) -> Resampled:
         return resampled_interval(differences, judge_share=self._judge_share, confidence=confidence)
 
-    def _judge(
-        self, id: str, statement: str, found: Resampled, least: float, says: Says, *,
-        method: str, scale: Scale, margin: float, unit: str, confidence: float,
-        elsewhere: Mapping[str, str], arms: list[str], numbers: Sequence[float] = (),
-    ) -> Claim:  # fmt: skip
-        if not isinstance(elsewhere, Mapping) or not all(
-            one in list(FIELDS) for one in elsewhere.values()
-        ):
-            raise ValueError(
-                f"`elsewhere` must map designs to verdicts: {', '.join(FIELDS)}. "
-                f"Received: {elsewhere!r}"
-            )
-        if not isinstance(says, Says):
-            raise TypeError(f"`says` must be a `Says`. Received: says={says!r}")
-        verdict = decide(found.low, found.high, least)
-        effect, low, high = on_scale(found[:3], scale)
-        words = effect_words(effect, low, high, scale=scale, unit=unit)
-        says.check(id, words)
-        asked = [statement, method, [*arms, *numbers], scale, margin, unit, confidence]
-        design = design_of([self._design, *asked])
-        second = repeated(id, design)
-        sentence = says.sentence(verdict, words)
-        if second:
-            ends = [second[name] for name in ("effect", "low", "high")]
-            again = effect_words(*ends, scale=scale, unit=unit)
-            sentence += aside(verdict, second["verdict"], says.sentence(second["verdict"], again))
-        return publish_claim(
-            Claim(
-                id=id,
-                statement=statement,
-                verdict=verdict,
-                method="clock" if self._clock else method,
-                scale=scale,
-                effect=effect,
-                low=low,
-                high=high,
-                confidence=confidence,
-                replicas=len(next(iter(self._values.values()))),
-                unit=unit,
-                margin=float(margin),
-                p_value=found.p_value,
-                sentence=sentence,
-                variants={name: says.sentence(name, words) for name in FIELDS},
-                scope=self.scope,
-                tried={arm: self.tried[arm] for arm in arms if arm in self.tried},
-                design=design,
-                status=status_of(verdict, second),
-                repeated=second,
-                elsewhere=elsewhere.get(design, ""),
-            )
+    def _answer(
+        self, asked: Question, found: Resampled, method: str, arms: list[str], *numbers: float
+    ) -> Claim:
+        """Return the claim of what was found; method, arms and numbers belong to its design."""
+        written = [asked.statement, method, [*arms, *numbers], asked.scale, asked.margin]
+        return asked.answer(
+            found,
+            design_of([self._design, *written, asked.unit, asked.confidence]),
+            method="clock" if self._clock else method,
+            replicas=len(next(iter(self._values.values()))),
+            scope=self.scope,
+            tried={arm: self.tried[arm] for arm in arms if arm in self.tried},
         )
