@@ -138,14 +138,7 @@ def judge(
         _check_trained(name, trained, len(own[name]), count)
         _check_measure(measure, trained)
     different = {id(one): one for one in own.values()}
-    design = {
-        "measure": measure if isinstance(measure, str) else measure.__name__,
-        "scope": scope,
-        "grid": _tried(grid, arms),
-        "arms": {name: getattr(trained, "design", None) for name, trained in arms.items()},
-        "draws": sorted(repr(one) for one in different.values()),
-    }
-    design_of(design)  # which must be possible
+    design = _design(arms, different.values(), measure, scope, grid)
     settings = _tried(grid if tried is None else tried, arms)
     # What can be refused has been: from here on the images are seen, and judge no more.
     rows = {key: one.open_judge() for key, one in different.items()}
@@ -203,6 +196,21 @@ def _check_measure(measure: Measure, trained: Trained) -> None:
             "`measure` must be a function, or what the replicas report: "
             f"{', '.join(map(repr, reported)) or 'nothing'}. Received: measure={measure!r}"
         )
+
+
+def _design(
+    arms: Mapping, draws: Iterable[Drawn], measure: Measure, scope: str, grid: Settings
+) -> dict:
+    """Return what is written down while the judge sets are closed."""
+    design = {
+        "measure": measure if isinstance(measure, str) else measure.__name__,
+        "scope": scope,
+        "grid": _tried(grid, arms),
+        "arms": {name: getattr(trained, "design", None) for name, trained in arms.items()},
+        "draws": sorted(map(repr, draws)),
+    }
+    design_of(design)  # which must be possible
+    return design
 
 
 def _measured(
