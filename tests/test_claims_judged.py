@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from helpers.claims import Says, confirming, judge, kept_after_correction, publi
 from helpers.claims import resampled_interval as interval
 from helpers.claims.box import claim_box
 from helpers.claims.confirming import design_of
-from helpers.claims.judged import decide
+from helpers.claims.intervals import decide
 from helpers.claims.sentences import effect_words, share_text
 from helpers.claims.simulating import simulated_differences
 
@@ -214,7 +215,9 @@ class TestErrors:
          (math.inf, "ratio"), (math.nan, "ratio"), (True, "difference")],
     )  # fmt: skip
     def test_margin(self, margin, scale):
-        with pytest.raises(ValueError, match=r"`margin` must be above [01]: the least"):
+        message = r"`margin` must be (a number\.|above [01]: the least)"
+        error = ValueError if isinstance(margin, int | float) and margin is not True else TypeError
+        with pytest.raises(error, match=message):
             compared([1.0, 2.0], [1.0, 1.0], margin=margin, scale=scale)
 
     def test_unknown_arms(self):
@@ -238,7 +241,7 @@ class TestErrors:
             ("`a` ends", "without backticks"),
             ("A ends {fewer} below", r"may name \{effect\}"),
             ("A ends { below", r"may name \{effect\}"),
-            ("A and B end alike", "something else for each verdict"),
+            ("A and B end alike", "for each verdict. Received: holds, same='A and B end alike'"),
         ],
     )
     def test_sentences(self, sentence, message):
@@ -262,13 +265,42 @@ class TestErrors:
             (
                 {"a": Trained([1.0, 2.0])},
                 {"measure": "accuracy"},
-                "`measure` must be one of 'loss'",
+                "`measure` must be a function, or what the replicas report: 'loss'. Received",
             ),
             ({"a": Trained([1.0, 2.0])}, {"scope": " "}, "`scope` must say"),
+            ({"a": Trained([1.0, 2.0])}, {"tried": [[1], [1, 2]]}, "inhomogeneous"),
         ):
             with pytest.raises(ValueError, match=message):
                 judge(draws, arms, **{"scope": "made up"} | options)
         assert draws.opened == 0
+
+    @pytest.mark.parametrize("history", [["loss", "val_loss"], []])
+    def test_what_a_history_holds_and_no_evaluation_returns_is_no_measure(self, history):
+        draws, trained = Draws(2), Trained([1.0, 2.0])
+        trained.history = dict.fromkeys(history)
+        reported = "'loss'" if history else "nothing"
+        message = f"what the replicas report: {reported}. Received: measure='val_loss'"
+        with pytest.raises(ValueError, match=message):
+            judge(draws, {"a": trained}, measure="val_loss", scope="made up")
+        assert draws.opened == 0
+
+    @pytest.mark.parametrize(
+        "measure",
+        [partial(np.full, 2), lambda *given: np.ones(2), ["loss"], None],
+        ids=["partial", "lambda", "list", "None"],
+    )
+    def test_a_measure_without_a_name_is_refused_before_the_judge_sets_open(self, measure):
+        draws = Draws(2)
+        with pytest.raises(TypeError, match=r"a function made with `def`, .*Received: measure="):
+            judge(draws, {"a": Trained([1.0, 2.0])}, measure=measure, scope="made up")
+        assert draws.opened == 0
+
+    def test_a_measure_gives_a_number_for_each_replica(self):
+        def of_each_image(trained, x, y, rows):
+            return np.ones(rows.size)
+
+        with pytest.raises(ValueError, match=r"for each of 2 replicas\. Received: 4 of 'a'"):
+            judge(Draws(2), {"a": Trained([1.0, 2.0])}, measure=of_each_image, scope="made up")
 
 
 class TestArms:
@@ -487,6 +519,16 @@ class TestPredictions:
         claim = self.predict([4.0, 4.0], prediction=3.0, rival=-1.0, **options)
         assert (claim.verdict, claim.effect) == ("holds", pytest.approx(4))
 
+    def test_a_number_that_is_the_name_of_an_arm_is_not_taken_for_it(self):
+        arms = {4.0: [4.0, 4.1], 1.0: [1.0, 1.1]}
+        seen = claims.observe(
+            arms, on="boxes", scope="made up", frozen={}, grid={4.0: [0.1], 1.0: [0.2]}
+        )
+        claim = seen.predict(
+            "made-x", "X.", of=4.0, prediction=4.0, rival=1.0, margin=1.1, says=SAYS
+        )
+        assert claim.tried == {4.0: [0.1]}
+
     def test_one_within_a_tolerance_that_the_rival_meets_too_is_not_confirmed(self):
         values = [1.08, 1.09, 1.07]  # "3 % off 1.1" says little: 1 is nearly as close
         assert self.predict(values, prediction=1.1, rival=1.06).verdict == "no difference"
@@ -567,7 +609,23 @@ class TestSentences:
         assert "elsewhere" not in told.to_record()
         assert "another kind of processor" not in claim_box(told)
 
-    @pytest.mark.parametrize("wrong", ["holds", ["holds"], {"0123": "true"}])
+    def test_claims_of_every_kind_tell_it(self):
+        seen = claims.observe(
+            {"a": [8.0, 9, 9, 10], "b": [4.0, 4, 5, 5]}, on="boxes", scope="made up", frozen={}
+        )
+        kinds = {
+            seen.compare: {"larger": "a", "smaller": "b"},
+            seen.compare_times: {"later": "a", "sooner": "b", "horizon": 10},
+            seen.predict: {"of": "a", "prediction": 9.0, "rival": 1.0},
+        }
+        for judges, options in kinds.items():
+            options |= {"margin": 1.1, "says": SAYS}
+            publishing.ledger.claims.clear()
+            design = judges("made-x", "X.", **options).design
+            told = judges("made-x", "X.", **options, elsewhere={design: "inconclusive"})
+            assert (told.design, told.elsewhere) == (design, "inconclusive")
+
+    @pytest.mark.parametrize("wrong", ["holds", ["holds"], {"0123": "true"}, {"0123": []}])
     def test_elsewhere_holds_verdicts(self, wrong):
         with pytest.raises(ValueError, match=r"`elsewhere` must map designs to verdicts: holds, c"):
             compared([2.0, 2.1], [1.0, 1.0], elsewhere=wrong)
@@ -575,6 +633,13 @@ class TestSentences:
     def test_the_record_is_strict_json(self):
         record = compared([2.0, 2.1], [1.0, 1.0]).to_record()
         assert json.loads(json.dumps(record, allow_nan=False))["margin"] == 1.1
+        arms = {"b": [2.0, 2.1], "a": [1.0, 1.0]}
+        seen = claims.observe(arms, on="boxes", scope="made up", frozen={}, grid=[1.0, math.inf])
+        claim = seen.compare("made-x", "X.", larger="b", smaller="a", margin=1.1, says=SAYS)
+        claim = dataclasses.replace(claim, repeated={"verdict": "holds", "high": math.inf})
+        record = json.loads(json.dumps(claim.to_record(), allow_nan=False))
+        assert record["tried"] == {"b": [1.0, None], "a": [1.0, None]}
+        assert record["repeated"] == {"verdict": "holds", "high": None}
         old = claims.check("made-old", "One is one.", True).to_record()
         assert not {"margin", "variants", "design"} & set(old)
 
@@ -666,13 +731,51 @@ class TestConfirmation:
         assert compared([2.5, 2.6], [1.0, 1.0]).status == "confirmed"
 
     def test_damaged_results_are_named(self, ledger):
+        pair = [2.0, 2.1], [1.0, 1.0]
+        record = {"design": "0123", "verdict": "holds", **NUMBERS}
+        for missing in record:
+            parts = {name: value for name, value in record.items() if name != missing}
+            damaged = {"data": {"boxes": {"claims": {"made-a-below-b": parts}}}}
+            (ledger / "made.json").write_text(json.dumps(damaged))
+            with pytest.raises(ValueError, match=f"made.json must .*KeyError.*'{missing}'"):
+                compared(*pair)
         (ledger / "made.json").write_text("{}")
         with pytest.raises(ValueError, match=r"made\.json must hold the results of `dnnbook"):
-            compared([2.0, 2.1], [1.0, 1.0])
+            compared(*pair)
 
     @given(st.dictionaries(st.text(max_size=3), st.floats(allow_nan=False), max_size=4))
     def test_equal_designs_have_equal_names(self, parts):
         assert design_of(parts) == design_of(dict(reversed(parts.items())))
+
+    def test_a_committed_design_keeps_its_name(self):
+        """That of `activations-selu-grows`, which rests on no training."""
+        frozen = {"scope": "random SELU nets, 100 × 100, LeCun's variance", "grid": {}}
+        frozen |= {"frozen": [100, 100, 8], "on": "'digits'"}
+        statement = (
+            "Theory predicts how SELU's error grows on its way down, rather than that "
+            "self-normalization keeps the gradient's size, too."
+        )
+        arms = ["growth", 1005.2104258441223, 1.0]
+        parts = [frozen, statement, "resampled t", arms, "ratio", 1.1, "", 0.95]
+        assert design_of(parts) == "fecbdcee367b"
+
+    def test_numbers_of_numpy_count_as_python_s(self):
+        parts = {"n": np.int64(2), "rate": np.float32(0.5), "rates": np.array([0.1, 0.2])}
+        assert design_of(parts) == design_of({"n": 2, "rate": 0.5, "rates": [0.1, 0.2]})
+        one, other = np.arange(2000.0), np.arange(2000.0)
+        other[1000] += 0.5
+        assert design_of({"values": one}) != design_of({"values": other})
+
+    @pytest.mark.parametrize("frozen", [{"net": print}, {("a", 1): 2}, {1: 2, "a": 3}, {"a": {1}}])
+    def test_what_is_no_json_data_has_no_name(self, frozen):
+        message = "what was decided before the run must be JSON data"
+        with pytest.raises(TypeError, match=message):
+            claims.observe({"a": [1.0]}, on="boxes", scope="made up", frozen=frozen)
+        draws, trained = Draws(2), Trained([1.0, 2.0])
+        trained.design = frozen
+        with pytest.raises(TypeError, match=message):
+            judge(draws, {"a": trained}, scope="made up")
+        assert draws.opened == 0
 
 
 class TestChance:

@@ -7,10 +7,11 @@ predictions, with a margin and in words. `record` keeps a plain figure. Each dis
 box (HTML), as one line of text, and as a JSON record under `MIME`, which is the only channel
 through which results leave a notebook. `summary` lists the claims of a chapter.
 
-`claim` holds the object, `judging` and `judged` make it, `sentences` word it, and `recording` makes
-what stands beside it; `intervals`, `resampling` and `arriving` reckon, `simulating` tries what they
-cover, `checks` refuses, `confirming` compares with what was run on fresh draws, `box` draws, and
-`publishing` displays and remembers.
+`claim` holds the object; `comparing` makes it of what is at hand; `measuring` measures arms,
+`judged` finds what is asked of them, and `answering` makes it of that. `sentences` word it, and
+`recording` makes what stands beside it. `intervals`, `resampling` and `arriving` reckon,
+`simulating` tries what they cover, `checks` refuses, `confirming` compares with what was run on
+fresh draws, `box` draws, and `publishing` displays and remembers.
 """
 
 from helpers.claims.arriving import first_at_most, time_ratio
@@ -24,9 +25,10 @@ from helpers.claims.claim import (
     Claim,
     Scale,
 )
+from helpers.claims.comparing import check, compare
 from helpers.claims.intervals import mean_interval
-from helpers.claims.judged import Drawn, Judged, Trained, judge, observe
-from helpers.claims.judging import check, compare
+from helpers.claims.judged import Judged
+from helpers.claims.measuring import Drawn, Trained, judge, observe
 from helpers.claims.publishing import GLUE_PREFIX, MIME
 from helpers.claims.recording import record, summary
 from helpers.claims.resampling import Resampled, kept_after_correction, resampled_interval

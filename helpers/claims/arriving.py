@@ -24,6 +24,7 @@ def first_at_most(values: ArrayLike, target: float) -> np.ndarray:
 
     Raises:
         ValueError: `values` has another shape, or the target is not finite.
+        TypeError: They are no numbers.
 
     Example:
         >>> first_at_most([[0.9, 0.4, 0.2], [0.9, 0.8, 0.7]], 0.5)
@@ -67,7 +68,9 @@ def time_ratio(
         p-value of equal times.
 
     Raises:
-        ValueError: Times are not as many, not positive, NaN, beyond the horizon, or all infinite.
+        ValueError: Times are not as many, not positive, NaN, beyond the horizon, or all infinite;
+            or a number is out of range.
+        TypeError: They are no numbers.
 
     Reference:
         Mantel (1966), Evaluation of survival data and two new rank order statistics; Wei (1992),
@@ -80,22 +83,12 @@ def time_ratio(
     """
     from scipy import stats
 
-    check_positive(horizon=horizon)
-    later, sooner = _checked(later, "later", horizon), _checked(sooner, "sooner", horizon)
-    if len(later) != len(sooner):
-        raise ValueError(
-            f"both arms must have a time for each replica. Received: {len(later)} and {len(sooner)}"
-        )
+    later, sooner = _checked_pair(later, sooner, horizon)
     check_inside(confidence=confidence)
     check_shares(judge_share=judge_share)
-    seen = [times[np.isfinite(times)] for times in (later, sooner)]
-    if not any(map(len, seen)):
-        raise ValueError("at least one replica must have arrived. Received: none of either arm")
     shrink = math.sqrt(1 + len(later) * judge_share / (1 - judge_share))
     limit = stats.norm.isf((1 - confidence) / 2)
-    reach = horizon / min(map(min, filter(len, seen)))
-    ratios = np.divide.outer(np.r_[seen[0], horizon], np.r_[seen[1], horizon]).ravel()
-    steps = np.unique(np.r_[1 / reach, ratios[(1 / reach < ratios) & (ratios < reach)], reach])
+    steps = _steps(later, sooner, horizon)
     between = np.sqrt(steps[1:] * steps[:-1])  # the test's statistic changes at the steps alone
 
     def falls_below(least: float) -> int:
@@ -112,6 +105,14 @@ def time_ratio(
     return Resampled(*ends.tolist(), float(p_value))
 
 
+def _steps(later: np.ndarray, sooner: np.ndarray, horizon: float) -> np.ndarray:
+    """Return the factors at which an order of times changes, as far as the horizon can tell."""
+    seen = [times[np.isfinite(times)] for times in (later, sooner)]
+    reach = horizon / min(map(min, filter(len, seen)))
+    ratios = np.divide.outer(np.r_[seen[0], horizon], np.r_[seen[1], horizon]).ravel()
+    return np.unique(np.r_[1 / reach, ratios[(1 / reach < ratios) & (ratios < reach)], reach])
+
+
 def _score(later: np.ndarray, sooner: np.ndarray, horizon: float, factor: float) -> float:
     """Return the log-rank statistic, positive where `later` is."""
     from scipy import stats
@@ -123,6 +124,19 @@ def _score(later: np.ndarray, sooner: np.ndarray, horizon: float, factor: float)
     with np.errstate(invalid="ignore"):  # nothing happens while both arms are watched
         score = -float(stats.logrank(one, other).statistic)
     return score if math.isfinite(score) else 0.0
+
+
+def _checked_pair(later: ArrayLike, sooner: ArrayLike, horizon: float) -> tuple[np.ndarray, ...]:
+    """Return the times of both arms, of which at least one was seen."""
+    check_positive(horizon=horizon)
+    later, sooner = _checked(later, "later", horizon), _checked(sooner, "sooner", horizon)
+    if len(later) != len(sooner):
+        raise ValueError(
+            f"both arms must have a time for each replica. Received: {len(later)} and {len(sooner)}"
+        )
+    if not np.isfinite([later, sooner]).any():
+        raise ValueError("at least one replica must have arrived. Received: none of either arm")
+    return later, sooner
 
 
 def _checked(times: ArrayLike, name: str, horizon: float) -> np.ndarray:

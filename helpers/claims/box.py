@@ -84,7 +84,7 @@ def _tried(tried: Mapping[str, Sequence[float]]) -> str:
     """Return the settings of each arm; those of arms that share them once."""
     shared: dict[str, list[str]] = {}
     for arm, settings in tried.items():
-        shared.setdefault(_listed(settings), []).append(escape(arm))
+        shared.setdefault(_listed(settings), []).append(escape(str(arm)))
     return "; ".join(f"{', '.join(arms)}: {settings}" for settings, arms in shared.items())
 
 

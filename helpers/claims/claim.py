@@ -42,7 +42,8 @@ class Claim:
         sentence: What the verdict says, in words.
         variants: The sentences of all verdicts.
         scope: What the verdict speaks about.
-        design: A name for all that was decided before the run.
+        design: A name for what was written down before the run: statement, arms, margin, scope,
+            grid, draws, the measure's name, the `design` of replicas or what was `frozen`.
         tried: Arm → the settings that were tried for it.
         status: ``"confirmed"``, ``"not confirmed"``, ``"open twice"`` or ``"exploratory"``.
         repeated: What the confirming run found: ``verdict``, ``effect``, ``low`` and ``high``.
@@ -89,7 +90,7 @@ class Claim:
         return interval_text(*ends, self.scale, self.unit)
 
     def to_record(self) -> dict:
-        """Return the claim as strict JSON: numbers that are not finite become None."""
+        """Return the claim as strict JSON: numbers that are not finite become None, wherever."""
         record = {"schema": SCHEMA, "kind": "claim", **asdict(self)}
         return {
             key: finite_or_none(value)
@@ -142,5 +143,9 @@ def number_text(value: float | int | str | None, digits: int = 3) -> str:
 
 
 def finite_or_none(value):
-    """Return a number as strict JSON knows it: None where it is not finite."""
+    """Return what strict JSON knows: None in place of each number that is not finite."""
+    if isinstance(value, Mapping):
+        return {name: finite_or_none(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_or_none(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,30 +2,52 @@
 
 import hashlib
 import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 FIRST_CONFIRMING_SEED = 10_000  # what confirms begins there, and nothing else uses such seeds
 
-NEEDED = {"design", "verdict", "effect", "low", "high"}
+NEEDED = ("design", "verdict", "effect", "low", "high")
 
 Status = Literal["confirmed", "not confirmed", "open twice", "exploratory"]
 
 
 def design_of(parts: object) -> str:
-    """Return a short name for all that was decided before a run: equal parts, equal name.
+    """Return a short name for what was written down before a run: equal parts, equal name.
+
+    It stands for what is in the parts and for nothing else. A measure is in them by its name, nets
+    by the `design` of their replicas: if a function's body changes, the name does not.
 
     Args:
-        parts: JSON data: statement, arms, grid, margin and their like.
+        parts: JSON data: statement, arms, grid, margin and their like; NumPy's numbers and arrays
+            count as Python's.
+
+    Raises:
+        TypeError: They are no JSON data, so that they need not have one name.
 
     Example:
         >>> design_of({"margin": 1.1}) == design_of({"margin": 1.2})
         False
     """
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=_plain)
+    except TypeError as error:
+        raise TypeError(
+            "what was decided before the run must be JSON data: texts, numbers, lists and "
+            f"dictionaries of such. Received: {error}"
+        ) from error
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(reprlib.repr(value))  # as text it could hold an address
 
 
 def repeated(id: str, design: str) -> dict[str, str | float]:
@@ -44,7 +66,7 @@ def repeated(id: str, design: str) -> dict[str, str | float]:
     """
     for found in confirmed_records(id).values():
         if found["design"] == design:
-            return {name: found[name] for name in ("verdict", "effect", "low", "high")}
+            return {name: found[name] for name in NEEDED if name != "design"}
     return {}
 
 
@@ -67,7 +89,7 @@ def status_of(verdict: str, second: Mapping[str, str | float]) -> Status:
 
 
 def confirmed_records(id: str) -> dict[str, dict]:
-    """Return what confirming runs found of a claim: data set → its record, in their order.
+    """Return what confirming runs found of a claim: data set → what is `NEEDED`, in their order.
 
     Raises:
         ValueError: The file of the chapter's results is damaged.
@@ -77,10 +99,12 @@ def confirmed_records(id: str) -> dict[str, dict]:
         return {}
     try:
         runs = json.loads(path.read_text("utf-8"))["data"]
-        found = {name: run["claims"][id] for name, run in runs.items() if id in run["claims"]}
-        assert all(set(record) >= NEEDED for record in found.values())
-    except (ValueError, KeyError, AttributeError, TypeError, AssertionError) as error:
+        return {
+            name: {key: run["claims"][id][key] for key in NEEDED}
+            for name, run in runs.items()
+            if id in run["claims"]
+        }
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ValueError(
             f"{path.name} must hold the results of `dnnbook confirm`. Received: {error!r}"
         ) from error
-    return found

@@ -1,12 +1,13 @@
-"""Student's interval for a mean, and the differences of pairs that it is asked about."""
+"""Intervals of differences, and the verdicts that they give."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from helpers.checks import as_real
 from helpers.claims.checks import checked_sample
-from helpers.claims.claim import CONTRADICTED, HOLDS, INCONCLUSIVE, Scale
+from helpers.claims.claim import CONTRADICTED, HOLDS, INCONCLUSIVE, SAME, Scale
 from helpers.claims.resampling import resampled_interval
 
 
@@ -22,6 +23,7 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> tuple[float
 
     Raises:
         ValueError: The sample is shorter than 2 or not finite, or `confidence` is out of range.
+        TypeError: They are no numbers.
 
     Example:
         >>> mean, low, high = mean_interval([1.0, 2.0, 3.0])
@@ -40,6 +42,36 @@ def on_scale(ends: Sequence[float], scale: Scale) -> list[float]:
 def side_of(low: float, high: float) -> str:
     """Return the verdict of an interval for a difference by the side of 0 on which it lies."""
     return HOLDS if low > 0 else CONTRADICTED if high < 0 else INCONCLUSIVE
+
+
+def decide(low: float, high: float, least: float) -> str:
+    """Return the verdict of an interval for a difference.
+
+    Args:
+        low: Its lower end.
+        high: Its upper end.
+        least: The least difference that matters, above 0.
+
+    Example:
+        >>> decide(0.3, 0.5, 0.1), decide(-0.05, 0.08, 0.1), decide(0.01, 0.09, 0.1)
+        ('holds', 'no difference', 'no difference')
+        >>> decide(-0.3, 0.2, 0.1), decide(-0.3, -0.05, 0.1)
+        ('inconclusive', 'contradicted')
+    """
+    if -least <= low and high <= least:
+        return SAME
+    return side_of(low, high)
+
+
+def least_difference(margin: float, scale: Scale) -> float:
+    """Return a margin as a difference, of logarithms where the scale is a ratio."""
+    none = 1.0 if scale == "ratio" else 0.0
+    if not none < as_real("margin", margin) < np.inf:
+        raise ValueError(
+            f"`margin` must be above {none:g}: the least {scale} that matters. "
+            f"Received: margin={margin!r}"
+        )
+    return float(np.log(margin)) if scale == "ratio" else float(margin)
 
 
 def paired_differences(larger, smaller, scale: Scale) -> np.ndarray:

@@ -1,50 +1,19 @@
-"""Claims that speak: judged on images that nobody tuned on, or over what replicas showed."""
+"""Measured arms, and the claims that are judged over them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from helpers.checks import as_real, as_reals
+from helpers.checks import as_real
+from helpers.claims.answering import Question
 from helpers.claims.arriving import time_ratio
-from helpers.claims.checks import check_arms, check_draws, check_names, checked_sample
-from helpers.claims.claim import SAME, Claim, Scale
-from helpers.claims.confirming import design_of, repeated, status_of
-from helpers.claims.intervals import on_scale, paired_differences, side_of
-from helpers.claims.publishing import publish_claim
+from helpers.claims.checks import checked_sample
+from helpers.claims.claim import Claim, Scale
+from helpers.claims.confirming import design_of
+from helpers.claims.intervals import paired_differences
 from helpers.claims.resampling import Resampled, resampled_interval
-from helpers.claims.sentences import FIELDS, Says, aside, effect_words
-
-
-class Trained(Protocol):
-    """What is judged: replicas, as `helpers.replicas` trains them."""
-
-    history: Mapping[str, np.ndarray]
-
-    def __len__(self) -> int: ...
-
-    def evaluate(self, x, y, *, rows) -> dict[str, np.ndarray]:
-        """Return loss and metrics of each replica on rows of its own."""
-
-
-class Drawn(Protocol):
-    """The draws that they were trained on, as `helpers.data` makes them."""
-
-    name: str
-    x: np.ndarray
-    y: np.ndarray
-    judge_share: float
-
-    def __len__(self) -> int: ...
-
-    def open_judge(self) -> np.ndarray:
-        """Return the rows that judge, once."""
-
-
-Settings = Mapping[str, Sequence[float]] | Sequence[float]
-Measure = str | Callable[[Trained, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+from helpers.claims.sentences import Says
 
 
 class Judged(Mapping):
@@ -88,6 +57,7 @@ class Judged(Mapping):
 
         Raises:
             ValueError: A name is taken, or values are not as many as the replicas, or not finite.
+            TypeError: Values are no numbers.
         """
         count = len(next(iter(self._values.values())))
         for name, own in values.items():
@@ -124,7 +94,8 @@ class Judged(Mapping):
         """Judge whether one arm's values exceed another's, replica by replica.
 
         The interval is that of `resampled_interval` for the differences of the pairs; where the
-        scale is a ratio, of their logarithms.
+        scale is a ratio, of their logarithms. `helpers.claims.compare` is for two arrays at hand:
+        it knows no draws and no margin, and by default takes differences.
 
         Args:
             id: Unique name, ``"<chapter>-<words>"``, lower case with hyphens.
@@ -146,20 +117,16 @@ class Judged(Mapping):
             ValueError: The id is malformed or taken, an arm is unknown or compared with itself, the
                 margin is none, a sentence is missing or names an effect that there is not, a ratio
                 is asked of values that are not positive, or `elsewhere` holds what is no verdict.
+            TypeError: `margin` or `confidence` is no number, `says` no `Says`, or a sentence no
+                text.
         """
-        check_names(id, statement)
-        if not isinstance(elsewhere, Mapping) or not set(elsewhere.values()) <= set(FIELDS):
-            raise ValueError(
-                f"`elsewhere` must map designs to verdicts: {', '.join(FIELDS)}. "
-                f"Received: {elsewhere!r}"
-            )
-        one, other = self._pair(larger=larger, smaller=smaller)
-        least = _least(margin, scale)
-        found = self._mean(paired_differences(one, other, scale), confidence)
-        return self._judge(
-            id, statement, found, least, says, method="resampled t", scale=scale, margin=margin,
-            unit=unit, confidence=confidence, arms=[larger, smaller], elsewhere=elsewhere,
+        asked = Question(
+            id=id, statement=statement, says=says, scale=scale, margin=margin, unit=unit,
+            confidence=confidence, elsewhere=elsewhere,
         )  # fmt: skip
+        one, other = self._pair(larger=larger, smaller=smaller)
+        found = self._mean(paired_differences(one, other, scale), confidence)
+        return self._answer(asked, found, "resampled t", [larger, smaller])
 
     def compare_times(
         self,
@@ -172,6 +139,7 @@ class Judged(Mapping):
         margin: float,
         says: Says,
         confidence: float = 0.95,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> Claim:
         """Judge whether one arm takes longer than another to get somewhere.
 
@@ -187,23 +155,23 @@ class Judged(Mapping):
             margin: The least factor that matters, above 1.
             says: The sentences for each verdict.
             confidence: Coverage of the interval, in (0, 1).
+            elsewhere: As in `compare`.
 
         Returns:
             The `Claim`, which has displayed itself.
 
         Raises:
-            ValueError: As `compare` and `time_ratio` say.
+            ValueError, TypeError: As `compare` and `time_ratio` say.
         """
-        check_names(id, statement)
+        asked = Question(
+            id=id, statement=statement, says=says, scale="ratio", margin=margin, unit="",
+            confidence=confidence, elsewhere=elsewhere,
+        )  # fmt: skip
         one, other = self._pair(later=later, sooner=sooner)
-        least = _least(margin, "ratio")
         found = time_ratio(
             one, other, horizon=horizon, judge_share=self._judge_share, confidence=confidence
         )
-        return self._judge(
-            id, statement, found, least, says, method="log-rank", scale="ratio", margin=margin,
-            unit="", confidence=confidence, arms=[later, sooner, horizon],
-        )  # fmt: skip
+        return self._answer(asked, found, "log-rank", [later, sooner], horizon)
 
     def predict(
         self,
@@ -218,8 +186,12 @@ class Judged(Mapping):
         scale: Scale = "ratio",
         unit: str = "",
         confidence: float = 0.95,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
     ) -> Claim:
         """Judge whether a prediction comes closer to what was measured than its strongest rival.
+
+        The prediction is a number that is given; nothing is predicted here, as `predict` of models
+        and replicas does.
 
         How far a number is off is |measured − number|, or where the scale is a ratio the factor
         between the two. The effect is by how much, or how many times, the rival is further off.
@@ -235,16 +207,20 @@ class Judged(Mapping):
             scale: ``"ratio"`` for positive quantities, or ``"difference"``.
             unit: Unit of the difference, as text.
             confidence: Coverage of the interval, in (0, 1).
+            elsewhere: As in `compare`.
 
         Returns:
             The `Claim`, which has displayed itself.
 
         Raises:
             ValueError: As in `compare`; or prediction and rival are one number, or not finite.
+            TypeError: As in `compare`; or one of them is no number.
         """
-        check_names(id, statement)
+        asked = Question(
+            id=id, statement=statement, says=says, scale=scale, margin=margin, unit=unit,
+            confidence=confidence, elsewhere=elsewhere,
+        )  # fmt: skip
         (values,) = self._pair(of=of)
-        least = _least(margin, scale)
         numbers = as_real("prediction", prediction), as_real("rival", rival)
         if not np.isfinite(numbers).all() or prediction == rival:
             raise ValueError(
@@ -255,11 +231,8 @@ class Judged(Mapping):
             np.abs(paired_differences(values, np.full(len(values), float(number)), scale))
             for number in (rival, prediction)
         ]
-        return self._judge(
-            id, statement, self._mean(off[0] - off[1], confidence), least, says,
-            method="resampled t", scale=scale, margin=margin, unit=unit, confidence=confidence,
-            arms=[of, prediction, rival],
-        )  # fmt: skip
+        found = self._mean(off[0] - off[1], confidence)
+        return self._answer(asked, found, "resampled t", [of], prediction, rival)
 
     def _pair(self, **arms: str) -> list[np.ndarray]:
         """Return the values of arms by their names, which differ."""
@@ -277,238 +250,16 @@ class Judged(Mapping):
     def _mean(self, differences: np.ndarray, confidence: float) -> Resampled:
         return resampled_interval(differences, judge_share=self._judge_share, confidence=confidence)
 
-    def _judge(
-        self, id: str, statement: str, found: Resampled, least: float, says: Says, *,
-        method: str, scale: Scale, margin: float, unit: str, confidence: float, arms: list,
-        elsewhere: Mapping[str, str] = MappingProxyType({}),
-    ) -> Claim:  # fmt: skip
-        if not isinstance(says, Says):
-            raise TypeError(f"`says` must be a `Says`. Received: says={says!r}")
-        verdict = decide(found.low, found.high, least)
-        effect, low, high = on_scale(found[:3], scale)
-        words = effect_words(effect, low, high, scale=scale, unit=unit)
-        says.check(id, words)
-        design = design_of([self._design, statement, method, arms, scale, margin, unit, confidence])
-        second = repeated(id, design)
-        sentence = says.sentence(verdict, words)
-        if second:
-            ends = [second[name] for name in ("effect", "low", "high")]
-            again = effect_words(*ends, scale=scale, unit=unit)
-            sentence += aside(verdict, second["verdict"], says.sentence(second["verdict"], again))
-        return publish_claim(
-            Claim(
-                id=id,
-                statement=statement,
-                verdict=verdict,
-                method="clock" if self._clock else method,
-                scale=scale,
-                effect=effect,
-                low=low,
-                high=high,
-                confidence=confidence,
-                replicas=len(next(iter(self._values.values()))),
-                unit=unit,
-                margin=float(margin),
-                p_value=found.p_value,
-                sentence=sentence,
-                variants={name: says.sentence(name, words) for name in FIELDS},
-                scope=self.scope,
-                tried={arm: self.tried[arm] for arm in arms if arm in self.tried},
-                design=design,
-                status=status_of(verdict, second),
-                repeated=second,
-                elsewhere=elsewhere.get(design, ""),
-            )
+    def _answer(
+        self, asked: Question, found: Resampled, method: str, arms: list[str], *numbers: float
+    ) -> Claim:
+        """Return the claim of what was found; method, arms and numbers belong to its design."""
+        written = [asked.statement, method, [*arms, *numbers], asked.scale, asked.margin]
+        return asked.answer(
+            found,
+            design_of([self._design, *written, asked.unit, asked.confidence]),
+            method="clock" if self._clock else method,
+            replicas=len(next(iter(self._values.values()))),
+            scope=self.scope,
+            tried={arm: self.tried[arm] for arm in arms if arm in self.tried},
         )
-
-
-def observe(
-    arms: Mapping[str, ArrayLike],
-    *,
-    on: Drawn | str,
-    scope: str,
-    frozen: object,
-    grid: Settings = (),
-    tried: Mapping[str, Sequence[float]] | None = None,
-    clock: bool = False,
-) -> Judged:
-    """Take what replicas showed outside of the judge sets: norms, times, counts.
-
-    Args:
-        arms: Name → values, shape (replicas,), as many for each arm. Infinity is a time that did
-            not come.
-        on: The draws that the replicas came from, which overlap; or the name of the data set,
-            where the replicas share no draw, as for random weights.
-        scope: What a verdict speaks about, for its box.
-        frozen: All that decides the values and was fixed before the run, as JSON data.
-        grid: The settings from which each arm's search began, if any: part of what is frozen.
-        tried: Arm → the settings that were tried in the end, for the box; `grid` if not given.
-        clock: Whether the values are seconds that this machine took. Another machine has to come
-            to the same verdict, and not to the same effect.
-
-    Returns:
-        The `Judged`, whose methods judge claims.
-
-    Raises:
-        ValueError: There are no arms, they differ in length, a value is NaN, or `scope` is empty.
-
-    Example:
-        >>> seen = observe({"a": [1.0, 1.1]}, on="digits", scope="random nets", frozen={"depth": 9})
-        >>> len(seen)
-        1
-    """
-    _check_scope(scope)
-    check_arms(arms)
-    if not isinstance(on, str):
-        check_draws("on", on)
-    values = {name: _checked_values(own, name) for name, own in arms.items()}
-    lengths = {name: len(own) for name, own in values.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"each arm must have a value for each replica. Received: {lengths}")
-    return Judged(
-        values,
-        data=on if isinstance(on, str) else on.name,
-        scope=scope,
-        judge_share=0.0 if isinstance(on, str) else on.judge_share,
-        tried=_tried(grid if tried is None else tried, arms),
-        design={"scope": scope, "frozen": frozen, "grid": _tried(grid, arms), "on": repr(on)},
-        clock=clock,
-    )
-
-
-def judge(
-    draws: Drawn | Mapping[str, Drawn],
-    arms: Mapping[str, Trained],
-    *,
-    measure: Measure = "loss",
-    scope: str,
-    grid: Settings = (),
-    tried: Mapping[str, Sequence[float]] | None = None,
-) -> Judged:
-    """Measure trained arms on the judge sets of their draws, which are opened by this, once.
-
-    Args:
-        draws: What the arms were trained and tuned on; or arm → its own, as many for each.
-        arms: Name → replicas, one for each draw.
-        measure: Name of a loss or metric that the replicas report; or a function of (replicas, x,
-            y, rows) that returns shape (replicas,).
-        scope: What a verdict speaks about, for its box: data, nets, what each arm was given.
-        grid: The settings from which each arm's search began, if any: part of what is frozen.
-        tried: Arm → the settings that were tried in the end, for the box; `grid` if not given.
-
-    Returns:
-        The `Judged`, whose methods judge claims.
-
-    Raises:
-        ValueError: There are no arms, an arm has another number of replicas, or a measure is
-            unknown. The judge sets stay closed then.
-        RuntimeError: The judge sets were opened before.
-    """
-    check_arms(arms)
-    _check_scope(scope)
-    own = _draws_of(draws, arms)
-    for one in own.values():
-        check_draws("draws", one)
-    count = len(own[next(iter(arms))])
-    for name, trained in arms.items():
-        if not hasattr(trained, "history"):
-            raise TypeError(
-                "each arm must be replicas, as `fit_replicas` returns them; of values that were "
-                f"measured, take `observe`. Received: {name!r}: {type(trained).__name__}"
-            )
-        if len(trained) != count or len(own[name]) != count:
-            raise ValueError(
-                f"each arm must have a replica for each of {count} draws. "
-                f"Received: {len(trained)} replicas and {len(own[name])} draws of {name!r}"
-            )
-        if isinstance(measure, str) and measure not in trained.history:
-            raise ValueError(
-                f"`measure` must be one of {', '.join(map(repr, trained.history))}. "
-                f"Received: measure={measure!r}"
-            )
-    different = {id(one): one for one in own.values()}
-    rows = {key: one.open_judge() for key, one in different.items()}
-    values = {
-        name: _checked_values(_measured(trained, own[name], rows[id(own[name])], measure), name)
-        for name, trained in arms.items()
-    }
-    design = {
-        "measure": measure if isinstance(measure, str) else measure.__name__,
-        "scope": scope,
-        "grid": _tried(grid, arms),
-        "arms": {name: getattr(trained, "design", None) for name, trained in arms.items()},
-        "draws": sorted(repr(one) for one in different.values()),
-    }
-    return Judged(
-        values,
-        data=own[next(iter(arms))].name,
-        scope=scope,
-        judge_share=max(one.judge_share for one in different.values()),
-        tried=_tried(grid if tried is None else tried, arms),
-        design=design,
-    )
-
-
-def _draws_of(draws, arms: Mapping) -> dict[str, Drawn]:
-    """Return the draws of each arm."""
-    if not isinstance(draws, Mapping):
-        return dict.fromkeys(arms, draws)
-    if set(draws) != set(arms):
-        raise ValueError(f"`draws` must name the arms {sorted(arms)}. Received: {sorted(draws)}")
-    return dict(draws)
-
-
-def _measured(trained: Trained, draws: Drawn, rows: np.ndarray, measure: Measure) -> np.ndarray:
-    if isinstance(measure, str):
-        return trained.evaluate(draws.x, draws.y, rows=rows)[measure]
-    return measure(trained, draws.x, draws.y, rows)
-
-
-def _check_scope(scope: str) -> None:
-    if not isinstance(scope, str) or not scope.strip():
-        raise ValueError(f"`scope` must say what a verdict speaks about. Received: {scope!r}")
-
-
-def _checked_values(values: ArrayLike, name: str) -> np.ndarray:
-    """Return values over replicas, of which some may be infinite: times that did not come."""
-    values = as_reals(name, values, kinds="biuf")
-    checked_sample(np.where(np.isposinf(values), 0.0, values), name)
-    return values
-
-
-def _tried(grid: Settings, arms: Iterable[str]) -> dict[str, list[float]]:
-    """Return the settings that were tried for each arm."""
-    if isinstance(grid, Mapping):
-        return {name: np.atleast_1d(settings).tolist() for name, settings in grid.items()}
-    return {name: np.atleast_1d(grid).tolist() for name in arms} if np.size(grid) else {}
-
-
-def decide(low: float, high: float, least: float) -> str:
-    """Return the verdict of an interval for a difference.
-
-    Args:
-        low: Its lower end.
-        high: Its upper end.
-        least: The least difference that matters, above 0.
-
-    Example:
-        >>> decide(0.3, 0.5, 0.1), decide(-0.05, 0.08, 0.1), decide(0.01, 0.09, 0.1)
-        ('holds', 'no difference', 'no difference')
-        >>> decide(-0.3, 0.2, 0.1), decide(-0.3, -0.05, 0.1)
-        ('inconclusive', 'contradicted')
-    """
-    if -least <= low and high <= least:
-        return SAME
-    return side_of(low, high)
-
-
-def _least(margin: float, scale: Scale) -> float:
-    """Return a margin as a difference, of logarithms where the scale is a ratio."""
-    none = 1.0 if scale == "ratio" else 0.0
-    number = isinstance(margin, int | float | np.number) and not isinstance(margin, bool)
-    if not number or not none < margin < np.inf:
-        raise ValueError(
-            f"`margin` must be above {none:g}: the least {scale} that matters. "
-            f"Received: margin={margin!r}"
-        )
-    return float(np.log(margin)) if scale == "ratio" else float(margin)

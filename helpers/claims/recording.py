@@ -41,6 +41,7 @@ def record(
     Raises:
         ValueError: The name is malformed, the value missing, empty or NaN, the tolerance
             negative, or `digits` below 1.
+        TypeError: Values over replicas or the tolerance are no numbers, or `digits` no integer.
 
     Example:
         >>> record("final-loss", [0.21, 0.23, 0.22])
@@ -75,7 +76,8 @@ def summary(chapter: str, *, dropped: int = 0) -> None:
             must go on counting them: they count as if they had shown nothing.
 
     Raises:
-        ValueError: The chapter has no claims yet, or `dropped` is no count.
+        ValueError: The chapter has no claims yet, or `dropped` is negative.
+        TypeError: `dropped` is no integer.
     """
     check_count(0, dropped=dropped)
     claims = published(chapter)

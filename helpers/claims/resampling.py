@@ -47,6 +47,7 @@ def resampled_interval(
 
     Raises:
         ValueError: The sample is shorter than 2 or not finite, or a number is out of range.
+        TypeError: They are no numbers.
 
     Reference:
         Nadeau and Bengio (2003), Inference for the generalization error.
@@ -86,6 +87,10 @@ def kept_after_correction(p_values: ArrayLike, *, rate: float = 0.05) -> np.ndar
     Args:
         p_values: Shape (n,), each in [0, 1].
         rate: Of false ones among those that stay.
+
+    Raises:
+        ValueError: `p_values` has another shape, or one is out of range.
+        TypeError: They are no numbers.
 
     Reference:
         Benjamini and Hochberg (1995), Controlling the false discovery rate.

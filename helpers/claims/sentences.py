@@ -99,8 +99,12 @@ class Says:
                     f"`says` of {id} may name {', '.join('{' + one + '}' for one in effect)}. "
                     f"Received: {name}={text!r}"
                 )
-        if len(set(texts.values())) < len(texts):
-            raise ValueError(f"`says` of {id} must say something else for each verdict.")
+        alike = [name for name in texts if list(texts.values()).count(texts[name]) > 1]
+        if alike:
+            raise ValueError(
+                f"`says` of {id} must say something else for each verdict. "
+                f"Received: {', '.join(alike)}={texts[alike[0]]!r}"
+            )
 
 
 FIELDS = {HOLDS: "holds", CONTRADICTED: "contradicted", SAME: "same", INCONCLUSIVE: "unclear"}

@@ -1,4 +1,4 @@
-"""Verdicts: over an exact fact, and over paired replicas."""
+"""Claims about what is at hand: an exact fact, and two arrays over paired replicas."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,7 +24,8 @@ def check(
         The `Claim`, which has displayed itself.
 
     Raises:
-        ValueError: The id is malformed or taken, the statement is empty, or `observed` is NaN.
+        ValueError: The id is malformed or taken, the statement is empty, or `observed` is NaN or
+            neither a number nor a text.
         TypeError: `holds` is not a truth value.
 
     Example:
@@ -56,6 +57,9 @@ def compare(
 ) -> Claim:
     """Judge whether one quantity exceeds another, over paired replicas.
 
+    This is for two arrays at hand. Arms over draws are compared by `Judged.compare`, which knows
+    that draws overlap, has a margin and so a fourth verdict, and by default takes ratios.
+
     The interval is Student's for the mean of the pairs' differences,
 
         mean(d) ± t · s / √n,   d = larger − smaller,
@@ -80,6 +84,7 @@ def compare(
         ValueError: The id is malformed or taken, the statement is empty, a sample is empty, single
             or not finite, the lengths differ, a ratio is asked of values that are not positive, or
             `scale` or `confidence` is out of range.
+        TypeError: Samples are no numbers, or `confidence` is none.
 
     Example:
         >>> claim = compare("gradients-order", "b exceeds a.", [3.0, 4.0, 5.0], [1.0, 2.0, 2.0])
