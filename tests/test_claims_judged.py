@@ -664,8 +664,9 @@ class TestConfirmation:
         self.confirm(ledger, compared([2.0, 2.1], [1.0, 1.0]))
         assert compared([2.5, 2.6], [1.0, 1.0]).status == "confirmed"
 
-    def test_damaged_results_are_named(self, ledger):
-        (ledger / "made.json").write_text("{}")
+    @pytest.mark.parametrize("run", [None, {"claims": {"made-a-below-b": {"design": ""}}}])
+    def test_damaged_results_are_named(self, ledger, run):
+        (ledger / "made.json").write_text(json.dumps({"data": {"boxes": run}} if run else {}))
         with pytest.raises(ValueError, match=r"made\.json must hold the results of `dnnbook"):
             compared([2.0, 2.1], [1.0, 1.0])
 
