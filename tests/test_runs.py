@@ -241,6 +241,15 @@ def test_a_single_run_that_fails_again_says_where_the_good_one_is(tmp_path, monk
     assert Path(before).parent == tmp_path
 
 
+def test_what_is_there_says_when_it_was_executed(tmp_path, monkeypatch):
+    good = executed({"kind": "claim", "id": "a-b", "verdict": "holds", "observed": 1})
+    monkeypatch.setattr(worker, "execute", lambda *run, **how: Outcome("done", good, 1.0))
+    command = ["run", str(FIXTURES / "succeeds.ipynb"), "-o", str(tmp_path)]
+    said = [CliRunner().invoke(main, command).stdout.splitlines()[0] for _ in range(2)]
+    assert said[0] == "executed succeeds in 1.0 s"
+    assert re.fullmatch(r"executed succeeds at \d{4}-\d\d-\d\d \d\d:\d\d UTC in 1\.0 s", said[1])
+
+
 @pytest.mark.parametrize(
     ("place", "message"),
     [
