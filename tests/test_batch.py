@@ -400,8 +400,8 @@ def test_as_many_go_on_at_a_time_as_was_asked_for(tmp_path, monkeypatch, options
     monkeypatch.setattr(dispatch, "perform", performed)
     monkeypatch.setattr(dispatch._Flight, "launch", counted)
     monkeypatch.setattr(batch_module, "processors", lambda: 4)
-    place = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
-    with Client(n_workers=2, threads_per_worker=3, processes=False, **place) as client:
+    threads = {"n_workers": 2, "threads_per_worker": 3, "processes": False}
+    with Client(**threads, dashboard_address="127.0.0.1:0") as client:
         monkeypatch.setattr(batch_module, "open_cluster", lambda _: nullcontext(client))
         store, options = open_store(tmp_path), BatchOptions(options)
         results = run_batch(runs, store=store, name="eight", options=options)
