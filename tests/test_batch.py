@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,8 +14,12 @@ import pytest
 from click.testing import CliRunner
 
 from helpers.batch.ask.grid.points import plan
+from helpers.batch.ask.run import make_run
 from helpers.batch.cli import main
-from helpers.batch.drive.batch import _mark_interrupted
+from helpers.batch.drive import batch as batch_module
+from helpers.batch.drive import dispatch
+from helpers.batch.drive.batch import BatchOptions, _mark_interrupted, run_batch
+from helpers.batch.drive.cluster import ClusterOptions
 from helpers.batch.execute.execution import Outcome
 from helpers.batch.results.result import result_of, save
 from helpers.batch.results.store import open_store
@@ -356,6 +361,52 @@ def test_a_grid_that_has_moved_goes_on(two_grids):
         store = open_store(folder / "out")
         save(store, result_of(run, Outcome("done", "", 1.0), started=datetime.now(UTC)), "")
         assert batch_of(folder, "west").exit_code == 0
+
+
+def test_a_script_is_told_of_warnings(two_grids):
+    grid = two_grids / "north" / "grid.yml"
+    (run,) = plan(grid, root=ROOT).runs
+    outcome = Outcome("done", "", 1.0, warning="a task went on")
+    store = open_store(two_grids / "out")
+    save(store, result_of(run, outcome, started=datetime.now(UTC)), "")
+    command = ["batch", str(grid), "-o", store.address, "--json"]
+    (said,) = json.loads(CliRunner().invoke(main, command).stdout)["runs"]
+    assert (said["status"], said["warning"]) == ("done", "a task went on")
+
+
+def performed(run, **_):
+    return result_of(run, Outcome("done", "", 1.0), started=datetime.now(UTC)), ""
+
+
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        (ClusterOptions(workers=5), 5),
+        (ClusterOptions(), 4),  # this machine has four processors
+        (ClusterOptions("tcp://127.0.0.1:1"), 6),  # a scheduler knows its own
+    ],
+)
+def test_as_many_go_on_at_a_time_as_was_asked_for(tmp_path, monkeypatch, options, most):
+    """Whatever threads there are: two workers of three each cannot be five."""
+    from distributed import Client
+
+    runs = [make_run(FIXTURES / "succeeds.ipynb", {"seed": seed}) for seed in range(8)]
+    under_way, launch = [], dispatch._Flight.launch
+
+    def counted(flight, key):
+        launch(flight, key)
+        under_way.append(len(flight.keys))
+
+    monkeypatch.setattr(dispatch, "perform", performed)
+    monkeypatch.setattr(dispatch._Flight, "launch", counted)
+    monkeypatch.setattr(batch_module, "processors", lambda: 4)
+    threads = {"n_workers": 2, "threads_per_worker": 3, "processes": False}
+    with Client(**threads, dashboard_address="127.0.0.1:0") as client:
+        monkeypatch.setattr(batch_module, "open_cluster", lambda _: nullcontext(client))
+        store, options = open_store(tmp_path), BatchOptions(options)
+        results = run_batch(runs, store=store, name="eight", options=options)
+    assert [result.parameters["seed"] for result in results] == list(range(8))
+    assert max(under_way) == most
 
 
 @pytest.mark.parametrize("text", ['{"jobs": []}', "[]", "{"])

@@ -528,10 +528,19 @@ def test_chapters_are_found_by_name_number_and_file(book):
             find_chapter(text, root=book)
 
 
-@pytest.mark.parametrize("toc", ["format: [", "root: book/none"])
-def test_a_broken_table_of_contents_is_refused(tmp_path, toc):
-    (tmp_path / "_toc.yml").write_text(toc)
-    with pytest.raises(ConfigurationError, match=r"`_toc.yml` must"):
+@pytest.mark.parametrize(
+    ("toc", "rule"),
+    [
+        (b"format: [", "be YAML"),
+        (b"root: \xff", "be YAML"),
+        (b"root: book/none", "name pages that exist"),
+        (None, "be a readable file. Received: .*_toc.yml: No such file"),
+    ],
+)
+def test_a_broken_table_of_contents_is_refused(tmp_path, toc, rule):
+    if toc is not None:
+        (tmp_path / "_toc.yml").write_bytes(toc)
+    with pytest.raises(ConfigurationError, match=f"^`_toc.yml` must {rule}"):
         read_toc(tmp_path)
 
 

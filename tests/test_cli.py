@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from helpers.batch.cli import main
+from helpers.batch.execute.execution import TIMEOUT
 from helpers.batch.site import build as build_module
 from tests.processes import ACTS, Batch
 from tests.running import FIXTURES, marked, on_linux
@@ -127,9 +128,13 @@ def test_build_hands_on_what_it_is_told(book, monkeypatch):
         (["run", "small", "-p", "learning_rate", "NaN"], "`learning_rate` must be finite"),
         (["run", "small", "-p", "dataset", "digit"], "Did you mean digits?"),
         (["run", "small", "-p", "seed", '{"a": 1}'], "`seed` must be int"),
-        (["run", "small", "-p", "seed", 1, "-p", "seed", 2], "given once"),
+        (["run", "small", "-p", "seed", 1, "-p", "seed", 2], "given once. Received: seed again"),
         (["run", "small", "-p", "seed"], "requires 2 arguments"),
         (["run", "small", "-o", "_config.yml"], "must be writable"),
+        (
+            ["run", "small", "-o", "out.ipynb"],
+            "-o must be a folder, in which the executed notebook",
+        ),
         (["run", "small", "--timeout", 0], "is not in the range x>0"),
         (["build", "-p", "sede", 1], "Did you mean seed?"),
         (["build", "-p", "replicas", 0], "`replicas` must be at least 1"),
@@ -162,6 +167,20 @@ def test_every_command_explains_itself(command):
     done = dnnbook(*command, "--help")
     assert done.exit_code == 0
     assert ("Example: dnnbook" if command else "Exit codes:") in done.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "batch", "confirm", "build"])
+def test_the_limit_that_nobody_gave_is_told(command):
+    assert f"{TIMEOUT:,.0f}" in dnnbook(command, "--help").stdout
+
+
+def test_a_notebook_that_is_run_again_may_be_named_by_its_path(book, monkeypatch):
+    told = {}
+    monkeypatch.setattr(build_module, "build", lambda root, **options: told.update(options))
+    for path in ("./book/01_small.ipynb", book / "book" / "01_small.ipynb", "small"):
+        assert dnnbook("build", "--again", path).exit_code == 0
+        assert told.pop("options").again == {book / "book" / "01_small.ipynb"}
+    assert "Did you mean small?" in dnnbook("build", "--again", "./01_smal.ipynb").stderr
 
 
 @pytest.mark.slow

@@ -228,6 +228,14 @@ def test_replicates_have_seeds_so_far_apart_that_no_replica_is_shared(folder):
     assert [run.parameters["seed"] for run in seeded] == [7, 7 + SEED_STEP]
 
 
+@pytest.mark.parametrize("seed", [0, 42, 9_999, 10_000, 99_999])
+def test_no_replicate_has_a_seed_that_confirming_runs_take(folder, seed):
+    """They begin at 10,000, and those of the book below 100,000."""
+    text = f"chapters: [a.ipynb]\nparameters: {{seed: {seed}}}\nreplicates: 3"
+    _, *others = [run.parameters["seed"] for run in plan_of(folder, text).runs]
+    assert min(others) >= 1_000_000
+
+
 def test_equal_runs_are_done_once(folder):
     # 1 and 1.0 are one rate; 0.5 is the default, as is a depth of 2 in the included run.
     text = "chapters: [a.ipynb]\nparameters: {rate: [1, 1.0, 0.5, 5e-1]}\n"
@@ -443,10 +451,15 @@ GOOD = "chapters: [a.ipynb, b.ipynb]\n"
         ("chapters: [c.ipynb]\nreplicates: 2", "line 2: `replicates` above 1 needs a parameter `s"),
         ("chapters: [text.ipynb]\nreplicates: 2", "line 2: `replicates` above 1 needs a paramete"),
         (GOOD + "parameters: {seed: 4294967295}\nreplicates: 2", "line 3: `replicates` must keep"),
+        (
+            "chapters: [few.ipynb]\nreplicates: 2",
+            "line 2: `replicates` must keep every seed at mo",
+        ),
     ],
 )
 def test_a_mistake_is_reported_with_its_line(text, mistake, folder):
     write_notebook(folder / "text.ipynb", "seed = 'x'")
+    write_notebook(folder / "few.ipynb", "seed = 1  # at most 99")
     write_notebook(folder / "two.ipynb", "seed = f()")
     kernel = {"name": "ir", "language": "R"}
     (folder / "r.ipynb").write_text(json.dumps({"cells": [], "metadata": {"kernelspec": kernel}}))

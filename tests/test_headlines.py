@@ -19,6 +19,7 @@ FIGURES = [
     {"name": "net-clipped", "value": "[0.9, 1]"},
 ]
 KEPT = {
+    "schema": 1,
     "notebook": "nets",
     "parameters": {"seed": 100, "images": None},
     "machine": {"processor": "An old one", "seconds": 75.0, "versions": {}},
@@ -106,7 +107,13 @@ def test_a_run_keeps_what_it_found_and_nothing_of_the_machine_s_own(tmp_path, mo
     assert (tmp_path / "kept" / "found.json").read_text() == text
 
 
-@pytest.mark.parametrize("text", [None, "", "[]", '{"records": [{}]}'])
+DAMAGED = [{"schema": 2}, {"parameters": []}, {"machine": 1}, {"records": [{"kind": ""}]}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "[]", '{"records": [{}]}', *(json.dumps(KEPT | change) for change in DAMAGED)],
+)
 def test_a_damaged_file_is_named(tmp_path, text):
     file = tmp_path / "found.json"
     if text is not None:

@@ -1,8 +1,10 @@
 """A notebook is read once, is one of Python, and holds nothing of earlier executions."""
 
 import json
+import os
 import shutil
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -11,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from helpers.batch import book as chapters
 from helpers.batch.ask.parameters import parameters_of, read_parameters
 from helpers.batch.ask.run import make_runs
-from helpers.batch.book import find_chapter, find_root
+from helpers.batch.book import find_chapter, find_root, home_of
 from helpers.batch.errors import NotebookError, UnknownChapterError
 from helpers.batch.notebook import read
 from tests.running import FIXTURES, tagged
@@ -233,6 +235,25 @@ def test_a_run_carries_the_text_that_its_identity_was_taken_from(tmp_path):
     assert after.id == before.id
     assert after.notebook.code == before.notebook.code == read(FIXTURES / "succeeds.ipynb").code
     assert make_runs([(read(path), {})])[0].id != before.id
+
+
+@pytest.mark.parametrize(
+    ("here", "file", "home"),
+    [
+        ("book", "book/n.ipynb", "book"),
+        ("book/deep", "elsewhere/n.ipynb", "book"),  # whoever works in a book has its folder
+        ("elsewhere", "book/deep/n.ipynb", "book"),
+        ("elsewhere", "elsewhere/n.ipynb", "elsewhere"),
+        ("elsewhere", "book-2/n.ipynb", "elsewhere"),
+    ],
+)
+def test_a_book_takes_no_results_of_others(tmp_path, monkeypatch, here, file, home):
+    """As the checkout is no book of theirs, but is found where there is no other."""
+    for folder in ("book/deep", "book-2", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / here)
+    place = Path(os.path.relpath(tmp_path / file))
+    assert home_of(place, root=tmp_path / "book") == tmp_path / home
 
 
 def test_without_a_book_and_a_checkout_results_lie_where_one_works(tmp_path, monkeypatch):

@@ -42,6 +42,19 @@ def test_nothing_is_said_of_what_is_not_there():
     assert lines == []
 
 
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_a_warning_is_said_wherever_one_looks(kind, wide):
+    stream = kind()
+    watcher = watcher_for(stream)
+    watcher.begin(2, 0)
+    watcher.ended(replace(DONE, warning="a task [1] went on"), 1)
+    watcher.ended(replace(FAILED, error="cell 2: no", warning="unsaid"), 0)
+    watcher.end()
+    assert re.search("done chapter-1.*: a task \\[1\\] went on", stream.getvalue())
+    assert re.search("failed chapter-2.*: cell 2: no", stream.getvalue())
+    assert "unsaid" not in stream.getvalue()
+
+
 @pytest.fixture
 def wide(monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
@@ -82,6 +95,7 @@ def test_lines_go_to_what_is_no_terminal():
 
 def test_a_watcher_may_be_deaf():
     watcher = Watcher()
-    watcher.begin(1, 0)
+    watcher.begin(1, 1)
     watcher.ended(DONE, 0)
     watcher.end()
+    assert watcher.kept == 1

@@ -106,7 +106,18 @@ class TestKept:
     def test_a_chapter_without_a_file_has_no_runs(self, tmp_path):
         assert read_confirmed(tmp_path, "small") == {}
 
-    @pytest.mark.parametrize("text", ["", "[]", '{"data": {"digits": {}}}', '{"data": []}'])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "[]",
+            '{"schema": 1, "data": {"digits": {}}}',
+            '{"schema": 1, "data": []}',
+            '{"schema": 2, "data": {}}',
+            '{"schema": 1, "data": {"digits": {"parameters": [], "claims": {}}}}',
+            '{"schema": 1, "data": {"d": {"parameters": {}, "claims": {"a": {"verdict": ""}}}}}',
+        ],
+    )
     def test_a_damaged_file_is_named(self, tmp_path, text):
         keep(tmp_path, "digits", {}).write_text(text)
         with pytest.raises(NotebookError, match=r"small\.json must hold the results of `dnnbook c"):

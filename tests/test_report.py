@@ -4,15 +4,18 @@ import csv
 import io
 import json
 import random
+import re
 import time
 from pathlib import Path
 from urllib.parse import unquote
 
 import pandas
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.batch.cli import main
 from helpers.batch.errors import UsageError
 from helpers.batch.report.collection import NOT_DECLARED, columns_of, distinct, value_text
 from helpers.batch.report.data import evidence
@@ -26,7 +29,7 @@ from helpers.batch.report.writing import (
     summary_lines,
     write_report,
 )
-from helpers.batch.results.store import open_store
+from helpers.batch.results.store import Folder, Store, open_store
 from helpers.claims.box import LOOKS
 
 VERSIONS = {"python": "3.11.7", "keras": "3.15.1"}
@@ -260,7 +263,7 @@ def test_the_plan_must_be_one(tmp_path, plan):
 
 def test_an_object_store_is_read_and_written():
     store = write_demo("memory://report-test")
-    names = write_report(store)
+    names = write_report(store, collect(store))
     assert names == [f"report/{name}" for name in FILES]
     assert all(store.exists(name) for name in names)
     store.write_text("runs/other/run.json", "{}")
@@ -450,7 +453,7 @@ def test_by_must_be_a_parameter(demo, tmp_path):
             call(demo, "dept")
         assert str(caught.value) == message
     with pytest.raises(UsageError, match="Did you mean depth"):
-        write_report(open_store(tmp_path), by="dept")
+        write_report(open_store(tmp_path), demo, by="dept")
     assert not (tmp_path / "report").exists()
 
 
@@ -530,10 +533,78 @@ def test_no_text_commands_the_terminal(tmp_path):
 
 def test_the_report_has_its_files(tmp_path):
     store = write_demo(tmp_path)
-    assert write_report(store) == [f"report/{name}" for name in FILES]
+    assert write_report(store, collect(store)) == [f"report/{name}" for name in FILES]
     assert len(pandas.read_parquet(tmp_path / "report" / "records.parquet")) == 42
     assert len(pandas.read_csv(tmp_path / "report" / "runs.csv")) == 13
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == sorted(FILES)
+
+
+def write_foreign(store, name):
+    store.write_text(f"report/{name}", "<p>not ours</p>")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("address", ["{}", "memory://{}"])
+def test_a_foreign_file_is_not_replaced(tmp_path, name, address):
+    store = write_demo(address.format(tmp_path))
+    write_foreign(store, name)
+    with pytest.raises(UsageError, match=rf"report must be new or .* Received: report/{name} of s"):
+        write_report(store, collect(store))
+    assert store.read_text(f"report/{name}") == "<p>not ours</p>"
+    assert [other for other in FILES if store.exists(f"report/{other}")] == [name]
+
+
+def test_another_file_in_the_folder_does_not_matter_and_stays(tmp_path):
+    store = write_demo(tmp_path)
+    write_foreign(store, "notes.html")
+    write_report(store, collect(store))
+    assert store.read_text("report/notes.html") == "<p>not ours</p>"
+
+
+def test_a_folder_in_the_page_s_place_is_no_report(tmp_path):
+    store = write_demo(tmp_path)
+    (tmp_path / "report" / "index.html").mkdir(parents=True)
+    with pytest.raises(UsageError, match="must be new or a report"):
+        write_report(store, collect(store))
+
+
+@pytest.mark.parametrize("whole", range(1, len(FILES)))
+def test_a_report_that_was_cut_off_is_written_anew(tmp_path, monkeypatch, whole):
+    store, written = write_demo(tmp_path), []
+
+    def write_bytes(name, data):
+        if len(written) == whole:
+            raise KeyboardInterrupt
+        written.append(name)
+        Store.write_bytes(store, name, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_bytes", write_bytes)
+        with pytest.raises(KeyboardInterrupt):
+            write_report(store, collect(store))
+    assert len(list((tmp_path / "report").iterdir())) == whole
+    assert len(write_report(store, collect(store))) == len(FILES)
+
+
+def test_a_report_of_before_is_replaced(tmp_path):
+    store = write_demo(tmp_path)
+    write_report(store, collect(store))
+    page = store.read_text("report/index.html")
+    before = re.sub("<meta name=.generator.*>\n", "", page)
+    assert before != page
+    store.write_text("report/index.html", before)
+    write_report(store, collect(store))
+    assert store.read_text("report/index.html") == page
+
+
+def test_the_command_reads_a_batch_once(tmp_path, monkeypatch):
+    write_demo(tmp_path)
+    readings = []
+    read = Folder.read_text
+    monkeypatch.setattr(Folder, "read_text", lambda *of: readings.append(of[1]) or read(*of))
+    done = CliRunner().invoke(main, ["report", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert readings.count("batch.json") == 1
 
 
 def test_the_page_shows_everything_without_scripts(demo):
@@ -609,7 +680,7 @@ def test_the_page_says_on_which_processors_it_was_made(tmp_path):
 def test_text_that_is_no_unicode_can_be_written(tmp_path):
     run = planned(1, {"dataset": "\ud800"})
     store = write_batch(tmp_path, [run], [finished(run, claim("a\udfff"), error="\ud800")])
-    write_report(store)
+    write_report(store, collect(store))
     assert collect(store).runs[0]["error"] == "?"
 
 
@@ -633,11 +704,11 @@ def test_every_link_leads_to_a_planned_notebook(demo):
 
 def test_a_batch_without_results_has_a_page(tmp_path):
     store = write_batch(tmp_path, [planned(1, {"dataset": "digits"})])
-    write_report(store)
+    write_report(store, collect(store))
     assert summary_lines(collect(store)) == ["1 missing"]
     assert "No run has measured a claim." in page(collect(store))
     empty = write_batch(tmp_path / "empty", [])
-    write_report(empty)
+    write_report(empty, collect(empty))
     assert summary_lines(collect(empty)) == ["no runs"]
 
 
@@ -671,7 +742,7 @@ def test_many_runs_take_no_longer_each(tmp_path):
         folder = tmp_path / str(runs)
         store = write_many(folder, runs)
         start = time.process_time()
-        write_report(store)
+        write_report(store, collect(store))
         seconds[runs] = time.process_time() - start
     # At most 20 times as long is what is due; a step that is quadratic in runs takes 400 times.
     assert seconds[MANY] < 40 * seconds[MANY // 20]

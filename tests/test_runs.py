@@ -14,7 +14,7 @@ from helpers.batch.ask.identity import digest
 from helpers.batch.ask.run import make_run, make_runs
 from helpers.batch.book import find_chapter
 from helpers.batch.cli import main
-from helpers.batch.drive import worker
+from helpers.batch.drive import batch, worker
 from helpers.batch.drive.run import run_once
 from helpers.batch.errors import BatchError, InfrastructureError, UsageError
 from helpers.batch.execute.execution import Outcome
@@ -239,6 +239,27 @@ def test_a_single_run_that_fails_again_says_where_the_good_one_is(tmp_path, monk
     before = re.search("as it last ended well: (.*)", done.stderr)[1]
     assert Path(before).read_text() == good
     assert Path(before).parent == tmp_path
+
+
+def test_without_o_results_lie_where_one_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(worker, "execute", lambda *run, **how: Outcome("done", "", 1.0))
+    monkeypatch.setattr(batch, "run_batch", lambda runs, **how: [])
+    shutil.copy(FIXTURES / "succeeds.ipynb", "n.ipynb")
+    Path("grid.yml").write_text("chapters: [n.ipynb]")
+    done = CliRunner().invoke(main, ["run", "n.ipynb"])
+    assert f"executed notebook: {tmp_path}/_build/runs/n-" in done.stdout
+    done = CliRunner().invoke(main, ["batch", "grid.yml"])
+    assert f"results: {tmp_path}/_build/batch/grid\n" in done.stdout
+
+
+def test_what_is_there_says_when_it_was_executed(tmp_path, monkeypatch):
+    good = executed({"kind": "claim", "id": "a-b", "verdict": "holds", "observed": 1})
+    monkeypatch.setattr(worker, "execute", lambda *run, **how: Outcome("done", good, 1.0))
+    command = ["run", str(FIXTURES / "succeeds.ipynb"), "-o", str(tmp_path)]
+    said = [CliRunner().invoke(main, command).stdout.splitlines()[0] for _ in range(2)]
+    assert said[0] == "executed succeeds in 1.0 s"
+    assert re.fullmatch(r"executed succeeds at \d{4}-\d\d-\d\d \d\d:\d\d UTC in 1\.0 s", said[1])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -107,6 +108,9 @@ def test_an_address_is_a_folder_or_a_url(tmp_path, monkeypatch):
     assert open_store("out").address == str(tmp_path / "out")
     assert open_store(Path("out")).path == tmp_path / "out"
     assert isinstance(open_store("memory://x"), ObjectStore)
+    for protocol in ("file", "local"):
+        store = open_store(f"{protocol}://{tmp_path}/new/out")
+        assert (type(store), store.address) == (Folder, f"{tmp_path}/new/out")
 
 
 # Folders
@@ -119,7 +123,45 @@ def test_a_folder_holds_what_was_written_and_nothing_else(tmp_path):
         pass
     found = {path.name for path in tmp_path.rglob("*")}
     assert found <= {"runs", "a.json", ".lock"}
-    assert oct((tmp_path / "runs" / "a.json").stat().st_mode & 0o777) == "0o644"
+
+
+def mode_of(path):
+    return oct(path.stat().st_mode & 0o777)
+
+
+@pytest.fixture
+def umask():
+    """Return the function that sets it; afterwards it is as it was."""
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o077, "0o600"), (0o022, "0o644"), (0o002, "0o664")])
+def test_a_new_file_may_be_read_by_those_whom_the_umask_lets(tmp_path, umask, mask, mode):
+    umask(mask)
+    Folder(tmp_path).write_text("a.json", "x")
+    assert mode_of(tmp_path / "a.json") == mode
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path, umask):
+    (tmp_path / "a.json").touch()
+    (tmp_path / "a.json").chmod(0o664)
+    umask(0o077)
+    Folder(tmp_path).write_text("a.json", "x")
+    assert (mode_of(tmp_path / "a.json"), (tmp_path / "a.json").read_text()) == ("0o664", "x")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_stays_one_and_what_it_leads_to_is_written(tmp_path, is_there):
+    target, link = tmp_path / "far" / "a.json", tmp_path / "link.json"
+    if is_there:
+        target.parent.mkdir()
+        target.write_text("the earlier one")
+    link.symlink_to(target)
+    Folder(tmp_path).write_text("link.json", "x")
+    assert (link.is_symlink(), target.read_text()) == (True, "x")
+    assert {path.name for path in tmp_path.rglob("*")} == {"far", "a.json", "link.json"}
 
 
 FILLS = """\
@@ -255,6 +297,39 @@ def test_a_driver_at_work_renews_its_lease(monkeypatch):
         monkeypatch.setattr(store_module, "LEASE", 3600)  # which this thread may take until here
         with pytest.raises(UsageError), open_store("memory://renewed").lock():
             pass
+    assert not store.exists(OWNER)
+
+
+def test_a_driver_that_slept_too_long_leaves_the_next_one_its_note():
+    store = open_store("memory://slept")
+    with store.lock():
+        store.write_bytes(OWNER, driver_note("later", "another's"))
+    assert json.loads(store.read_text(OWNER))["since"] == "later"
+
+
+def test_it_does_not_renew_the_note_of_the_next_one(monkeypatch):
+    monkeypatch.setattr(store_module, "LEASE", 0.1)
+    store, looks = open_store("memory://slept-long"), []
+    read = store.read_text
+
+    def read_text(name):
+        if threading.current_thread() is not threading.main_thread():  # it renews
+            store.write_bytes(OWNER, driver_note("later", "another's"))
+            looks.append(name)
+        return read(name)
+
+    monkeypatch.setattr(store, "read_text", read_text)
+    with store.lock():
+        wait_for(lambda: len(looks) >= 2)
+    assert json.loads(store.read_text(OWNER))["since"] == "later"
+
+
+def test_a_note_that_is_gone_is_written_again(monkeypatch):
+    monkeypatch.setattr(store_module, "LEASE", 0.1)
+    store = open_store("memory://gone")
+    with store.lock():
+        store._files.rm_file(store._path(OWNER))
+        wait_for(lambda: store.exists(OWNER))
     assert not store.exists(OWNER)
 
 

@@ -35,6 +35,16 @@ def find_root(start: Path) -> Path:
     return start.resolve()
 
 
+def home_of(file: Path, *, root: Path) -> Path:
+    """Return the folder whose `_build` takes what comes of a notebook or a grid by default.
+
+    It is the book's for whoever works in it, and for what lies in it. For all others it is the
+    current one: a checkout that was found for want of a book takes no results of foreign notebooks.
+    """
+    here = Path.cwd()
+    return root if any(one.is_relative_to(root) for one in (here, absolute(file))) else here
+
+
 def read_toc(root: Path) -> list[Path]:
     """Return the pages of the book in `root` in their order, as `_toc.yml` lists them.
 
@@ -44,7 +54,10 @@ def read_toc(root: Path) -> list[Path]:
     path = root / "_toc.yml"
     try:
         toc = _parsed(path.read_text("utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except OSError as error:
+        rule = "`_toc.yml` must be a readable file"
+        raise ConfigurationError(f"{rule}. Received: {path}: {error.strerror}") from error
+    except (ValueError, yaml.YAMLError) as error:
         raise ConfigurationError(f"`_toc.yml` must be YAML. Received: {error}") from error
     pages: dict[Path, None] = {}
     for key, entry in _entries(toc):

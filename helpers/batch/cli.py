@@ -41,9 +41,11 @@ def _values(pairs: tuple[tuple[str, str], ...]) -> dict:
     from helpers.batch.ask.written import parse_value
     from helpers.batch.errors import ParameterError
 
-    values = {name: parse_value(text) for name, text in pairs}
-    if len(values) < len(pairs):
-        raise ParameterError("each NAME must be given once.")
+    values: dict = {}
+    for name, text in pairs:
+        if name in values:
+            raise ParameterError(f"each NAME must be given once. Received: {name} again")
+        values[name] = parse_value(text)
     return values
 
 
@@ -66,7 +68,9 @@ def main() -> None:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 timeout = click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that one run may take."
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds that one run may take; 14,400, which are four hours, if none.",
 )
 kernel = click.option(
     "--kernel",
@@ -113,7 +117,13 @@ def params(chapter: str, as_json: bool) -> None:
 @main.command(epilog="Example: dnnbook run gradients -p replicas 2 -o /tmp/runs")
 @click.argument("chapter")
 @given
-@click.option("folder", "-o", "--output", type=Path, help="Folder of the executed notebook.")
+@click.option(
+    "folder",
+    "-o",
+    "--output",
+    type=Path,
+    help="Folder of the executed notebook; `_build/runs` of the book, or of this folder, if none.",
+)
 @timeout
 @kernel
 @click.option("--again", is_flag=True, help="Run it again, though it is there.")
@@ -134,27 +144,32 @@ def run(
     given for what its cell tagged `parameters` declares. The notebook itself stays as it is. What
     ended well is not run again unless something has changed on which it is known to rest.
     """
-    from helpers.batch.book import find_chapter, find_root
+    from helpers.batch.book import SUFFIXES, find_chapter, find_root, home_of
     from helpers.batch.drive.progress import watcher_for
     from helpers.batch.drive.run import run_once
     from helpers.batch.execute.execution import TIMEOUT
     from helpers.batch.results.records import claim_lines
 
+    if folder is not None and folder.suffix in SUFFIXES and not folder.is_dir():
+        rule = "-o must be a folder, in which the executed notebook gets the run's name"
+        raise click.UsageError(f"{rule}. Received: {folder}")
     root = find_root(Path.cwd())
     notebook = find_chapter(chapter, root=root)
+    watcher = watcher_for(sys.stderr)
     result, executed = run_once(
         notebook,
         _values(parameters),
-        folder=folder or root / "_build" / "runs",
+        folder=folder or home_of(notebook, root=root) / "_build" / "runs",
         timeout=timeout or TIMEOUT,
-        watcher=watcher_for(sys.stderr),
+        watcher=watcher,
         **options,
     )
     before = executed.with_suffix(".before.ipynb")
     if as_json:
         _print_json({**result.as_json(), "notebook": str(executed)})
     elif result.is_done:
-        click.echo(f"executed {notebook.stem} in {result.seconds:.1f} s")
+        when = f" at {result.started[:16].replace('T', ' ')} UTC" if watcher.kept else ""
+        click.echo(f"executed {notebook.stem}{when} in {result.seconds:.1f} s")
         for line in claim_lines(result.records):
             click.echo(line)
         if result.warning:
@@ -171,7 +186,13 @@ def run(
 
 @main.command(epilog="Example: dnnbook batch examples/learning_rate_search.yml --workers 2")
 @click.argument("grid", type=Path)
-@click.option("output", "-o", "--output", help="Folder or address of the results.")
+@click.option(
+    "output",
+    "-o",
+    "--output",
+    help="Folder or address of the results; in `_build/batch` of the book, or of this folder, if "
+    "none.",
+)
 @workers
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster, as tls://host:8786.")
 @timeout
@@ -180,7 +201,8 @@ def run(
     type=click.IntRange(min=0),
     default=2,
     show_default=True,
-    help="Further tries of a run that was lost with its worker. A failing cell is not tried again.",
+    help="Further tries of a run that was lost with its worker; a scheduler that is given counts "
+    "dead workers by its own `allowed-failures`. A failing cell is not tried again.",
 )
 @click.option("--fresh", is_flag=True, help="Run again what is there already.")
 @again
@@ -200,7 +222,7 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     imports, installed versions, the data or those files have changed.
     """
     from helpers.batch.ask.grid.points import plan
-    from helpers.batch.book import find_root
+    from helpers.batch.book import find_root, home_of
     from helpers.batch.drive.batch import run_batch
     from helpers.batch.drive.progress import watcher_for
     from helpers.batch.results.store import open_store
@@ -212,7 +234,7 @@ def batch(grid: Path, output: str | None, as_json: bool, **options: object) -> N
     if wanted.merged:
         verb = "point is" if wanted.merged == 1 else "points are"
         click.echo(f"{wanted.merged} {verb} equal to another and run once", err=True)
-    address = output or str(root / "_build" / "batch" / wanted.name)
+    address = output or str(home_of(grid, root=root) / "_build" / "batch" / wanted.name)
     results = run_batch(
         wanted.runs,
         store=open_store(address),
@@ -238,9 +260,13 @@ def _batch_options(
     from helpers.batch.drive.batch import BatchOptions
     from helpers.batch.drive.cluster import ClusterOptions
     from helpers.batch.execute.execution import TIMEOUT
+    from helpers.batch.notebook import absolute
 
     known = set(notebooks)
-    chosen = frozenset(pick(text, known) for text in again)
+    places = {text: absolute(Path(text)) for text in again}
+    chosen = frozenset(
+        place if place in known else pick(text, known) for text, place in places.items()
+    )
     return BatchOptions(ClusterOptions(**cluster), timeout or TIMEOUT, kernel, fresh, chosen)
 
 
@@ -249,7 +275,7 @@ def _say_batch(results: list, address: str, as_json: bool) -> None:
 
     counts = Counter(result.status for result in results)
     if as_json:
-        names = ("id", "chapter", "given", "status", "error", "seconds", "records")
+        names = ("id", "chapter", "given", "status", "error", "warning", "seconds", "records")
         runs = [{name: result.as_json()[name] for name in names} for result in results]
         _print_json({"output": address, "counts": counts, "runs": runs})
         return
@@ -274,7 +300,7 @@ def report(output: str, by: str, as_json: bool) -> None:
 
     store = open_store(output)
     collection = collect(store)
-    names = write_report(store, by=by)
+    names = write_report(store, collection, by=by)
     if as_json:
         _print_json({"runs": collection.runs, "files": [f"{output}/{name}" for name in names]})
         return

@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
-FIRST_CONFIRMING_SEED = 10_000  # what confirms begins there, and nothing else uses such seeds
+# What confirms begins there. Chapters begin far below, replicates of a grid a million above.
+FIRST_CONFIRMING_SEED = 10_000
 
 NEEDED = ("design", "verdict", "effect", "low", "high")
 

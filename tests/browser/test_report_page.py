@@ -9,7 +9,7 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
-from helpers.batch.report.writing import write_report
+from helpers.batch.report.writing import collect, write_report
 from tests.test_report import (
     claim,
     figure,
@@ -45,7 +45,7 @@ def open_report(browser):
     contexts, complaints = [], []
 
     def opener(store, *, theme="light", scripts=True, by="dataset"):
-        write_report(store, by=by)
+        write_report(store, collect(store), by=by)
         context = browser.new_context(
             viewport={"width": 1280, "height": 900}, color_scheme=theme, java_script_enabled=scripts
         )

@@ -130,9 +130,7 @@ def _cluster_for(missing: list[Run], options: BatchOptions) -> Iterator[object]:
     if not missing:
         yield None
         return
-    wanted = options.cluster.workers or processors()
-    cluster = replace(options.cluster, workers=min(len(missing), wanted))
-    with open_cluster(cluster) as client:
+    with open_cluster(replace(options.cluster, workers=_limit(missing, options))) as client:
         if options.cluster.scheduler:
             check_data_on(client, missing)
         yield client
@@ -145,7 +143,15 @@ def _completed(
         return iter(())
     how = {"timeout": options.timeout, "kernel": options.kernel}
     how["elsewhere"] = options.cluster.scheduler is not None
-    return run_all(client, missing, retries=options.cluster.retries, **how)
+    retries, limit = options.cluster.retries, _limit(missing, options)
+    return run_all(client, missing, retries=retries, limit=limit, **how)
+
+
+def _limit(missing: list[Run], options: BatchOptions) -> int | None:
+    """Return how many runs this machine does at a time; None where a scheduler knows its own."""
+    if options.cluster.scheduler:
+        return None
+    return min(len(missing), options.cluster.workers or processors())
 
 
 def _mark_interrupted(runs: Iterable[Run], results: Mapping[str, Result], store: Store) -> None:

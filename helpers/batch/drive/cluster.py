@@ -27,7 +27,8 @@ class ClusterOptions:
     Attributes:
         scheduler: its address; this machine's processors if not given.
         workers: runs at a time on this machine; one for each processor if not given.
-        retries: how often a run is tried again that was lost with its worker.
+        retries: how often a run is tried again that was lost with its worker or its kernels'
+            server; a given scheduler counts dead workers by its own `allowed-failures`.
         tls_ca: certificate of the authority that signed all others, for TLS.
         tls_cert: the driver's own certificate.
         tls_key: its key.
@@ -219,10 +220,15 @@ def check_versions(client: "Client") -> None:  # noqa: F821
         raise UsageError("\n".join(complaints))
 
 
-def slots(client: "Client") -> dict[str, int]:  # noqa: F821
-    """Return how many runs each host does at a time, by its address."""
+def slots(client: "Client", limit: int | None = None) -> dict[str, int]:  # noqa: F821
+    """Return how many runs each host does at a time, by its address.
+
+    Args:
+        client: of the cluster.
+        limit: how many one host may do, which has more threads if they cannot be shared out evenly.
+    """
     found: dict[str, int] = {}
     for worker in client.scheduler_info(n_workers=-1)["workers"].values():
         host = worker["host"]
         found[host] = found.get(host, 0) + worker["nthreads"]
-    return found
+    return {host: min(threads, limit or threads) for host, threads in found.items()}

@@ -28,6 +28,7 @@ def run_all(
     runs: Iterable[Run],
     *,
     retries: int,
+    limit: int | None = None,
     **how: object,
 ) -> Iterator[tuple[Result, str, int]]:
     """Execute runs and yield what becomes of each, in the order in which they end.
@@ -36,6 +37,7 @@ def run_all(
         client: of the cluster.
         runs: what is to be executed.
         retries: how often a run is tried again that was lost with the infrastructure.
+        limit: how many runs one host may do at a time; as many as it has threads if not given.
         how: what `perform` takes besides.
 
     Yields:
@@ -44,7 +46,7 @@ def run_all(
         way. Whoever stops early cancels those that are left.
     """
     wanted = {run.id: run for run in runs}
-    flight = _Flight(client, wanted, how)
+    flight = _Flight(client, wanted, limit, how)
     waiting = deque(wanted)
     try:
         _fill(flight, waiting)
@@ -75,13 +77,19 @@ def _fill(flight: "_Flight", waiting: deque[str]) -> None:
 class _Flight:
     """The runs that are at the cluster."""
 
-    def __init__(self, client: "Client", runs: Mapping[str, Run], how: Mapping) -> None:  # noqa: F821
+    def __init__(
+        self,
+        client: "Client",  # noqa: F821
+        runs: Mapping[str, Run],
+        limit: int | None,
+        how: Mapping,
+    ) -> None:
         from distributed import as_completed
 
         self.keys: dict[str, str] = {}  # the run's id by the future's key
         self.attempts: dict[str, int] = {}
-        self._client, self._runs, self._how = client, runs, how
-        self._slots = slots(client)
+        self._client, self._runs, self._limit, self._how = client, runs, limit, how
+        self._slots = slots(client, limit)
         self._driver = packages()
         self._futures: dict[str, object] = {}
         self._completed = as_completed([], loop=client.loop)
@@ -138,7 +146,7 @@ class _Flight:
         key = self.keys.pop(future.key)
         del self._futures[future.key]
         with suppress(OSError):  # no answer: the next time will do
-            self._slots = slots(self._client)  # workers come and go
+            self._slots = slots(self._client, self._limit)  # workers come and go
         try:
             if future.status == "finished":
                 return key, future.result(), None

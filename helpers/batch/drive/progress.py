@@ -16,10 +16,17 @@ KNOWN = (
 
 
 class Watcher:
-    """Is told how a batch goes; this one does not listen."""
+    """Is told how a batch goes; this one shows nothing.
+
+    Attributes:
+        kept: how many runs were there already.
+    """
+
+    kept = 0
 
     def begin(self, total: int, kept: int) -> None:
         """Learn how many runs there are, and how many of them need not run."""
+        self.kept = kept
 
     def ended(self, result: Result, running: int) -> None:
         """Learn what became of a run, and how many are under way."""
@@ -37,25 +44,28 @@ class Lines(Watcher):
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._total = self._kept = self._ended = 0
+        self._total = self._ended = 0
 
     @override
     def begin(self, total: int, kept: int) -> None:
-        self._total, self._kept = total, kept
+        super().begin(total, kept)
+        self._total = total
         if kept:
             self._say(f"{kept} of {total} runs are there already {KNOWN}")
 
     @override
     def ended(self, result: Result, running: int) -> None:
         self._ended += 1
-        count = f"[{self._kept + self._ended}/{self._total}]"
+        count = f"[{self.kept + self._ended}/{self._total}]"
         line = f"{count} {result.status} {result.id} in {result.seconds:.1f} s"
         said = result.error or result.warning
         self._say(line + (f": {said}" if said else ""))
 
 
 class Bar(Watcher):
-    """A bar with the number done, running and failed, and the time left; failures stay in view.
+    """A bar with the number done, running and failed, and the time left.
+
+    What failed stays in view, and so does what is to be said of a run that ended well.
 
     Args:
         stream: a terminal.
@@ -77,6 +87,7 @@ class Bar(Watcher):
 
     @override
     def begin(self, total: int, kept: int) -> None:
+        super().begin(total, kept)
         self._bar.start()
         if kept:
             self._bar.console.print(f"{kept} of {total} runs are there already {KNOWN}")
@@ -84,12 +95,13 @@ class Bar(Watcher):
 
     @override
     def ended(self, result: Result, running: int) -> None:
-        if not result.is_done:
-            self._failed += 1
+        self._failed += not result.is_done
+        said = result.error or result.warning
+        if said or not result.is_done:
             # As it stands: brackets are not marks of style, `:bug:` is no picture, and a path is
             # not broken at the end of a line.
             self._bar.console.print(
-                f"{result.status} {result.id}: {result.error}",
+                f"{result.status} {result.id}: {said}",
                 markup=False,
                 emoji=False,
                 highlight=False,

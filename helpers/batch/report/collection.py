@@ -44,7 +44,7 @@ class Collection:
             are claims or figures; a run without a readable `run.json` has the status `missing`.
             Two notebooks of one name have different `chapter`s here.
         left_out: how many other results lie in the folder.
-        created: when the batch was started last, as text.
+        created: when the batch was first begun, as text.
         grid: the name of the grid.
     """
 

@@ -7,6 +7,7 @@ page; `collect`, `runs_table`, `records_table` and `claims_matrix` are theirs.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from helpers.batch.errors import UsageError
 from helpers.batch.report.collection import (
     MISSING,
     Collection,
@@ -39,32 +40,62 @@ __all__ = [
 ]
 
 
-def write_report(store: Store, *, by: str = "dataset") -> list[str]:
+PAGE = "report/index.html"
+# What only our pages hold; the second one is in those of earlier versions, too.
+MARKS = ('<meta name="generator" content="dnnbook">', '<script type="application/json" id="data">')
+
+
+def write_report(store: Store, collection: Collection, *, by: str = "dataset") -> list[str]:
     """Write the tables of runs and records, as Parquet and CSV, and the page that shows them.
 
     Args:
-        store: where the batch keeps its files; the report goes into its folder `report`.
+        store: where the report goes, into the folder `report`.
+        collection: the runs.
         by: the parameter across the matrix of claims.
 
     Returns:
         The names of the files, the page's last.
 
     Raises:
-        UsageError: There is no batch, or no run has this parameter; nothing has been written.
+        UsageError: No run has this parameter, or another's files lie there; nothing has been
+            written.
         BatchError: A file could not be written.
     """
-    collection = collect(store)
     text = page(collection, by=by)
-    names = []
+    files = {}
     for name, table in {
         "runs": runs_table(collection),
         "records": records_table(collection),
     }.items():
-        store.write_bytes(f"report/{name}.parquet", table.to_parquet(index=False))
-        store.write_text(f"report/{name}.csv", csv_text(table))
-        names += [f"report/{name}.parquet", f"report/{name}.csv"]
-    store.write_text("report/index.html", text)
-    return [*names, "report/index.html"]
+        files[f"report/{name}.parquet"] = table.to_parquet(index=False)
+        files[f"report/{name}.csv"] = csv_text(table).encode()
+    _require_own(store, [*files, PAGE])
+    store.write_text(PAGE, text)  # first: it marks a report that was cut off as one
+    for name, data in files.items():
+        store.write_bytes(name, data)
+    return [*files, PAGE]
+
+
+def _require_own(store: Store, names: Sequence[str]) -> None:
+    """Refuse to replace files of these names that belong to no report.
+
+    Raises:
+        UsageError: There are such files.
+    """
+    taken = [name for name in names if store.exists(name)]
+    if taken and not _is_report(store):
+        raise UsageError(
+            f"{store.address}/report must be new or a report; else files would be lost. "
+            f"Received: {', '.join(taken)} of something else"
+        )
+
+
+def _is_report(store: Store) -> bool:
+    try:
+        text = store.read_text(PAGE)
+    except OSError:  # it is not there, or no file
+        return False
+    return any(mark in text for mark in MARKS)
 
 
 def summary_lines(collection: Collection, by: str = "dataset") -> list[str]:

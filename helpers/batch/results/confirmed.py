@@ -40,11 +40,16 @@ def read_confirmed(root: Path, chapter: str) -> dict[str, dict]:
     if not path.is_file():
         return {}
     try:
-        runs = json.loads(path.read_text("utf-8"))["data"]
-        for run in runs.values():
-            assert isinstance(run["parameters"], dict)
-            assert all(record["verdict"] for record in run["claims"].values())
-    except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+        whole = json.loads(path.read_text("utf-8"))
+        runs = whole["data"]
+        is_own = whole["schema"] == SCHEMA and all(
+            isinstance(run["parameters"], dict)
+            and all(record["verdict"] for record in run["claims"].values())
+            for run in runs.values()
+        )
+        if not is_own:
+            raise ValueError("something else")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotebookError(
             f"{path.name} must hold the results of `dnnbook confirm`. Received: {error!r}"
         ) from error

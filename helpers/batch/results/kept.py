@@ -55,10 +55,15 @@ def read_kept(file: Path) -> Mapping:
     """
     try:
         found = json.loads(file.read_text("utf-8"))
-        assert isinstance(found["parameters"], dict)
-        assert isinstance(found["machine"], dict)
-        assert all(record["kind"] for record in found["records"])
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        is_own = (
+            found["schema"] == SCHEMA
+            and isinstance(found["parameters"], dict)
+            and isinstance(found["machine"], dict)
+            and all(record["kind"] for record in found["records"])
+        )
+        if not is_own:
+            raise ValueError("something else")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotebookError(
             f"{file.name} must hold what `dnnbook run --keep` wrote. Received: {error!r}"
         ) from error

@@ -52,7 +52,7 @@ class Result:
         cell_seconds: what the cells took of it.
         worker: host and process that did it.
         processor: of which kind that host's is.
-        attempts: how often it was tried.
+        attempts: how often it was sent; what Dask itself sent again is not counted.
         versions: of Python and of the packages there.
         notebook_sha256: digest of the executed notebook; None if there is none.
     """

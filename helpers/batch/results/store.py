@@ -1,13 +1,15 @@
-"""Where a batch keeps its files: a folder, or any address that fsspec knows.
+"""Where a batch keeps its files: a folder, or an object store that fsspec knows.
 
 Nothing is ever half-written: a file in a folder is written beside its place and renamed, and an
-object store puts an object as a whole or not at all.
+object store, as `memory://` too, puts an object as a whole or not at all. What else fsspec knows,
+such as `sftp://`, writes in place: a driver that is killed there may leave half a file.
 """
 
 import json
 import os
+import secrets
 import socket
-import tempfile
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -101,19 +103,20 @@ class Folder(Store):
 
     @override
     def _write(self, name: str, data: bytes) -> None:
-        path = self.place(name)
+        path = Path(os.path.realpath(self.place(name)))  # a link stays one
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with draft.open("xb") as file:  # whom the umask lets read, may read
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())  # else a crash may leave a name without its content
-            os.chmod(draft, 0o644)
-            os.replace(draft, path)
+            with suppress(FileNotFoundError):
+                draft.chmod(stat.S_IMODE(path.stat().st_mode))
+            draft.replace(path)
         except BaseException:
             with suppress(OSError):
-                os.unlink(draft)
+                draft.unlink()
             raise
 
     def make(self) -> None:
@@ -152,7 +155,8 @@ class ObjectStore(Store):
     """An address that fsspec knows. A note that its driver renews is the lock.
 
     Two drivers that start within the same moment may both get it: an object store has no better
-    means that all of them share. Runs are equal by identity then, and so are their results.
+    means that all of them share. Where then one's notebook lies beside the other's marker, the run
+    counts as absent and is run again.
     """
 
     def __init__(self, url: str) -> None:
@@ -201,14 +205,15 @@ class ObjectStore(Store):
             note = self.read_text(OWNER)
             if time.time() - json.loads(note)["seen"] < LEASE:
                 self._refuse(note)
-        over, since = threading.Event(), now()
+        over, since, token = threading.Event(), now(), secrets.token_hex(8)
 
         def renew() -> None:
             while not over.wait(LEASE / 3):
                 with suppress(BatchError):  # the next renewal may well succeed
-                    self.write_bytes(OWNER, driver_note(since))
+                    if self._holder() in (token, None):
+                        self.write_bytes(OWNER, driver_note(since, token))
 
-        self.write_bytes(OWNER, driver_note(since))
+        self.write_bytes(OWNER, driver_note(since, token))
         thread = threading.Thread(target=renew, daemon=True)
         thread.start()
         try:
@@ -217,7 +222,17 @@ class ObjectStore(Store):
             over.set()
             thread.join()
             with suppress(OSError, BatchError), self._reached(OWNER):
-                self._files.rm_file(self._path(OWNER))
+                if self._holder() == token:
+                    self._files.rm_file(self._path(OWNER))
+
+    def _holder(self) -> str | None:
+        """Return the token in the driver's note: another's, if this driver slept too long."""
+        try:
+            return json.loads(self.read_text(OWNER))["token"]
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            return ""
 
 
 def open_store(address: str | os.PathLike) -> Store:
@@ -230,7 +245,10 @@ def open_store(address: str | os.PathLike) -> Store:
         UsageError: fsspec does not know such an address, or a package for it is missing.
     """
     text = os.fspath(address)
-    return ObjectStore(text) if "://" in text else Folder(Path(text))
+    protocol, found, path = text.partition("://")
+    if found and protocol not in ("file", "local"):
+        return ObjectStore(text)
+    return Folder(Path(path if found else text))
 
 
 def now() -> str:
@@ -238,7 +256,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def driver_note(since: str) -> bytes:
+def driver_note(since: str, token: str = "") -> bytes:
     """Return what a driver that has begun at that time says of itself while it is at work."""
     who = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "seen": time.time()}
-    return json.dumps(who).encode()
+    return json.dumps({**who, "token": token}).encode()
