@@ -399,6 +399,13 @@ import time, concurrent.futures as futures
 threads, processes = futures.ThreadPoolExecutor(2), futures.ProcessPoolExecutor(1)
 processes.submit(abs, 1).result()
 threads.submit(lambda: time.sleep(0.5) or print("late"));""",
+    "a task that looks up any name late": """\
+import asyncio
+finish = tasks = timers = threads = errors = json = exec = "late"
+async def show():
+    await asyncio.sleep(0.5)
+    print(*{finish, tasks, timers, threads, errors, json, exec})
+_ = asyncio.create_task(show())""",
 }
 
 
