@@ -228,6 +228,17 @@ def test_what_ended_well_stays_beside_what_then_did_not(store, status):
     assert json.loads(marker)["status"] == done.status
 
 
+def test_what_ended_well_stays_though_a_driver_dies_between_two_failures(store):
+    """Killed before the marker: the notebook that lies there is no more the marker's."""
+    kept(store)
+    marker = store.read_text(f"runs/{RUN.id}/run.json")
+    failed = executed({"kind": "claim", "id": "a-b"})
+    kept(store, "failed", failed)
+    store.write_text(f"runs/{RUN.id}/run.json", marker)
+    kept(store, "failed", failed)
+    assert store.read_text(f"runs/{RUN.id}/before.ipynb") == executed()
+
+
 def test_a_single_run_that_fails_again_says_where_the_good_one_is(tmp_path, monkeypatch):
     good = executed({"kind": "claim", "id": "a-b", "verdict": "holds", "observed": 1})
     outcomes = [Outcome("done", good, 1.0), Outcome("failed", executed(), 1.0, error="cell 1: no")]
