@@ -10,12 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.batch.ask.identity import PACKAGE, digest, installed_versions, run_id, run_identity
+from helpers.batch.ask.identity import (
+    PACKAGE,
+    data_digests,
+    digest,
+    installed,
+    notebook_identity,
+    rests_on,
+    run_id,
+    with_parameters,
+)
 from helpers.batch.ask.imported import imported_files, imported_packages
 from helpers.batch.ask.parameters import read_parameters, validate
 from helpers.batch.ask.run import make_run, make_runs, seen_imports
 from helpers.batch.book import chapters
-from helpers.batch.notebook import read, read_notebook, source
+from helpers.batch.notebook import Notebook, read, read_notebook, source
 from tests.running import FIXTURES
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +74,13 @@ def notebook(cells=CELLS):
             for kind, text in cells
         ]
     }
+
+
+def run_identity(content, parameters, *, package=PACKAGE):
+    """Return the identity of a notebook's run, as `make_runs` takes it, with another package."""
+    notebook = Notebook(Path("/no such folder/n.ipynb"), content)
+    shared = notebook_identity(notebook, rests_on(notebook, package=package))
+    return with_parameters(shared, parameters, data_digests(parameters))
 
 
 def identity(package, content=None, **parameters):
@@ -117,17 +133,24 @@ def test_another_file_does_not(package, tmp_path, name):
     assert not changed(package, tmp_path, name, "x = 1\n")
 
 
-def test_an_installed_version_counts_whether_a_lock_lists_it_or_not(package, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["dist-info", "egg-info"])
+def test_an_installed_version_counts_whether_a_lock_lists_it_or_not(
+    package, tmp_path, monkeypatch, kind
+):
     site = tmp_path / "site"
     monkeypatch.syspath_prepend(site)
     found = {identity(package)}
     for version in ("1.0", "1.1"):
         shutil.rmtree(site, ignore_errors=True)
-        (site / f"unlisted-{version}.dist-info").mkdir(parents=True)
-        installed_versions.cache_clear()
+        (site / f"unlisted-{version}.{kind}").mkdir(parents=True)
+        assert installed()[f"unlisted-{version}"] == str(site / f"unlisted-{version}.{kind}")
         found.add(identity(package))
-    installed_versions.cache_clear()
     assert len(found) == 3
+    first = identity(package)
+    (site / "without_version.egg-info").touch()
+    site.rename(tmp_path / "moved")
+    monkeypatch.syspath_prepend(tmp_path / "moved")
+    assert identity(package) == first  # wherever it lies
 
 
 BESIDE = {
