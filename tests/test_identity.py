@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import shutil
 from pathlib import Path, PureWindowsPath
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.batch.ask.environment import variables_read
 from helpers.batch.ask.identity import (
     PACKAGE,
     data_digests,
@@ -316,6 +318,59 @@ def test_a_data_file_changes_the_runs_that_read_it(package, tmp_path, monkeypatc
         found |= {identity(package, dataset="cifar10"), identity(package, datasets=["cifar10"])}
     assert len(found | {without}) == 5
     assert identity(package) == digits
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["import os\nprint(os.environ['A'], os.getenv('B'), os.environ.get('C', 1))"], "ABC"),
+        (["from os import environ as e, environ, getenv\n'A' in environ or getenv('B')"], "AB"),
+        (["os.environ.pop('A')", "os.environ.setdefault('B', 'x')"], "AB"),
+        (["def f():\n    return f'{os.environ[\"A\"]}'", "os.environ['A'] = 'x'"], "A"),
+        (["os.environ['A'] = 'x'\nprint(os.environ['A'])", "os.getenv('A')"], ""),
+        (["%env A=x\n%set_env B x", "os.getenv('A'), os.getenv('B'), os.getenv('C')"], "C"),
+        (["os.getenv('A')\n%env A=x"], "A"),
+        (["%env A\n%env\nB = 1", "os.getenv('A'), os.getenv('B')"], "AB"),
+        (["if late:\n    os.environ['A'] = 'x'", "os.getenv('A')"], "A"),
+        (["os.environ['A'] = os.environ['A'] + 'x'", "os.environ['B'] += 'x'"], "AB"),
+        (["d['A'], d.get('B'), 'C' in d, os.environ[D], os.environ.copy()"], ""),
+        (["%%time\nos.getenv('A')", "x = = os.getenv('B')", "%%bash\nos.getenv('C')"], "A"),
+    ],
+)
+def test_variables_that_cells_read_before_they_set_them(cells, expected):
+    assert variables_read(cells) == set(expected)
+
+
+def test_a_variable_that_a_cell_reads_changes_its_runs(package, monkeypatch):
+    reads = notebook([*CELLS, ("code", "size = int(os.environ.get('SIZE', 0))")])
+    without, found = identity(package), set()
+    for value in (None, "", "1", "2"):
+        monkeypatch.delenv("SIZE", raising=False)
+        if value is not None:
+            monkeypatch.setenv("SIZE", value)
+        found.add(identity(package, reads))
+        assert identity(package) == without
+    assert len(found) == 4
+    own = notebook([("code", "os.environ['SIZE'] = '0'"), *CELLS, ("code", "os.environ['SIZE']")])
+    first = identity(package, own)
+    skipped = notebook([("code", "os.environ['SIZE'] = '0'"), ("code", "os.environ['SIZE']")])
+    skipped["cells"][0]["metadata"]["tags"] = ["skip-execution"]
+    before = identity(package, skipped)
+    monkeypatch.setenv("SIZE", "3")
+    assert identity(package, own) == first
+    assert identity(package, skipped) != before
+
+
+def test_the_value_of_a_variable_is_no_part_of_a_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("A_TOKEN", "very secret")
+    path = tmp_path / "n.ipynb"
+    content = notebook([("code", "import os\ntoken = os.environ['A_TOKEN']")])
+    path.write_text(json.dumps(content | {"metadata": {}}))
+    run = make_run(path, {})
+    assert b"very secret" not in pickle.dumps(run)
+    assert "very secret" not in repr(run) + json.dumps(run.planned())
+    monkeypatch.setenv("A_TOKEN", "another")
+    assert make_run(path, {}).identity != run.identity
 
 
 def test_equal_values_are_one_run():

@@ -4,6 +4,6 @@
 - `written`: what a value means that somebody typed.
 - `grid`: grid files, and the runs that they ask for.
 - `run`: a run that is wanted.
-- `identity`, `imported`: what makes two runs the same.
+- `identity`, `imported`, `environment`: what makes two runs the same.
 - `syntax`: a cell, read as Python.
 """

@@ -2,9 +2,10 @@
 
 That is the notebook's place, its code cells, the parameters, the modules that the code imports from
 `helpers` and from the notebook's folder, directly or not, the installed versions, the data files,
-what confirmed the claims of the code, and files that the user has named. Prose, captions, outputs
-and how a cell is shown are not part of it. Further modules that a run was seen to import are in its
-result. What else a notebook reads cannot be known.
+what confirmed the claims of the code, variables of the environment that its cells read by name, and
+files that the user has named. Prose, captions, outputs and how a cell is shown are not part of it.
+Further modules that a run was seen to import are in its result. What else a notebook reads cannot
+be known.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from platform import python_version
 
+from helpers.batch.ask.environment import variables_read
 from helpers.batch.ask.imported import imported_files, local_modules
 from helpers.batch.ask.kinds import Value
 from helpers.batch.book import CHECKOUT
@@ -60,14 +62,22 @@ def notebook_identity(notebook: Notebook, rests: Mapping[str, Mapping[str, str]]
         rests: what `rests_on` says of it.
     """
     cells = [cell for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
+    executed = [source(cell) for cell in cells if "skip-execution" not in tags(cell)]
     return _digest_of(
         {
             **rests,
             "place": notebook.path.as_posix(),
             "code": [(source(cell), sorted(EXECUTION_TAGS & set(tags(cell)))) for cell in cells],
             "installed": [f"python-{python_version()}", *rests["installed"]],  # wherever they lie
+            "environment": environment_digests(executed),
         }
     )
+
+
+def environment_digests(cells: Iterable[str]) -> dict[str, str]:
+    """Return digests, for they may be secrets, of variables that cells read by their names."""
+    names = sorted(variables_read(cells))
+    return {name: _digest_of(os.environ.get(name)) for name in names}
 
 
 def confirmed_digests(cells: Iterable[str], results: Path = CHECKOUT / "results") -> dict[str, str]:
