@@ -24,7 +24,7 @@ from helpers.batch.ask.identity import (
 )
 from helpers.batch.ask.imported import imported_files, imported_packages
 from helpers.batch.ask.parameters import read_parameters, validate
-from helpers.batch.ask.run import make_run, make_runs, seen_imports
+from helpers.batch.ask.run import make_run, make_runs, seen_helpers, seen_imports
 from helpers.batch.book import chapters
 from helpers.batch.notebook import Notebook, read, read_notebook, source
 from tests.running import FIXTURES
@@ -246,6 +246,18 @@ def test_modules_that_were_seen_in_a_kernel_are_held_as_far_as_nothing_else_hold
         os.utime(file, (when, when))
     seen = seen_imports(make_run(path, {}), map(str, files), since=2)
     assert seen == {"unseen.py": digest(tmp_path / "unseen.py"), "late.py": ""}
+
+
+def test_modules_of_helpers_that_were_seen_are_held_as_far_as_the_code_does_not_name_them(tmp_path):
+    path = tmp_path / "n.ipynb"
+    content = notebook([("code", "import helpers.checks\nhelpers.diagnose(m, x, y)")])
+    path.write_text(json.dumps(content | {"metadata": {}}))
+    names = ["__init__.py", "checks.py", "batch/cli.py", "diagnosis/guard.py", "gone.py"]
+    files = [str(PACKAGE / name) for name in names] + [json.__file__, str(path)]
+    run = make_run(path, {})
+    text = digest(PACKAGE / "diagnosis" / "guard.py")
+    assert seen_helpers(run, files, since=float("inf")) == {"diagnosis/guard.py": text}
+    assert seen_helpers(run, files, since=0) == {"diagnosis/guard.py": ""}
 
 
 def test_the_place_of_a_notebook_counts(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from helpers.batch.ask import identity
-from helpers.batch.ask.identity import confirmed_digests, digest
+from helpers.batch.ask.identity import PACKAGE, confirmed_digests, digest
 from helpers.batch.ask.run import make_run, make_runs
 from helpers.batch.book import find_chapter
 from helpers.batch.cli import main
@@ -80,6 +80,17 @@ def test_a_result_of_other_modules_than_are_there_is_none(tmp_path, text):
     assert load(store, run).imported == imported
     (tmp_path / "mod.py").unlink() if text is None else (tmp_path / "mod.py").write_text(text)
     assert load(store, run) is None
+
+
+@pytest.mark.parametrize("name", ["quiet.py", "gone.py"])
+def test_a_result_of_another_text_of_helpers_is_none(store, name):
+    file = PACKAGE / name
+    seen = {name: digest(file) if file.is_file() else "0" * 64}
+    save(store, result_of(RUN, replace(DONE, helpers=seen), started=STARTED), DONE.notebook)
+    assert (load(store, RUN) is not None) == file.is_file()
+    seen[name] = "0" * 64
+    save(store, result_of(RUN, replace(DONE, helpers=seen), started=STARTED), DONE.notebook)
+    assert load(store, RUN) is None
 
 
 class Foundations:

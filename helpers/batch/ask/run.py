@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.batch.ask.identity import (
+    PACKAGE,
     data_digests,
     digest,
     is_local,
@@ -113,6 +114,20 @@ def seen_imports(run: Run, files: Iterable[str], *, since: float) -> dict[str, s
         folder,
         since,
     )
+
+
+def seen_helpers(run: Run, files: Iterable[str], *, since: float) -> dict[str, str]:
+    """Return digests of the modules of `helpers` that a run has imported unannounced.
+
+    Takes and gives what `seen_imports` does. Places are seen from the folder of `helpers`, and mean
+    the same on every machine. What runs notebooks is in every kernel, and not among them.
+    """
+    found = _as_read((file for file in map(Path, files) if PACKAGE in file.parents), PACKAGE, since)
+    return {
+        name: text
+        for name, text in found.items()
+        if name not in run.sources and not name.startswith(("__init__.py", "batch/"))
+    }
 
 
 def _as_read(files: Iterable[Path], folder: Path, since: float) -> dict[str, str]:

@@ -68,6 +68,7 @@ class Result:
     traceback: str = field(default="", repr=False)
     warning: str = ""
     imported: Mapping[str, str] = field(default_factory=dict, repr=False)
+    helpers: Mapping[str, str] = field(default_factory=dict, repr=False)
     records: list[dict] = field(default_factory=list, repr=False)
     started: str = ""
     seconds: float = 0.0
@@ -121,6 +122,7 @@ def result_of(run: Run, outcome: Outcome, *, started: datetime, **more: object) 
         traceback=outcome.traceback,
         warning=outcome.warning,
         imported=dict(outcome.imported),
+        helpers=dict(outcome.helpers),
         records=records_of(json.loads(executed)) if executed else [],
         started=started.astimezone(UTC).isoformat(timespec="seconds"),
         seconds=round(outcome.seconds, 3),
@@ -188,7 +190,7 @@ def load(store: Store, run: Run) -> Result | None:
     if result is None or not is_whole(store, result):
         return None
     try:
-        moved = changed(result.imported, run.notebook.path.parent)
+        moved = changed(result.imported, run.notebook.path.parent) or changed(result.helpers)
     except (OSError, AttributeError, TypeError):
         return None
     return None if moved else result
