@@ -6,16 +6,18 @@ import shutil
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from helpers.batch.ask import identity
-from helpers.batch.ask.identity import PACKAGE, confirmed_digests, digest
+from helpers.batch.ask.identity import PACKAGE, confirmed_digests, digest, installed
 from helpers.batch.ask.run import make_run, make_runs
 from helpers.batch.book import find_chapter
 from helpers.batch.cli import main
 from helpers.batch.drive import worker
+from helpers.batch.drive.data import check_data_on
 from helpers.batch.drive.run import run_once
 from helpers.batch.errors import BatchError, InfrastructureError, UsageError
 from helpers.batch.execute.execution import Outcome
@@ -181,7 +183,40 @@ def test_a_worker_on_another_machine_looks_at_what_it_has_itself(foundations, mo
     monkeypatch.setattr(worker, "execute", lambda *_, **__: DONE)
     foundations.change(kind)
     result, _ = worker.carry_out(run, elsewhere=True)
-    assert result.status == "done"
+    assert (result.status == "failed") == (kind == "a data set")
+    if kind == "a data set":
+        text = "differs from the driver: another my_own.npz in DNNBOOK_DATA"
+        assert re.fullmatch(f"worker .* {text}", result.error)
+        monkeypatch.delenv("DNNBOOK_DATA")  # then it is Keras' own, as far as anybody knows
+        assert worker.carry_out(run, elsewhere=True)[0].status == "done"
+
+
+def test_packages_that_a_notebook_imports_must_be_the_drivers():
+    own = dict(one.split("-", 1) for one in installed())
+    driver = [f"{name}-{version}" for name, version in own.items()]
+    assert worker.unlike(["sklearn", "yaml", "json", "helpers", "nowhere"], driver, {}) == ""
+    other = [*driver, "scikit_learn-0.1", "PyYAML-0.2", "numpy-0.3"]
+    assert worker.unlike(["yaml", "sklearn"], other, {}) == (
+        f"pyyaml {own['pyyaml']}, driver 0.2; scikit-learn {own['scikit_learn']}, driver 0.1"
+    )
+    assert worker.unlike(["sklearn"], ["numpy-0.3"], {}) == ""  # the driver has none
+
+
+def test_workers_that_differ_are_named_before_anything_runs(foundations):
+    run = foundations.run()
+    seen = []
+
+    def broadcast(function, *arguments, on_error):
+        seen.append(on_error)
+        return {"tcp://one": function(*arguments), "tcp://two": "", "tcp://gone": OSError()}
+
+    client = SimpleNamespace(run=broadcast)
+    check_data_on(client, [run])
+    foundations.change("a data set")
+    text = "^worker tcp://one differs from the driver: another my_own.npz in DNNBOOK_DATA$"
+    with pytest.raises(UsageError, match=text):
+        check_data_on(client, [run, run])
+    assert seen == ["return", "return"]
 
 
 def test_a_result_stays_as_it_is(store):

@@ -5,16 +5,21 @@ A worker needs this package and nothing else; it shares no disk with the driver.
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import packages_distributions
 
 from helpers.batch.ask.identity import (
     PACKAGE,
     changed,
     confirmed_digests,
     data_digests,
+    installed,
 )
+from helpers.batch.ask.imported import imported_packages
 from helpers.batch.ask.run import Run
 from helpers.batch.errors import InfrastructureError
 from helpers.batch.execute.execution import execute, processors
@@ -52,6 +57,40 @@ def differences(driver: Mapping[str, str], worker: Mapping[str, str]) -> str:
     )
 
 
+def unlike(imports: Iterable[str], driver: Iterable[str], data: Mapping[str, str]) -> str:
+    """Say in what this machine differs from the driver's, of what counts for some notebooks.
+
+    What the driver lacks is not compared, nor data that is not a file here.
+
+    Args:
+        imports: names of the packages that the notebooks import.
+        driver: names and versions of the distributions that the driver has.
+        data: digests of the data files that the driver has, by their names.
+
+    Returns:
+        The differences; nothing if there are none.
+    """
+    wanted = {_plain(one) for name in imports for one in _distributions().get(name, ())}
+    theirs, own = _versions(driver), _versions(installed())
+    wanted &= theirs.keys() & own.keys()
+    other = differences({n: theirs[n] for n in wanted}, {n: own[n] for n in wanted})
+    here = data_digests({"datasets": list(data)})
+    files = [f"another {name}.npz in DNNBOOK_DATA" for name in here if here[name] != data[name]]
+    return "; ".join([*([other] if other else []), *files])
+
+
+_distributions = cache(packages_distributions)  # it reads the metadata of all that is installed
+
+
+def _versions(installed: Iterable[str]) -> dict[str, str]:
+    return {_plain(name): version for name, _, version in (one.partition("-") for one in installed)}
+
+
+def _plain(name: str) -> str:
+    """Return a distribution's name as all ways to write it are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def carry_out(run: Run, *, elsewhere: bool = False, **how: object) -> tuple[Result, str]:
     """Execute a run in this process, and return its result and the executed notebook.
 
@@ -84,7 +123,8 @@ def require_unchanged(run: Run, what: str, elsewhere: bool) -> None:
     Args:
         run: what rests on it.
         what: what happened, as the message is to say.
-        elsewhere: whether the notebook's folder belongs to another machine.
+        elsewhere: whether the notebook's folder belongs to another machine. Then what is here is
+            compared with what the driver has, as far as that can be.
 
     Raises:
         InfrastructureError: `what` happened to some of it.
@@ -95,8 +135,11 @@ def require_unchanged(run: Run, what: str, elsewhere: bool) -> None:
             f"worker {this_worker()} has other sources than the batch began with: "
             f"helpers/{', helpers/'.join(files)}"
         )
-    moved = [] if elsewhere else _moved(run)
-    if moved:
+    if elsewhere:
+        other = unlike(imported_packages(run.notebook.code), run.installed, run.data)
+        if other:
+            raise InfrastructureError(f"worker {this_worker()} differs from the driver: {other}")
+    elif moved := _moved(run):
         raise InfrastructureError(f"{what}: {', '.join(moved)}. The same command runs it again")
 
 

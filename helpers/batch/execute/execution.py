@@ -115,20 +115,28 @@ def execute(
         cell_seconds(execution.notebook),
         error,
         traceback,
-        _warning(execution.farewell),
+        _warning(execution.farewell, imported if elsewhere else ()),
         {} if elsewhere else imported,
         seen_helpers(run, files, since=begun),
     )
 
 
-def _warning(farewell: Mapping) -> str:
-    """Return what is to be said of an execution that ended well."""
+def _warning(farewell: Mapping, strange: Iterable[str]) -> str:
+    """Return what is to be said of an execution that ended well.
+
+    Args:
+        farewell: what its kernel said.
+        strange: modules that it has imported and the driver cannot see.
+    """
     when = f"still ran {LINGERING} s after the last cell: what they show later is lost"
     said = [f"{kind} {when} ({left})" for kind, left in farewell.get("left", {}).items()]
     said += [
         shortened(f"an asyncio task ended with {error}", ERROR_SIZE)
         for error in farewell.get("errors", ())
     ]
+    if strange:
+        names = shortened(", ".join(sorted(Path(file).name for file in strange)), ERROR_SIZE)
+        said.append(f"modules of the worker's own were imported, whose changes go unseen: {names}")
     return "; ".join(said)
 
 
