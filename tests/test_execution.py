@@ -1,6 +1,7 @@
 """Whatever a notebook does, an outcome says so, and nothing of it is left behind."""
 
 import json
+import os
 import pickle
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import zmq
 from jupyter_client.session import Session
 from nbformat.v4 import new_markdown_cell
 
+from helpers.batch.ask.identity import PACKAGE
 from helpers.batch.ask.run import make_run
 from helpers.batch.errors import ExecutionError, InfrastructureError
 from helpers.batch.execute import execution
@@ -401,6 +403,13 @@ import time, concurrent.futures as futures
 threads, processes = futures.ThreadPoolExecutor(2), futures.ProcessPoolExecutor(1)
 processes.submit(abs, 1).result()
 threads.submit(lambda: time.sleep(0.5) or print("late"));""",
+    "a task that looks up any name late": """\
+import asyncio
+finish = tasks = timers = threads = errors = json = exec = "late"
+async def show():
+    await asyncio.sleep(0.5)
+    print(*{finish, tasks, timers, threads, errors, json, exec})
+_ = asyncio.create_task(show())""",
 }
 
 
@@ -442,6 +451,22 @@ def test_modules_that_nobody_could_foresee_are_seen(tmp_path):
     imported = execute_cells(cell, kernel="spawn", folder=tmp_path).imported
     assert sorted(imported) == ["pkg/__init__.py", "pkg/inner.py", "src/part.py"]
     assert all(imported.values())
+
+
+def test_modules_are_seen_on_another_machine_as_far_as_the_driver_can_see_them(
+    tmp_path, monkeypatch
+):
+    """Those of `helpers` are the driver's; what else is not installed is told."""
+    monkeypatch.setenv("PYTHONPATH", f"{PACKAGE.parent}{os.pathsep}{tmp_path}")
+    (tmp_path / "part.py").touch()
+    cells = ["%%writefile own.py\nx = 1", "import own, part, importlib"]
+    cells += ["name = 'errata'", "importlib.import_module(f'helpers.{name}')"]
+    outcome = execute_cells(*cells, kernel="spawn", elsewhere=True)
+    assert sorted(outcome.helpers) == ["errata/__init__.py", "errata/calls.py", "errata/ledger.py"]
+    assert all(outcome.helpers.values())
+    assert (outcome.status, outcome.imported) == ("done", {})
+    text = "modules of the worker's own were imported, whose changes go unseen: part.py"
+    assert outcome.warning == text
 
 
 # A kernel that loses messages, as ipykernel does now and then where there are widgets.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import shutil
 from pathlib import Path, PureWindowsPath
@@ -10,12 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.batch.ask.identity import PACKAGE, digest, installed_versions, run_id, run_identity
+from helpers.batch.ask.environment import variables_read
+from helpers.batch.ask.identity import (
+    PACKAGE,
+    data_digests,
+    digest,
+    installed,
+    notebook_identity,
+    rests_on,
+    run_id,
+    with_parameters,
+)
 from helpers.batch.ask.imported import imported_files, imported_packages
 from helpers.batch.ask.parameters import read_parameters, validate
-from helpers.batch.ask.run import make_run, make_runs, seen_imports
+from helpers.batch.ask.run import make_run, make_runs, seen_helpers, seen_imports
 from helpers.batch.book import chapters
-from helpers.batch.notebook import read, read_notebook, source
+from helpers.batch.notebook import Notebook, read, read_notebook, source
 from tests.running import FIXTURES
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +76,13 @@ def notebook(cells=CELLS):
             for kind, text in cells
         ]
     }
+
+
+def run_identity(content, parameters, *, package=PACKAGE):
+    """Return the identity of a notebook's run, as `make_runs` takes it, with another package."""
+    notebook = Notebook(Path("/no such folder/n.ipynb"), content)
+    shared = notebook_identity(notebook, rests_on(notebook, package=package))
+    return with_parameters(shared, parameters, data_digests(parameters))
 
 
 def identity(package, content=None, **parameters):
@@ -117,17 +135,24 @@ def test_another_file_does_not(package, tmp_path, name):
     assert not changed(package, tmp_path, name, "x = 1\n")
 
 
-def test_an_installed_version_counts_whether_a_lock_lists_it_or_not(package, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["dist-info", "egg-info"])
+def test_an_installed_version_counts_whether_a_lock_lists_it_or_not(
+    package, tmp_path, monkeypatch, kind
+):
     site = tmp_path / "site"
     monkeypatch.syspath_prepend(site)
     found = {identity(package)}
     for version in ("1.0", "1.1"):
         shutil.rmtree(site, ignore_errors=True)
-        (site / f"unlisted-{version}.dist-info").mkdir(parents=True)
-        installed_versions.cache_clear()
+        (site / f"unlisted-{version}.{kind}").mkdir(parents=True)
+        assert installed()[f"unlisted-{version}"] == str(site / f"unlisted-{version}.{kind}")
         found.add(identity(package))
-    installed_versions.cache_clear()
     assert len(found) == 3
+    first = identity(package)
+    (site / "without_version.egg-info").touch()
+    site.rename(tmp_path / "moved")
+    monkeypatch.syspath_prepend(tmp_path / "moved")
+    assert identity(package) == first  # wherever it lies
 
 
 BESIDE = {
@@ -172,6 +197,11 @@ def test_modules_beside_the_notebook_count_as_far_as_it_imports_them(name, tmp_p
         ("mod.py", "exec(open('mod.py').read())"),
         ("mod.py", "!{sys.executable} mod.py --fast"),
         ("mod.py", "%%bash\npython ./mod.py"),
+        ("mod.py", "!python -m mod"),
+        ("mod.py", "!{sys.executable} -um mod --fast"),
+        ("pkg/mod.py", "subprocess.run([sys.executable, '-m', 'pkg.mod'])"),
+        ("pkg/__main__.py", "!python -m pkg"),
+        ("mod.py", "import runpy\nrunpy.run_module('mod')"),
         ("mod.py", "for i in range(1):\n    !echo hi\nimport mod"),
         ("my mod.py", "%run 'my mod.py'"),
         ("sub/mod.py", "%run -i sub/mod"),
@@ -216,6 +246,18 @@ def test_modules_that_were_seen_in_a_kernel_are_held_as_far_as_nothing_else_hold
         os.utime(file, (when, when))
     seen = seen_imports(make_run(path, {}), map(str, files), since=2)
     assert seen == {"unseen.py": digest(tmp_path / "unseen.py"), "late.py": ""}
+
+
+def test_modules_of_helpers_that_were_seen_are_held_as_far_as_the_code_does_not_name_them(tmp_path):
+    path = tmp_path / "n.ipynb"
+    content = notebook([("code", "import helpers.checks\nhelpers.diagnose(m, x, y)")])
+    path.write_text(json.dumps(content | {"metadata": {}}))
+    names = ["__init__.py", "checks.py", "batch/cli.py", "diagnosis/guard.py", "gone.py"]
+    files = [str(PACKAGE / name) for name in names] + [json.__file__, str(path)]
+    run = make_run(path, {})
+    text = digest(PACKAGE / "diagnosis" / "guard.py")
+    assert seen_helpers(run, files, since=float("inf")) == {"diagnosis/guard.py": text}
+    assert seen_helpers(run, files, since=0) == {"diagnosis/guard.py": ""}
 
 
 def test_the_place_of_a_notebook_counts(tmp_path):
@@ -288,6 +330,59 @@ def test_a_data_file_changes_the_runs_that_read_it(package, tmp_path, monkeypatc
         found |= {identity(package, dataset="cifar10"), identity(package, datasets=["cifar10"])}
     assert len(found | {without}) == 5
     assert identity(package) == digits
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["import os\nprint(os.environ['A'], os.getenv('B'), os.environ.get('C', 1))"], "ABC"),
+        (["from os import environ as e, environ, getenv\n'A' in environ or getenv('B')"], "AB"),
+        (["os.environ.pop('A')", "os.environ.setdefault('B', 'x')"], "AB"),
+        (["def f():\n    return f'{os.environ[\"A\"]}'", "os.environ['A'] = 'x'"], "A"),
+        (["os.environ['A'] = 'x'\nprint(os.environ['A'])", "os.getenv('A')"], ""),
+        (["%env A=x\n%set_env B x", "os.getenv('A'), os.getenv('B'), os.getenv('C')"], "C"),
+        (["os.getenv('A')\n%env A=x"], "A"),
+        (["%env A\n%env\nB = 1", "os.getenv('A'), os.getenv('B')"], "AB"),
+        (["if late:\n    os.environ['A'] = 'x'", "os.getenv('A')"], "A"),
+        (["os.environ['A'] = os.environ['A'] + 'x'", "os.environ['B'] += 'x'"], "AB"),
+        (["d['A'], d.get('B'), 'C' in d, os.environ[D], os.environ.copy()"], ""),
+        (["%%time\nos.getenv('A')", "x = = os.getenv('B')", "%%bash\nos.getenv('C')"], "A"),
+    ],
+)
+def test_variables_that_cells_read_before_they_set_them(cells, expected):
+    assert variables_read(cells) == set(expected)
+
+
+def test_a_variable_that_a_cell_reads_changes_its_runs(package, monkeypatch):
+    reads = notebook([*CELLS, ("code", "size = int(os.environ.get('SIZE', 0))")])
+    without, found = identity(package), set()
+    for value in (None, "", "1", "2"):
+        monkeypatch.delenv("SIZE", raising=False)
+        if value is not None:
+            monkeypatch.setenv("SIZE", value)
+        found.add(identity(package, reads))
+        assert identity(package) == without
+    assert len(found) == 4
+    own = notebook([("code", "os.environ['SIZE'] = '0'"), *CELLS, ("code", "os.environ['SIZE']")])
+    first = identity(package, own)
+    skipped = notebook([("code", "os.environ['SIZE'] = '0'"), ("code", "os.environ['SIZE']")])
+    skipped["cells"][0]["metadata"]["tags"] = ["skip-execution"]
+    before = identity(package, skipped)
+    monkeypatch.setenv("SIZE", "3")
+    assert identity(package, own) == first
+    assert identity(package, skipped) != before
+
+
+def test_the_value_of_a_variable_is_no_part_of_a_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("A_TOKEN", "very secret")
+    path = tmp_path / "n.ipynb"
+    content = notebook([("code", "import os\ntoken = os.environ['A_TOKEN']")])
+    path.write_text(json.dumps(content | {"metadata": {}}))
+    run = make_run(path, {})
+    assert b"very secret" not in pickle.dumps(run)
+    assert "very secret" not in repr(run) + json.dumps(run.planned())
+    monkeypatch.setenv("A_TOKEN", "another")
+    assert make_run(path, {}).identity != run.identity
 
 
 def test_equal_values_are_one_run():

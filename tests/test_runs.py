@@ -6,15 +6,18 @@ import shutil
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
-from helpers.batch.ask.identity import digest
+from helpers.batch.ask import identity
+from helpers.batch.ask.identity import PACKAGE, confirmed_digests, digest, installed
 from helpers.batch.ask.run import make_run, make_runs
 from helpers.batch.book import find_chapter
 from helpers.batch.cli import main
 from helpers.batch.drive import batch, worker
+from helpers.batch.drive.data import check_data_on
 from helpers.batch.drive.run import run_once
 from helpers.batch.errors import BatchError, InfrastructureError, UsageError
 from helpers.batch.execute.execution import Outcome
@@ -81,28 +84,139 @@ def test_a_result_of_other_modules_than_are_there_is_none(tmp_path, text):
     assert load(store, run) is None
 
 
-@pytest.mark.parametrize("status", ["done", "failed"])
-def test_what_changed_while_it_ran_is_no_result(tmp_path, monkeypatch, status):
-    """A failure is told as it is: it is run again in any case."""
-    shutil.copy(FIXTURES / "succeeds.ipynb", tmp_path)
-    (tmp_path / "d.txt").write_text("1")
-    (run,) = make_runs([(read(tmp_path / "succeeds.ipynb"), {})], files=[tmp_path / "d.txt"])
+@pytest.mark.parametrize("name", ["quiet.py", "gone.py"])
+def test_a_result_of_another_text_of_helpers_is_none(store, name):
+    file = PACKAGE / name
+    seen = {name: digest(file) if file.is_file() else "0" * 64}
+    save(store, result_of(RUN, replace(DONE, helpers=seen), started=STARTED), DONE.notebook)
+    assert (load(store, RUN) is not None) == file.is_file()
+    seen[name] = "0" * 64
+    save(store, result_of(RUN, replace(DONE, helpers=seen), started=STARTED), DONE.notebook)
+    assert load(store, RUN) is None
 
-    def edited(*_, **__):
-        (tmp_path / "d.txt").write_text("2")
-        return replace(DONE, status=status)
 
-    monkeypatch.setattr(worker, "execute", edited)
-    if status == "failed":
-        assert worker.carry_out(run)[0].status == "failed"
-        return
-    with pytest.raises(InfrastructureError, match=r"^changed while it ran, .*: d.txt. The same"):
-        worker.carry_out(run)
-    with pytest.raises(
-        InfrastructureError, match=r"^changed since the batch began: d.txt. The same"
-    ):
-        worker.require_unchanged(run, "changed since the batch began", False)
-    worker.carry_out(run, elsewhere=True)  # where the file is not that of the driver
+class Foundations:
+    """All that a run rests on and that somebody may change while it runs, one kind each."""
+
+    def __init__(self, folder: Path, monkeypatch) -> None:
+        self._folder = folder
+        site = folder / "site"
+        (site / "part-1.0.dist-info").mkdir(parents=True)
+        monkeypatch.syspath_prepend(site)
+        monkeypatch.setenv("DNNBOOK_DATA", str(folder))
+        for module in (identity, worker):
+            monkeypatch.setattr(module, "confirmed_digests", self._confirmed)
+        self.files = {"a module": "mod.py", "a named file": "d.txt"}
+        self.files |= {"a data set": "my_own.npz", "what was confirmed": "small.json"}
+        for name in self.files.values():
+            (folder / name).write_text("1")
+        content = json.loads((FIXTURES / "succeeds.ipynb").read_text())
+        content["cells"].append({"cell_type": "code", "source": "import mod\n'small-a'"})
+        (folder / "n.ipynb").write_text(json.dumps(content))
+
+    def _confirmed(self, cells, *_):
+        return confirmed_digests(cells, self._folder)
+
+    def run(self):
+        """Return the run of a notebook that rests on all of it."""
+        notebook = read(self._folder / "n.ipynb")
+        (run,) = make_runs([(notebook, {"dataset": "my_own"})], files=[self._folder / "d.txt"])
+        return run
+
+    def change(self, kind: str) -> str:
+        """Change what is of a kind, and return how a message names it."""
+        if kind == "a package":
+            (self._folder / "site" / "part-1.0.dist-info").rename(
+                self._folder / "site" / "part-1.1.dist-info"
+            )
+            return "part-1.0"
+        (self._folder / self.files[kind]).write_text("2")
+        return self.files[kind]
+
+
+@pytest.fixture
+def foundations(tmp_path, monkeypatch):
+    return Foundations(tmp_path, monkeypatch)
+
+
+KINDS = ["a module", "a named file", "a data set", "what was confirmed", "a package"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_changed_while_it_ran_is_no_result_and_is_not_lost(foundations, monkeypatch, kind):
+    run, names = foundations.run(), []
+
+    def execute(*_, **__):
+        names.append(foundations.change(kind))
+        return DONE
+
+    monkeypatch.setattr(worker, "execute", execute)
+    result, notebook = worker.carry_out(run)
+    assert (result.status, notebook) == ("failed", DONE.notebook)
+    assert re.search(f"^changed while it ran, .*: (.*/)?{names[0]}. The same", result.error)
+    with pytest.raises(InfrastructureError, match=f"^since it began: (.*/)?{names[0]}. The same"):
+        worker.require_unchanged(run, "since it began", False)
+    assert foundations.run().identity != run.identity  # and so it is run again
+
+
+def test_what_has_come_while_it_ran_changes_no_result(foundations, tmp_path, monkeypatch):
+    """As what the notebook itself has installed or written."""
+    run = foundations.run()
+    for name in ("new.py", "site/new-1.0.dist-info", "other.npz"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(worker, "execute", lambda *_, **__: DONE)
+    assert worker.carry_out(run)[0].status == "done"
+
+
+def test_a_failure_is_told_as_it_is_whatever_changed(foundations, monkeypatch):
+    """It is run again in any case."""
+    run = foundations.run()
+    foundations.change("a module")
+    failed = replace(DONE, status="failed", error="cell 1: no")
+    monkeypatch.setattr(worker, "execute", lambda *_, **__: failed)
+    assert worker.carry_out(run)[0].error == "cell 1: no"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_worker_on_another_machine_looks_at_what_it_has_itself(foundations, monkeypatch, kind):
+    run = foundations.run()
+    monkeypatch.setattr(worker, "execute", lambda *_, **__: DONE)
+    foundations.change(kind)
+    result, _ = worker.carry_out(run, elsewhere=True)
+    assert (result.status == "failed") == (kind == "a data set")
+    if kind == "a data set":
+        text = "differs from the driver: another my_own.npz in DNNBOOK_DATA"
+        assert re.fullmatch(f"worker .* {text}", result.error)
+        monkeypatch.delenv("DNNBOOK_DATA")  # then it is Keras' own, as far as anybody knows
+        assert worker.carry_out(run, elsewhere=True)[0].status == "done"
+
+
+def test_packages_that_a_notebook_imports_must_be_the_drivers():
+    own = dict(one.split("-", 1) for one in installed())
+    driver = [f"{name}-{version}" for name, version in own.items()]
+    assert worker.unlike(["sklearn", "yaml", "json", "helpers", "nowhere"], driver, {}) == ""
+    other = [*driver, "scikit_learn-0.1", "PyYAML-0.2", "numpy-0.3"]
+    assert worker.unlike(["yaml", "sklearn"], other, {}) == (
+        f"pyyaml {own['pyyaml']}, driver 0.2; scikit-learn {own['scikit_learn']}, driver 0.1"
+    )
+    assert worker.unlike(["sklearn"], ["numpy-0.3"], {}) == ""  # the driver has none
+
+
+def test_workers_that_differ_are_named_before_anything_runs(foundations):
+    run = foundations.run()
+    seen = []
+
+    def broadcast(function, *arguments, on_error):
+        seen.append(on_error)
+        return {"tcp://one": function(*arguments), "tcp://two": "", "tcp://gone": OSError()}
+
+    client = SimpleNamespace(run=broadcast)
+    check_data_on(client, [run])
+    foundations.change("a data set")
+    text = "^worker tcp://one differs from the driver: another my_own.npz in DNNBOOK_DATA$"
+    with pytest.raises(UsageError, match=text):
+        check_data_on(client, [run, run])
+    assert seen == ["return", "return"]
 
 
 def test_a_result_stays_as_it_is(store):
@@ -226,6 +340,17 @@ def test_what_ended_well_stays_beside_what_then_did_not(store, status):
     assert store.read_text(f"runs/{RUN.id}/before.ipynb") == executed()
     assert store.read_text(f"runs/{RUN.id}/before.json") == marker
     assert json.loads(marker)["status"] == done.status
+
+
+def test_what_ended_well_stays_though_a_driver_dies_between_two_failures(store):
+    """Killed before the marker: the notebook that lies there is no more the marker's."""
+    kept(store)
+    marker = store.read_text(f"runs/{RUN.id}/run.json")
+    failed = executed({"kind": "claim", "id": "a-b"})
+    kept(store, "failed", failed)
+    store.write_text(f"runs/{RUN.id}/run.json", marker)
+    kept(store, "failed", failed)
+    assert store.read_text(f"runs/{RUN.id}/before.ipynb") == executed()
 
 
 def test_a_single_run_that_fails_again_says_where_the_good_one_is(tmp_path, monkeypatch):

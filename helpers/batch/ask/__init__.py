@@ -3,5 +3,7 @@
 - `parameters`, `kinds`, `ranges`: what a notebook declares, and strict validation of what it gets.
 - `written`: what a value means that somebody typed.
 - `grid`: grid files, and the runs that they ask for.
-- `identity`, `imported`: what makes two runs the same.
+- `run`: a run that is wanted.
+- `identity`, `imported`, `environment`: what makes two runs the same.
+- `syntax`: a cell, read as Python.
 """

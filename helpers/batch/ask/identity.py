@@ -2,9 +2,10 @@
 
 That is the notebook's place, its code cells, the parameters, the modules that the code imports from
 `helpers` and from the notebook's folder, directly or not, the installed versions, the data files,
-what confirmed the claims of the code, and files that the user has named. Prose, captions, outputs
-and how a cell is shown are not part of it. Further modules that a run was seen to import are in its
-result. What else a notebook reads cannot be known.
+what confirmed the claims of the code, variables of the environment that its cells read by name, and
+files that the user has named. Prose, captions, outputs and how a cell is shown are not part of it.
+Further modules that a run was seen to import are in its result. What else a notebook reads cannot
+be known.
 """
 
 import hashlib
@@ -18,55 +19,68 @@ from functools import cache
 from pathlib import Path
 from platform import python_version
 
+from helpers.batch.ask.environment import variables_read
 from helpers.batch.ask.imported import imported_files, local_modules
 from helpers.batch.ask.kinds import Value
 from helpers.batch.book import CHECKOUT
-from helpers.batch.notebook import source, tags
+from helpers.batch.notebook import Notebook, source, tags
 
 PACKAGE = CHECKOUT / "helpers"
 # Tags that change what is executed; all others say how a cell is shown.
 EXECUTION_TAGS = {"parameters", "raises-exception", "skip-execution"}
+METADATA = {".dist-info", ".egg-info"}  # beside the packages of a distribution
 
 
-def run_identity(
-    notebook: Mapping, parameters: Mapping[str, Value], *, package: Path = PACKAGE
-) -> str:
-    """Return the digest of a run, 64 hexadecimal digits.
-
-    Args:
-        notebook: the notebook's content.
-        parameters: all declared parameters by name, defaults filled in.
-        package: the folder of `helpers`.
-    """
-    return with_parameters(notebook_identity(notebook, package=package), parameters)
-
-
-def notebook_identity(
-    notebook: Mapping, path: Path | None = None, *, package: Path = PACKAGE
-) -> str:
-    """Return the digest of what all runs of a notebook share: place, code, modules, versions.
+def rests_on(
+    notebook: Notebook, files: Iterable[Path] = (), *, package: Path = PACKAGE
+) -> dict[str, dict[str, str]]:
+    """Return what all runs of a notebook rest on that may change while one of them runs.
 
     Args:
-        notebook: the notebook's content.
-        path: its file. Two notebooks of equal code in two folders read two sets of files.
+        notebook: the notebook.
+        files: what else the user has named.
         package: the folder of `helpers`.
+
+    Returns:
+        The attributes of a `Run` that say it, by their names.
     """
-    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    code = [source(cell) for cell in cells]
-    beside = [] if path is None else local_modules(code, path.parent)
+    folder = notebook.path.parent
+    beside = [*local_modules(notebook.code, folder), *files]
+    return {
+        "sources": imported_digests(notebook.content, package=package),
+        "beside": digests(beside, folder),
+        "confirmed": confirmed_digests(notebook.code, package.parent / "results"),
+        "installed": installed(),
+    }
+
+
+def notebook_identity(notebook: Notebook, rests: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the digest of what all runs of a notebook share.
+
+    Args:
+        notebook: the notebook. Two of equal code in two folders read two sets of files.
+        rests: what `rests_on` says of it.
+    """
+    cells = [cell for cell in notebook.content["cells"] if cell["cell_type"] == "code"]
+    executed = [source(cell) for cell in cells if "skip-execution" not in tags(cell)]
     return _digest_of(
         {
-            "place": path and path.as_posix(),
+            **rests,
+            "place": notebook.path.as_posix(),
             "code": [(source(cell), sorted(EXECUTION_TAGS & set(tags(cell)))) for cell in cells],
-            "helpers": imported_digests(notebook, package=package),
-            "beside": digests(beside, path.parent) if path else {},
-            "versions": installed_versions(),
-            "confirmed": confirmed_digests(code, package.parent / "results"),
+            "installed": [f"python-{python_version()}", *rests["installed"]],  # wherever they lie
+            "environment": environment_digests(executed),
         }
     )
 
 
-def confirmed_digests(cells: Iterable[str], results: Path) -> dict[str, str]:
+def environment_digests(cells: Iterable[str]) -> dict[str, str]:
+    """Return digests, for they may be secrets, of variables that cells read by their names."""
+    names = sorted(variables_read(cells))
+    return {name: _digest_of(os.environ.get(name)) for name in names}
+
+
+def confirmed_digests(cells: Iterable[str], results: Path = CHECKOUT / "results") -> dict[str, str]:
     """Return a digest of each file of confirming results that belongs to claims of the code.
 
     Args:
@@ -78,22 +92,15 @@ def confirmed_digests(cells: Iterable[str], results: Path) -> dict[str, str]:
     return {file.name: digest(file) for file in files if f"{file.stem}-" in code}
 
 
-def with_parameters(
-    identity: str, parameters: Mapping[str, Value], files: Mapping[str, str] | None = None
-) -> str:
+def with_parameters(identity: str, parameters: Mapping[str, Value], data: Mapping[str, str]) -> str:
     """Return the digest of a run, given its notebook's identity.
 
     Args:
         identity: the notebook's.
         parameters: the run's.
-        files: digests of further files on which it rests, by their names.
+        data: digests of the data files that they name.
     """
-    parts = {
-        "notebook": identity,
-        "parameters": dict(parameters),
-        "data": data_digests(parameters),
-        "files": dict(files or {}),
-    }
+    parts = {"notebook": identity, "parameters": dict(parameters), "data": dict(data)}
     return _digest_of(parts)
 
 
@@ -144,20 +151,23 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@cache
-def installed_versions() -> list[str]:
-    """Return Python's version, and name and version of every installed distribution.
+def installed() -> dict[str, str]:
+    """Return where the metadata of all installed distributions lies, by name and version, sorted.
 
-    The names of the folders that hold their metadata say it, which takes no time to read.
+    The names of the folders and files that hold it say them, which takes no time to read.
     """
-    places = [Path(place) for place in sys.path if place and os.path.isdir(place)]
-    found = {
-        entry.name.removesuffix(".dist-info")
-        for place in places
-        for entry in os.scandir(place)
-        if entry.name.endswith(".dist-info")
-    }
-    return [f"python-{python_version()}", *sorted(found)]
+    places = [place for place in sys.path if place and os.path.isdir(place)]
+    found: dict[str, str] = {}
+    for entry in (entry for place in places for entry in os.scandir(place)):
+        name, kind = os.path.splitext(entry.name)
+        if kind in METADATA and "-" in name:  # else no version is told
+            found.setdefault(name, os.path.abspath(entry.path))
+    return dict(sorted(found.items()))
+
+
+def installed_versions() -> list[str]:
+    """Return Python's version, and name and version of every installed distribution."""
+    return [f"python-{python_version()}", *installed()]
 
 
 def data_digests(parameters: Mapping[str, Value]) -> dict[str, str]:

@@ -45,7 +45,7 @@ def local_modules(cells: Iterable[str], folder: Path) -> list[Path]:
 
     Args:
         cells: sources of code cells. A name of a file of Python in them counts as its import, as
-            in `%run name`, `!python name.py` or `exec(open("name.py").read())`.
+            in `%run name`, `!python name.py`, `!python -m name` or `exec(open("name.py").read())`.
         folder: the notebook's.
 
     Returns:
@@ -86,8 +86,10 @@ def _read_by(cell: str, folder: Path) -> list[Path]:
 
 
 def _called(code: str) -> set[str]:
-    """Return the modules that code imports by a call that names them."""
-    return set(re.findall(r"\b(?:import_module|__import__)\(\s*[\"']([\w.]+)[\"']", code))
+    """Return the modules that code imports by a call that names them, or has Python run by `-m`."""
+    calls = r"\b(?:import_module|__import__|run_module)\(\s*[\"']([\w.]+)[\"']"
+    run = re.findall(r"(?<![\w-])-\w*m[\s\"',]+([\w.]+)", code)
+    return {*re.findall(calls, code), *run, *(f"{name}.__main__" for name in run)}
 
 
 def imported_packages(codes: Iterable[str]) -> list[str]:

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.batch.ask.identity import (
+    PACKAGE,
+    data_digests,
     digest,
-    digests,
-    imported_digests,
     is_local,
     notebook_identity,
+    rests_on,
     run_id,
     with_parameters,
 )
-from helpers.batch.ask.imported import local_modules, written_files
+from helpers.batch.ask.imported import written_files
 from helpers.batch.ask.kinds import Value
 from helpers.batch.ask.parameters import parameters_of
 from helpers.batch.notebook import Notebook, read
@@ -33,6 +34,9 @@ class Run:
         sources: digests of the files of `helpers` that its code reads.
         beside: digests of the modules beside the notebook, and of files that the user has named,
             by their places seen from the notebook's folder.
+        confirmed: digests of the files that say which of its claims were confirmed, by their names.
+        installed: where the metadata of all distributions lies, by their names and versions.
+        data: digests of the files of its data sets, by their names.
     """
 
     id: str
@@ -42,6 +46,9 @@ class Run:
     parameters: Mapping[str, Value]
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     beside: Mapping[str, str] = field(default_factory=dict, repr=False)
+    confirmed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    installed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    data: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def loads_data(self) -> bool:
@@ -78,11 +85,12 @@ def make_runs(
     for notebook, given in points:
         if notebook.path not in read_once:
             read_once[notebook.path] = _shared(notebook, files)
-        shared, defaults, named, more = read_once[notebook.path]
+        shared, defaults, rests = read_once[notebook.path]
         parameters = defaults | dict(given)
-        identity = with_parameters(shared, parameters, named)
+        data = data_digests(parameters)
+        identity = with_parameters(shared, parameters, data)
         key = run_id(notebook.name, identity)
-        runs.append(Run(key, identity, notebook, dict(given), parameters, **more))
+        runs.append(Run(key, identity, notebook, dict(given), parameters, **rests, data=data))
     return runs
 
 
@@ -95,26 +103,45 @@ def seen_imports(run: Run, files: Iterable[str], *, since: float) -> dict[str, s
         since: when it began; of a file that was written later nobody knows which text was read.
 
     Returns:
-        Digests by places seen from the notebook's folder, empty where the text is not known.
+        Digests by places seen from the notebook's folder, empty where the text is not known. What
+        belongs to `helpers` is not among them.
     """
     folder = run.notebook.path.parent
     known = written_files(run.notebook.code, folder) | {folder / name for name in run.beside}
     known = {file.resolve() for file in known}
+    return _as_read(
+        (file for file in map(Path, files) if is_local(file) and file.resolve() not in known),
+        folder,
+        since,
+    )
+
+
+def seen_helpers(run: Run, files: Iterable[str], *, since: float) -> dict[str, str]:
+    """Return digests of the modules of `helpers` that a run has imported unannounced.
+
+    Takes and gives what `seen_imports` does. Places are seen from the folder of `helpers`, and mean
+    the same on every machine. What runs notebooks is in every kernel, and not among them.
+    """
+    found = _as_read((file for file in map(Path, files) if PACKAGE in file.parents), PACKAGE, since)
+    return {
+        name: text
+        for name, text in found.items()
+        if name not in run.sources and not name.startswith(("__init__.py", "batch/"))
+    }
+
+
+def _as_read(files: Iterable[Path], folder: Path, since: float) -> dict[str, str]:
+    """Return digests of files by their places seen from a folder; of a later text an empty one."""
     found = {}
-    for file in map(Path, files):
-        if file.is_file() and is_local(file) and file.resolve() not in known:
+    for file in files:
+        if file.is_file():
             name = Path(os.path.relpath(file, folder)).as_posix()
             found[name] = digest(file) if file.stat().st_mtime < since else ""
     return found
 
 
-def _shared(notebook: Notebook, files: Iterable[Path]) -> tuple[str, dict, dict, dict]:
-    """Return what all runs of a notebook share: identity, defaults, digests of files."""
-    folder = notebook.path.parent
-    named = digests(files, folder)
-    more = {
-        "sources": imported_digests(notebook.content),
-        "beside": digests(local_modules(notebook.code, folder), folder) | named,
-    }
+def _shared(notebook: Notebook, files: Iterable[Path]) -> tuple[str, dict, dict]:
+    """Return what all runs of a notebook share: identity, defaults, what they rest on."""
+    rests = rests_on(notebook, files)
     defaults = {parameter.name: parameter.default for parameter in parameters_of(notebook)}
-    return notebook_identity(notebook.content, notebook.path), defaults, named, more
+    return notebook_identity(notebook, rests), defaults, rests

@@ -1,4 +1,4 @@
-"""Makes sure that data can be loaded, before anything runs.
+"""Makes sure that data can be loaded, before anything runs, and is the driver's on each worker.
 
 The data is loaded in another process, for this package imports no data sets.
 """
@@ -8,8 +8,10 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 
+from helpers.batch.ask.imported import imported_packages
 from helpers.batch.ask.kinds import Value
 from helpers.batch.ask.run import Run
+from helpers.batch.drive.worker import unlike
 from helpers.batch.errors import UsageError
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
@@ -77,19 +79,36 @@ def _wanted(runs: Iterable[Run]) -> list[tuple[str, int | None]]:
 
 
 def check_data_on(client: "Client", runs: Iterable[Run]) -> None:  # noqa: F821
-    """Make sure that the data can be loaded on every worker of a cluster.
+    """Make sure that every worker of a cluster has the driver's packages and data, and can load it.
 
     Raises:
-        UsageError: It cannot; the message names the worker.
+        UsageError: It has not; the message names the worker.
     """
-    wanted = _wanted(runs)
+    runs = list(runs)
+    wrong = _unlike_on(client, runs) or _unloadable_on(client, _wanted(runs))
+    if wrong:
+        raise UsageError("\n".join(wrong))
+
+
+def _unlike_on(client: "Client", runs: list[Run]) -> list[str]:  # noqa: F821
+    notebooks = {run.notebook.path: run.notebook for run in runs}.values()
+    imports = imported_packages(code for notebook in notebooks for code in notebook.code)
+    driver = list(runs[0].installed) if runs else []
+    data = {name: digest for run in runs for name, digest in run.data.items()}
+    found = client.run(unlike, imports, driver, data, on_error="return")
+    return [
+        f"worker {worker} differs from the driver: {other}"
+        for worker, other in found.items()
+        if isinstance(other, str) and other
+    ]
+
+
+def _unloadable_on(client: "Client", wanted: list) -> list[str]:  # noqa: F821
     if not wanted:
-        return
+        return []
     workers = client.scheduler_info(n_workers=-1)["workers"]
     futures = {
         worker: client.submit(complaint, wanted, workers=[worker], pure=False) for worker in workers
     }
     answers = {worker: future.result() for worker, future in futures.items()}
-    wrong = [f"worker {worker}: {answer}" for worker, answer in answers.items() if answer]
-    if wrong:
-        raise UsageError("\n".join(wrong))
+    return [f"worker {worker}: {answer}" for worker, answer in answers.items() if answer]

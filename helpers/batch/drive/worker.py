@@ -4,10 +4,22 @@ A worker needs this package and nothing else; it shares no disk with the driver.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import packages_distributions
 
-from helpers.batch.ask.identity import PACKAGE, changed
+from helpers.batch.ask.identity import (
+    PACKAGE,
+    changed,
+    confirmed_digests,
+    data_digests,
+    installed,
+)
+from helpers.batch.ask.imported import imported_packages
 from helpers.batch.ask.run import Run
 from helpers.batch.errors import InfrastructureError
 from helpers.batch.execute.execution import execute, processors
@@ -45,8 +57,45 @@ def differences(driver: Mapping[str, str], worker: Mapping[str, str]) -> str:
     )
 
 
+def unlike(imports: Iterable[str], driver: Iterable[str], data: Mapping[str, str]) -> str:
+    """Say in what this machine differs from the driver's, of what counts for some notebooks.
+
+    What the driver lacks is not compared, nor data that is not a file here.
+
+    Args:
+        imports: names of the packages that the notebooks import.
+        driver: names and versions of the distributions that the driver has.
+        data: digests of the data files that the driver has, by their names.
+
+    Returns:
+        The differences; nothing if there are none.
+    """
+    wanted = {_plain(one) for name in imports for one in _distributions().get(name, ())}
+    theirs, own = _versions(driver), _versions(installed())
+    wanted &= theirs.keys() & own.keys()
+    other = differences({n: theirs[n] for n in wanted}, {n: own[n] for n in wanted})
+    here = data_digests({"datasets": list(data)})
+    files = [f"another {name}.npz in DNNBOOK_DATA" for name in here if here[name] != data[name]]
+    return "; ".join([*([other] if other else []), *files])
+
+
+_distributions = cache(packages_distributions)  # it reads the metadata of all that is installed
+
+
+def _versions(installed: Iterable[str]) -> dict[str, str]:
+    return {_plain(name): version for name, _, version in (one.partition("-") for one in installed)}
+
+
+def _plain(name: str) -> str:
+    """Return a distribution's name as all ways to write it are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def carry_out(run: Run, *, elsewhere: bool = False, **how: object) -> tuple[Result, str]:
     """Execute a run in this process, and return its result and the executed notebook.
+
+    If something changed meanwhile on which the run rests, the result is a failure, and hours of
+    work are still there to be read.
 
     Args:
         run: what is to be executed.
@@ -54,33 +103,58 @@ def carry_out(run: Run, *, elsewhere: bool = False, **how: object) -> tuple[Resu
         how: what `execute` takes besides.
 
     Raises:
-        InfrastructureError: No kernel could be had, or something changed on which the run rests.
+        InfrastructureError: No kernel could be had.
     """
     started = datetime.now(UTC)
     outcome = execute(run, elsewhere=elsewhere, **how)
     if outcome.status == "done":
-        what = "changed while it ran, so that it is unknown what it read"
-        require_unchanged(run, what, elsewhere)
+        try:
+            what = "changed while it ran, so that it is unknown what it read"
+            require_unchanged(run, what, elsewhere)
+        except InfrastructureError as error:
+            outcome = replace(outcome, status="failed", error=str(error))
     here = {"worker": this_worker(), "processor": this_processor(), "versions": versions()}
     return result_of(run, outcome, started=started, **here), outcome.notebook
 
 
 def require_unchanged(run: Run, what: str, elsewhere: bool) -> None:
-    """Refuse to call something the result of files that are not there, or not any more.
+    """Refuse to call something the result of what is not there, or not any more.
+
+    Args:
+        run: what rests on it.
+        what: what happened, as the message is to say.
+        elsewhere: whether the notebook's folder belongs to another machine. Then what is here is
+            compared with what the driver has, as far as that can be.
 
     Raises:
-        InfrastructureError: `what` happened to some of them.
+        InfrastructureError: `what` happened to some of it.
     """
-    moved = [] if elsewhere else changed(run.beside, run.notebook.path.parent)
     files = changed(run.sources)
-    if moved:
-        again = "The same command runs it again"
-        raise InfrastructureError(f"{what}: {', '.join(moved)}. {again}")
     if files:
         raise InfrastructureError(
             f"worker {this_worker()} has other sources than the batch began with: "
             f"helpers/{', helpers/'.join(files)}"
         )
+    if elsewhere:
+        other = unlike(imported_packages(run.notebook.code), run.installed, run.data)
+        if other:
+            raise InfrastructureError(f"worker {this_worker()} differs from the driver: {other}")
+    elif moved := _moved(run):
+        raise InfrastructureError(f"{what}: {', '.join(moved)}. The same command runs it again")
+
+
+def _moved(run: Run) -> list[str]:
+    """Name what is gone or another, of that on which a run rests on the driver's machine.
+
+    What has come is not named: it was not there to be read, or the notebook made it itself.
+    """
+    data, confirmed = data_digests(run.parameters), confirmed_digests(run.notebook.code)
+    return [
+        *changed(run.beside, run.notebook.path.parent),
+        *(f"{name}.npz" for name in run.data if data.get(name) != run.data[name]),
+        *(f"results/{n}" for n in run.confirmed if confirmed.get(n) != run.confirmed[n]),
+        *(name for name, place in run.installed.items() if not os.path.exists(place)),
+    ]
 
 
 def perform(

@@ -118,8 +118,10 @@ class Client(PapermillNotebookClient):
 
     def _finish(self) -> None:
         """Wait for what the notebook has begun, and receive what it shows."""
+        # In a namespace of its own: what it waits for may yet look up any name of the notebook's.
+        own = f"_dnnbook = {{}}; __import__('builtins').exec({FINISH!r}, _dnnbook)"
         request = self.kc.execute(
-            f"{FINISH}\n_dnnbook_said = await finish({self.patience})",
+            f"{own}\n_dnnbook_said = await _dnnbook['finish']({self.patience})",
             silent=True,
             store_history=False,
             user_expressions={"said": "_dnnbook_said"},

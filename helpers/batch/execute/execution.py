@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers.batch.ask.imported import imported_packages
-from helpers.batch.ask.run import Run, seen_imports
+from helpers.batch.ask.run import Run, seen_helpers, seen_imports
 from helpers.batch.errors import ExecutionError, InfrastructureError
 from helpers.batch.execute.executed import (
     ERROR_SIZE,
@@ -51,6 +51,7 @@ class Outcome:
         traceback: of the failing cell, without colours.
         warning: what is to be said although nothing went wrong.
         imported: digests of the files that it was seen to import, as `seen_imports` gives them.
+        helpers: digests of those of `helpers`, as `seen_helpers` gives them.
     """
 
     status: str
@@ -61,6 +62,7 @@ class Outcome:
     traceback: str = field(default="", repr=False)
     warning: str = ""
     imported: Mapping[str, str] = field(default_factory=dict, repr=False)
+    helpers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def execute(
@@ -104,9 +106,8 @@ def execute(
     execution = _Execution(run, server, environment, imports, timeout=timeout, wanted=wanted)
     with _event_loop():
         status, error, traceback = execution.run(folder)
-    files = {}
-    if folder is not None:
-        files = seen_imports(run, execution.farewell.get("files", ()), since=begun)
+    files = execution.farewell.get("files", ())
+    imported = seen_imports(run, files, since=begun)
     return Outcome(
         status,
         written(execution.notebook),
@@ -114,19 +115,28 @@ def execute(
         cell_seconds(execution.notebook),
         error,
         traceback,
-        _warning(execution.farewell),
-        files,
+        _warning(execution.farewell, imported if elsewhere else ()),
+        {} if elsewhere else imported,
+        seen_helpers(run, files, since=begun),
     )
 
 
-def _warning(farewell: Mapping) -> str:
-    """Return what is to be said of an execution that ended well."""
+def _warning(farewell: Mapping, strange: Iterable[str]) -> str:
+    """Return what is to be said of an execution that ended well.
+
+    Args:
+        farewell: what its kernel said.
+        strange: modules that it has imported and the driver cannot see.
+    """
     when = f"still ran {LINGERING} s after the last cell: what they show later is lost"
     said = [f"{kind} {when} ({left})" for kind, left in farewell.get("left", {}).items()]
     said += [
         shortened(f"an asyncio task ended with {error}", ERROR_SIZE)
         for error in farewell.get("errors", ())
     ]
+    if strange:
+        names = shortened(", ".join(sorted(Path(file).name for file in strange)), ERROR_SIZE)
+        said.append(f"modules of the worker's own were imported, whose changes go unseen: {names}")
     return "; ".join(said)
 
 

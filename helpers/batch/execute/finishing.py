@@ -1,8 +1,17 @@
 """Sent to a kernel after a notebook's last cell: waits for what the notebook has begun.
 
-A thread, a timer or an asyncio task may show something when all cells have ended. This text is run
-in the notebook's own namespace, which ends then, and must import what it uses within its functions.
+A thread, a timer or an asyncio task may show something when all cells have ended, and looks up the
+notebook's names until then. So this text is run in a namespace of its own, and leaves theirs alone.
 """
+
+import asyncio
+import json
+import os
+import sys
+import threading
+import time
+
+import ipykernel
 
 
 async def finish(patience: float) -> str:
@@ -15,11 +24,6 @@ async def finish(patience: float) -> str:
         JSON: "left", the kinds of what still ran and how many of each; "errors" of tasks that
         nobody fetched; "files" of the modules that are loaded.
     """
-    import asyncio
-    import json
-    import sys
-    import time
-
     end = time.monotonic() + patience
 
     def left() -> dict[str, int]:
@@ -35,11 +39,6 @@ async def finish(patience: float) -> str:
 
 def tasks() -> list:
     """Return the asyncio tasks that have not ended and are not the kernel's."""
-    import asyncio
-    import os
-
-    import ipykernel
-
     kernel = os.path.dirname(ipykernel.__file__)
     codes = {task: getattr(task.get_coro(), "cr_code", None) for task in asyncio.all_tasks()}
     own = asyncio.current_task()
@@ -52,8 +51,6 @@ def tasks() -> list:
 
 def timers() -> list:
     """Return what was to be called later on, but for what libraries of the kernel wait for."""
-    import asyncio
-
     waiting = getattr(asyncio.get_running_loop(), "_scheduled", [])
     callbacks = [handle._callback for handle in waiting if not handle.cancelled()]
     names = [str(getattr(call, "__module__", "asyncio")).split(".")[0] for call in callbacks]
@@ -63,9 +60,6 @@ def timers() -> list:
 
 def threads() -> list:
     """Return the threads that Python would wait for at its end, but for those of idle pools."""
-    import sys
-    import threading
-
     frames = sys._current_frames()
 
     def is_busy(thread: threading.Thread) -> bool:
@@ -80,8 +74,6 @@ def threads() -> list:
 
 def errors() -> list[str]:
     """Return the errors of asyncio tasks that nobody has asked for."""
-    import asyncio
-
     names = ("_all_tasks", "_scheduled_tasks")  # before Python 3.12, and since then
     known = [task for name in names for task in list(getattr(asyncio.tasks, name, ()))]
     ended = [task for task in known if task.done() and getattr(task, "_log_traceback", False)]

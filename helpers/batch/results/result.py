@@ -68,6 +68,7 @@ class Result:
     traceback: str = field(default="", repr=False)
     warning: str = ""
     imported: Mapping[str, str] = field(default_factory=dict, repr=False)
+    helpers: Mapping[str, str] = field(default_factory=dict, repr=False)
     records: list[dict] = field(default_factory=list, repr=False)
     started: str = ""
     seconds: float = 0.0
@@ -121,6 +122,7 @@ def result_of(run: Run, outcome: Outcome, *, started: datetime, **more: object) 
         traceback=outcome.traceback,
         warning=outcome.warning,
         imported=dict(outcome.imported),
+        helpers=dict(outcome.helpers),
         records=records_of(json.loads(executed)) if executed else [],
         started=started.astimezone(UTC).isoformat(timespec="seconds"),
         seconds=round(outcome.seconds, 3),
@@ -152,9 +154,9 @@ def save(store: Store, result: Result, executed: str) -> None:
 
 
 def _set_aside(store: Store, result: Result) -> None:
-    """Copy what ended well and is about to be replaced."""
+    """Copy what ended well, is whole and is about to be replaced."""
     before = read_result(store, result.id, result.identity)
-    if before is None or not before.is_done:
+    if before is None or not before.is_done or not is_whole(store, before):
         return
     with suppress(FileNotFoundError):
         store.write_text(f"runs/{result.id}/before.ipynb", store.read_text(notebook_path(result)))
@@ -184,16 +186,24 @@ def load(store: Store, run: Run) -> Result | None:
 
     One of other modules than are there now is none either.
     """
-    try:
-        result = read_result(store, run.id, run.identity)
-        if result is not None and changed(result.imported, run.notebook.path.parent):
-            return None
-        if result is not None and result.notebook_sha256 is not None:
-            is_whole = _sha256(store.read_text(notebook_path(run))) == result.notebook_sha256
-            return result if is_whole else None
-    except (OSError, BatchError, AttributeError, TypeError):
+    result = read_result(store, run.id, run.identity)
+    if result is None or not is_whole(store, result):
         return None
-    return result
+    try:
+        moved = changed(result.imported, run.notebook.path.parent) or changed(result.helpers)
+    except (OSError, AttributeError, TypeError):
+        return None
+    return None if moved else result
+
+
+def is_whole(store: Store, result: Result) -> bool:
+    """Say whether the notebook that lies beside a result is the one that belongs to it."""
+    if result.notebook_sha256 is None:
+        return True
+    try:
+        return _sha256(store.read_text(notebook_path(result))) == result.notebook_sha256
+    except (OSError, BatchError, ValueError):
+        return False
 
 
 def notebook_path(run: Run | Result) -> str:
