@@ -28,6 +28,8 @@ from helpers.batch.notebook import Notebook, source, tags
 PACKAGE = CHECKOUT / "helpers"
 # Tags that change what is executed; all others say how a cell is shown.
 EXECUTION_TAGS = {"parameters", "raises-exception", "skip-execution"}
+INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
+OTHERS = tuple(f"{folder}{os.sep}" for folder in (PACKAGE, sysconfig.get_path("stdlib")))
 METADATA = {".dist-info", ".egg-info"}  # beside the packages of a distribution
 
 
@@ -127,12 +129,10 @@ def changed(recorded: Mapping[str, str], folder: Path = PACKAGE) -> list[str]:
     ]
 
 
-def is_local(file: Path) -> bool:
+def is_local(file: Path | str) -> bool:
     """Say whether a file of Python is neither installed, nor Python's, nor one of `helpers`."""
-    is_installed = {"site-packages", "dist-packages"} & set(file.parts)
-    folders = (PACKAGE, Path(sysconfig.get_path("stdlib")))
-    inside = any(file.is_relative_to(folder) for folder in folders)
-    return not (is_installed or inside)
+    text = f"{file}{os.sep}"  # a text: a kernel has loaded thousands of files
+    return not (INSTALLED.search(text) or text.startswith(OTHERS))
 
 
 def run_id(name: str, identity: str) -> str:

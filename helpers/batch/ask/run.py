@@ -109,11 +109,8 @@ def seen_imports(run: Run, files: Iterable[str], *, since: float) -> dict[str, s
     folder = run.notebook.path.parent
     known = written_files(run.notebook.code, folder) | {folder / name for name in run.beside}
     known = {file.resolve() for file in known}
-    return _as_read(
-        (file for file in map(Path, files) if is_local(file) and file.resolve() not in known),
-        folder,
-        since,
-    )
+    local = (Path(file) for file in files if is_local(file))
+    return _as_read((file for file in local if file.resolve() not in known), folder, since)
 
 
 def seen_helpers(run: Run, files: Iterable[str], *, since: float) -> dict[str, str]:
@@ -122,12 +119,13 @@ def seen_helpers(run: Run, files: Iterable[str], *, since: float) -> dict[str, s
     Takes and gives what `seen_imports` does. Places are seen from the folder of `helpers`, and mean
     the same on every machine. What runs notebooks is in every kernel, and not among them.
     """
-    found = _as_read((file for file in map(Path, files) if PACKAGE in file.parents), PACKAGE, since)
-    return {
-        name: text
-        for name, text in found.items()
-        if name not in run.sources and not name.startswith(("__init__.py", "batch/"))
-    }
+    begin = f"{PACKAGE}{os.sep}"
+    names = (file.removeprefix(begin) for file in files if file.startswith(begin))
+    announced = {*run.sources, "__init__.py"}
+    others = [name for name in names if Path(name).as_posix() not in announced]
+    return _as_read(
+        (PACKAGE / name for name in others if Path(name).parts[0] != "batch"), PACKAGE, since
+    )
 
 
 def _as_read(files: Iterable[Path], folder: Path, since: float) -> dict[str, str]:
