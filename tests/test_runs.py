@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from concurrent.futures import Future
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,10 @@ from click.testing import CliRunner
 
 from helpers.batch.ask import identity
 from helpers.batch.ask.identity import PACKAGE, confirmed_digests, digest, installed
-from helpers.batch.ask.run import make_run, make_runs
+from helpers.batch.ask.run import Run, make_run, make_runs
 from helpers.batch.book import find_chapter
 from helpers.batch.cli import main
-from helpers.batch.drive import batch, worker
+from helpers.batch.drive import batch, data, worker
 from helpers.batch.drive.data import check_data_on
 from helpers.batch.drive.run import run_once
 from helpers.batch.errors import BatchError, InfrastructureError, UsageError
@@ -217,6 +218,22 @@ def test_workers_that_differ_are_named_before_anything_runs(foundations):
     with pytest.raises(UsageError, match=text):
         check_data_on(client, [run, run])
     assert seen == ["return", "return"]
+
+
+def test_a_worker_that_does_not_answer_is_named(foundations, monkeypatch):
+    """One that is gone leaves a task that waits for it, and would for ever."""
+    monkeypatch.setattr(data, "ANSWER", 0.01)
+    silent = Future()  # as Dask's, which raises the same error
+    client = SimpleNamespace(
+        run=lambda *_, **how: {},
+        scheduler_info=lambda n_workers: {"workers": {"tcp://gone": {}}},
+        submit=lambda *_, **how: silent,
+    )
+    run = replace(foundations.run(), parameters={"dataset": "cifar10"})
+    monkeypatch.setattr(Run, "loads_data", True)
+    text = "^worker tcp://gone: it must say whether it can load the data. Received: no answer"
+    with pytest.raises(UsageError, match=text):
+        check_data_on(client, [run])
 
 
 def test_a_result_stays_as_it_is(store):

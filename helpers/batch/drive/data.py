@@ -14,6 +14,7 @@ from helpers.batch.ask.run import Run
 from helpers.batch.drive.worker import unlike
 from helpers.batch.errors import UsageError
 
+ANSWER = 600.0  # seconds that a worker may take to load the data
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10")
 LOAD = """\
 import json, sys
@@ -110,5 +111,12 @@ def _unloadable_on(client: "Client", wanted: list) -> list[str]:  # noqa: F821
     futures = {
         worker: client.submit(complaint, wanted, workers=[worker], pure=False) for worker in workers
     }
-    answers = {worker: future.result() for worker, future in futures.items()}
+    answers = {worker: _answer(future) for worker, future in futures.items()}
     return [f"worker {worker}: {answer}" for worker, answer in answers.items() if answer]
+
+
+def _answer(future: "Future") -> str:  # noqa: F821
+    try:
+        return future.result(timeout=ANSWER)
+    except TimeoutError:  # it is gone, and its task waits for it
+        return f"it must say whether it can load the data. Received: no answer in {ANSWER:.0f} s"
