@@ -145,10 +145,12 @@ def resolve_data(x, y, validation_data, sample_weight, class_weight):
         x, y = x.x_train, x.y_train
     training = examples(x, y, sample_weight, name="x")
     if class_weight is not None:
-        if sample_weight is not None or keras.tree.is_nested(training.y):
+        if sample_weight is not None:
+            raise ValueError("`class_weight` must be given without `sample_weight`. Received: both")
+        if training.y is None or keras.tree.is_nested(training.y):
             raise ValueError(
-                "`class_weight` is for targets of one output, without `sample_weight`. "
-                "Received: both, or nested targets"
+                "`class_weight` must be given with `y` of one output, an array. "
+                f"Received: y={'None' if training.y is None else type(training.y).__name__}"
             )
         weights = np.asarray(class_weight_to_sample_weights(training.y, class_weight))
         training = Examples(training.x, training.y, weights)
@@ -209,12 +211,7 @@ def resolve_rows(rows, replicas: int, count: int, *, name: str) -> np.ndarray | 
     """Return each replica's rows of `count` examples, (replicas, n), checked; None for all."""
     if rows is None:
         return None
-    array = check_rows(rows, name)
-    if len(array) != replicas:
-        raise ValueError(
-            f"`{name}` must be whole numbers of shape ({replicas}, n), as many for each replica. "
-            f"Received: {array.dtype} of shape {array.shape}"
-        )
+    array = check_rows(rows, name, replicas)
     if array.min() < 0 or array.max() >= count:
         raise ValueError(
             f"`{name}` must be from 0 to {count - 1}, rows of the {count} examples. "
@@ -223,10 +220,11 @@ def resolve_rows(rows, replicas: int, count: int, *, name: str) -> np.ndarray | 
     return array.astype(np.int32)
 
 
-def check_rows(rows, name: str) -> np.ndarray:
+def check_rows(rows, name: str, replicas: int) -> np.ndarray:
     """Return rows as an array; refuse what is none of (replicas, n) whole numbers."""
     array = as_array(rows)
-    if array.dtype.kind in "iu" and array.ndim == 2 and array.size and not np.ma.is_masked(rows):
+    whole = array.dtype.kind in "iu" and array.ndim == 2 and array.size
+    if whole and len(array) == replicas and not np.ma.is_masked(rows):
         return array
     seen = f"{array.dtype} of shape {array.shape}"
     if array.dtype == object:
@@ -234,7 +232,7 @@ def check_rows(rows, name: str) -> np.ndarray:
         if isinstance(rows, list | tuple):
             seen += f" of lengths {sorted({np.size(row) for row in rows})}"
     raise ValueError(
-        f"`{name}` must be whole numbers of shape (replicas, n), as many for each replica. "
+        f"`{name}` must be whole numbers of shape ({replicas}, n), as many for each replica. "
         f"Received: {seen}"
     )
 
@@ -258,8 +256,8 @@ def check_apart(rows: np.ndarray | None, others: np.ndarray, *, name: str) -> No
             )
 
 
-def check_start(start, name: str) -> None:
-    """Refuse weights to start from that are no list of arrays."""
+def check_start(start, name: str, replicas: int | None = None) -> None:
+    """Refuse weights to start from that are no list of arrays, or not of so many replicas."""
     if not isinstance(start, list | tuple):
         kind = f"the model {start.name!r}" if isinstance(start, keras.Model) else repr(start)
         raise ValueError(
@@ -272,6 +270,11 @@ def check_start(start, name: str) -> None:
         if array.dtype.kind not in "biuf" or np.ma.is_masked(one):
             raise ValueError(
                 f"`{name}` must hold arrays of numbers. Received: {name}[{at}] of {array.dtype}"
+            )
+        if replicas is not None and array.shape[:1] != (replicas,):
+            raise ValueError(
+                f"`{name}` must hold arrays with a leading axis of {replicas} replicas. "
+                f"Received: {name}[{at}] of shape {array.shape}"
             )
 
 
