@@ -9,8 +9,9 @@ for bit. Where it has not, as where a builder draws with NumPy, every replica is
 
 import copy
 import random
+import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 from unittest import mock
@@ -23,9 +24,11 @@ from helpers.replicas.checks import check_model
 from helpers.replicas.sameness import describe, first_difference
 from helpers.replicas.tracing import same_graph, to_numpy
 
+MADE_UP = re.compile(r"(keras_tensor|input_layer)(_\d+)?")
 Build = Callable[[], keras.Model]
 # Builders, by what they do, whose further models were seen to be drawn anew as they build them.
 _redrawable: set[tuple] = set()
+SEED = "seed_generator_state"  # the name of the state that a random layer draws from
 MOST_DRAWS = 4096  # of Python's generator in one build, before drawing anew is given up
 
 
@@ -37,12 +40,14 @@ class Stacked(NamedTuple):
         trainable: Starting values, each of shape (replicas, ...), as `trainable_variables`.
         others: The same of `non_trainable_variables`, seeds of random layers among them.
         description: What the template computes.
+        models: The first model of each replica's builder, whose names may differ.
     """
 
     template: keras.Model
     trainable: list[np.ndarray]
     others: list[np.ndarray]
     description: tuple
+    models: list[keras.Model]
 
 
 class Made(NamedTuple):
@@ -72,10 +77,12 @@ def stacked(
     """
     values: dict[tuple[Build, int], list] = {}
     seen: list[Made] = []
+    firsts: dict[Build, Made] = {}
     with kept_random_state():
         for build in dict.fromkeys(builds):
             own = dict.fromkeys(s for b, s in zip(builds, seeds, strict=True) if b is build)
             first = made.get((build, next(iter(own)))) or observed(build, next(iter(own)), x)
+            firsts[build] = first
             found, models = _starts(build, first, list(own), x, check_own=not seen, given=given)
             values |= {(build, seed): start for seed, start in found.items()}
             seen += models
@@ -86,8 +93,9 @@ def stacked(
     whole = [np.stack(column) for column in columns]
     count = len(template.trainable_variables)
     if not given:
-        _say_equal_starts(seen[0], whole, seeds)
-    return Stacked(template, whole[:count], whole[count:], description)
+        _say_equal_starts(firsts, builds, seeds, whole)
+    models = [firsts[build].model for build in builds]
+    return Stacked(template, whole[:count], whole[count:], description, models)
 
 
 def build_one(build: Build, seed: int, x) -> keras.Model:
@@ -120,7 +128,7 @@ def _values(model: keras.Model) -> list[np.ndarray]:
 def _starts(build: Build, first: Made, seeds: list[int], x, *, check_own: bool, given: bool):
     """Return the starting values by seed, and the models that were built to find them."""
     found, models = {seeds[0]: _values(first.model)}, [first]
-    known = describe(build), first.description
+    known = describe(build), first.description, _ways(first)
     redrawn = _redrawn(first, seeds[0], seeds[1:], given) if known in _redrawable else None
     if redrawn is not None:
         return found | redrawn, models
@@ -141,6 +149,13 @@ def _starts(build: Build, first: Made, seeds: list[int], x, *, check_own: bool, 
     return found, models
 
 
+def _ways(made: Made) -> Hashable:
+    """Return how a model's weights are drawn, which decides whether drawing anew was tried."""
+    weights = [one for one in _variables(made.model) if one.name != SEED]
+    seen = [made.initializers.get(id(one), (None,))[0] for one in weights]
+    return describe(seen, starts=True)
+
+
 def _equal(one, other) -> bool:
     return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))
 
@@ -158,7 +173,15 @@ def observed(build: Build, seed: int, x) -> Made:
     with mock.patch.object(kind, "_initialize_with_initializer", observing):
         model = build_one(build, seed, x)
     draws = _count_draws(seed)
-    return Made(model, draws, seen, describe(model))
+    return Made(model, draws, seen, (describe(model), _input_names(model, x)))
+
+
+def _input_names(model: keras.Model, x) -> tuple:
+    """Return the names by which a model may pick its inputs, but for those that Keras made up."""
+    names = [one.name for one in getattr(model, "inputs", None) or ()]
+    if len(names) < 2 and not isinstance(x, Mapping):
+        return ()
+    return tuple("" if MADE_UP.fullmatch(name) else name for name in names)
 
 
 def _count_draws(seed: int) -> int | None:
@@ -249,17 +272,16 @@ def _check_alike(template, description, made: Made, x, number: int) -> None:
     )
 
 
-def _say_equal_starts(made: Made, whole: list[np.ndarray], seeds: Sequence[int]) -> None:
-    """Warn where all replicas start from the same random weights."""
-    if len(set(seeds)) < 2:
-        return
-    for variable, values in zip(_variables(made.model), whole, strict=True):
-        initializer = made.initializers.get(id(variable), (None,))[0]
-        random_one = isinstance(getattr(initializer, "seed", None), int)
-        drawn = random_one and variable.trainable and np.ptp(values[0]) > 0
-        if drawn and (values == values[:1]).all():
+def _say_equal_starts(firsts: dict[Build, Made], builds, seeds, whole: list[np.ndarray]) -> None:
+    """Warn where all replicas, or all of one builder, start from the same random weights."""
+    everyone = list(range(len(builds)))
+    of_builders = [[k for k in everyone if builds[k] is build] for build in firsts]
+    for own in [everyone, *of_builders]:
+        apart = len({seeds[k] for k in own}) > 1
+        path = _equal_start(firsts[builds[own[0]]], whole, own) if apart else None
+        if path:
             warnings.warn(
-                f"all replicas start from the same random {variable.path}: an interval over "
+                f"all replicas start from the same random {path}: an interval over "
                 "them leaves that draw out. Make its initializer inside of `build`, without "
                 "a seed; or pass the weights as `start` if they are meant to be the same.",
                 stacklevel=4,
@@ -267,9 +289,24 @@ def _say_equal_starts(made: Made, whole: list[np.ndarray], seeds: Sequence[int])
             return
 
 
+def _equal_start(made: Made, whole: list[np.ndarray], own: list[int]) -> str | None:
+    """Return the name of a variable whose random values are the same in some replicas."""
+    for variable, values in zip(_variables(made.model), whole, strict=True):
+        initializer = made.initializers.get(id(variable), (None,))[0]
+        random_one = isinstance(getattr(initializer, "seed", None), int)
+        first, *others = own
+        drawn = random_one and variable.trainable and np.ptp(values[first]) > 0
+        if drawn and all(np.array_equal(values[k], values[first]) for k in others):
+            return variable.path
+    return None
+
+
 @contextmanager
 def kept_random_state() -> Iterator[None]:
-    """Leave the caller's own random numbers from Python, NumPy and TensorFlow as they were."""
+    """Leave the caller's own random numbers from Python and NumPy as they were.
+
+    TensorFlow's, and those of `keras.random` without a seed, go on from the last model's seed.
+    """
     states = random.getstate(), np.random.get_state()
     try:
         yield

@@ -28,7 +28,7 @@ class Calls:
             function: Of tensors, nested as the arguments.
             arguments: Nested arrays, or None.
             open_axes: Position of an argument → axis of its arrays that may have any length; of
-                the learning rate in a mapping by its name.
+                what a mapping holds by step, as the learning rate, by its name.
             key: What else the function was made for.
         """
         leaves = [(at, path, one) for at, path, one in _leaves(arguments) if one is not None]

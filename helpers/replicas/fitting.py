@@ -16,7 +16,9 @@ from helpers.replicas.keeping import program_for
 from helpers.replicas.numbers import check_numbers
 from helpers.replicas.program import Program, SparseGradientsError
 from helpers.replicas.result import Replicas
+from helpers.replicas.sameness import describe
 from helpers.replicas.signature import check_known
+from helpers.replicas.stepping import check_names
 from helpers.replicas.training import Plan, train, with_weights
 from helpers.replicas.watching import check_maker
 
@@ -51,7 +53,9 @@ def fit_replicas(
 
     Replica k equals `model.fit` on the model that `build` returns after
     `keras.utils.set_random_seed(seed + k)`, with the batches of `batch_order(seed + k, epoch, n)`,
-    to rounding; what cannot be trained so is refused by name.
+    to rounding; what cannot be trained so is refused by name. Python's and NumPy's random numbers
+    go on as if nothing had been drawn; TensorFlow's, and those of `keras.random` without a seed,
+    from the seed of the model that was built last.
 
     Args:
         build: A function without arguments that makes a new, uncompiled model at each call; or
@@ -94,8 +98,8 @@ def fit_replicas(
     Raises:
         ValueError: An argument is out of its range, or a model, layer, optimizer or option is not
             supported.
-        TypeError: `build` does not return a Keras model, or an argument is of the wrong kind or
-            has another name.
+        TypeError: An argument has another name, `build` returns no Keras model, data are no
+            arrays, or `callbacks` is no function.
 
     Example:
         >>> from helpers import data, models
@@ -148,6 +152,7 @@ def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> 
     whole = stacked(builds, seeds, training.x, given=start is not None, made=made)
     with kept_random_state():
         check_numbers(whole.template, numbers.layers)
+    check_names(optimizer, whole.models)
     check_indices(whole.template, training.x, "x")
     watch = dict(given["watch"] or {})
     needed = whole, optimizer, compiled, training, numbers
@@ -170,10 +175,11 @@ def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> 
         "optimizer": optimizer,
         "compiled": compiled,
         "numbers": numbers,
+        "names": [tuple(layer.name for layer in model.layers) for model in whole.models],
         "start_rates": start_rates,
         "rates": found.rates,
         "own_rates": bool(each) and "learning_rate" in each,
-        "given": given,
+        "given": given | {"start": None},  # which would hold on to all that came before
         "kept": np.arange(replicas),
         "go_on": _go_on,
     }
@@ -232,7 +238,7 @@ def _start(program: Program, whole: Stacked, start, replicas: int) -> State:
     """Return the state from which training starts."""
     if isinstance(start, Replicas):
         return _continued(program, start, replicas)
-    optimizer = program.stepper.start(program.forward.pack(whole.trainable))
+    optimizer = program.stepper.start(replicas)
     steps = np.zeros(replicas, np.int64)
     state = State(program.forward.pack(whole.trainable), whole.others, optimizer, steps)
     if start is None:
@@ -247,14 +253,16 @@ def _continued(program: Program, earlier: Replicas, replicas: int) -> State:
     unpacked = earlier._program.forward.unpack(state.trainable)
     shapes = [tuple(one.shape) for one in unpacked]
     wanted = [(replicas, *shape) for shape in program.forward.shapes]
-    same = type(earlier._program.stepper.optimizer).__name__
-    if shapes != wanted or same != type(program.stepper.optimizer).__name__:
+    own, new = earlier._program.stepper, program.stepper
+    if shapes != wanted or describe(own.kind) != describe(new.kind) or own.keeps != new.keeps:
         raise ValueError(
             "`start` must be replicas of such a model and optimizer to go on with; to take only "
             f"their weights pass `start=earlier.weights`. Received: {len(earlier)} replicas, "
-            f"optimizer {same}, variables {shapes}"
+            f"optimizer {own.kind.__name__} that keeps {', '.join(own.keeps) or 'nothing'} in "
+            f"place of {new.kind.__name__} with {', '.join(new.keeps) or 'nothing'}, "
+            f"variables {shapes}"
         )
-    fresh = program.stepper.start(program.forward.pack(unpacked))
+    fresh = program.stepper.start(replicas)
     if [one.shape for one in fresh] != [tuple(one.shape) for one in state.optimizer]:
         state = state._replace(optimizer=_repacked(earlier._program, program, state.optimizer))
     return State(program.forward.pack(unpacked), *state[1:])
@@ -285,12 +293,7 @@ def _go_on(earlier: Replicas, epochs: int, changes: dict) -> Replicas:
     """Train earlier replicas further, as `Replicas.fit` promises."""
     options.check_counts(epochs=epochs)
     possible = [name for name in earlier._settings["given"] if name not in OF_THE_STATE]
-    unknown = [name for name in changes if name not in possible]
-    if unknown:
-        raise ValueError(
-            f"`fit` of replicas can change {', '.join(possible)}; `epochs` is how many more. "
-            f"Received: {', '.join(unknown)}"
-        )
+    check_known("Replicas.fit", changes, possible)
     given = dict(earlier._settings["given"])
     kept = earlier._settings["kept"]
     _steps_done(earlier)
@@ -308,7 +311,7 @@ def _go_on(earlier: Replicas, epochs: int, changes: dict) -> Replicas:
             own = for_each(given["each"]["learning_rate"], len(earlier), "learning_rate")
             left = zip(own, earlier._settings["rates"], strict=True)
             given["each"]["learning_rate"] = [now if np.isscalar(now) else one for one, now in left]
-    if given["callbacks"] is not None:
+    if given["callbacks"] is not None and not np.array_equal(kept, np.arange(len(kept))):
         make = given["callbacks"]
         given["callbacks"] = lambda replica: make(int(kept[replica]))
     further = {

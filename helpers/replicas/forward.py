@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.replicas.agreement import check_indices, kinds, names_of
+from helpers.replicas.building import SEED
 from helpers.replicas.calling import Calls
 from helpers.replicas.compiled import Compiled, takes_training
 from helpers.replicas.numbers import RowNumber, own_numbers
@@ -64,6 +65,7 @@ class Forward:
         # Whether inference moves the layers' state on, as augmentations draw in it, too; seen when
         # it is traced.
         self.moves = False
+        self.adds_losses = False  # whether calls add losses, which need be no means over examples
 
     def check(self, data, name: str) -> None:
         """Refuse data that do not fit the model, the loss and the metrics.
@@ -108,13 +110,18 @@ class Forward:
             numbers: Name → shape (replicas,).
             batch_size: Examples at a time, where it matters.
         """
-        matters = self.moves or not self.compiled.is_mean
+        matters = self._by_batches
         found = self._evaluate(
             state, data, rows, numbers, batch_size if matters else EVALUATION_CHUNK
         )
-        if self.moves and not matters:  # as was seen only now
+        if self._by_batches and not matters:  # as was seen only now
             return self._evaluate(state, data, rows, numbers, batch_size)
         return found
+
+    @property
+    def _by_batches(self) -> bool:
+        """Whether it matters how many examples are judged at a time, as far as was seen."""
+        return self.moves or self.adds_losses or not self.compiled.is_mean
 
     def _evaluate(self, state: State, data, rows, numbers: dict, batch_size: int):
         replicas = len([*state.trainable, *state.others][0])
@@ -160,7 +167,7 @@ class Forward:
         """Return the layers' state with the seeds as they moved on and all else as it was."""
         kept = self.model.non_trainable_variables
         return [
-            new if variable.name == "seed_generator_state" else old
+            new if variable.name == SEED else old
             for variable, new, old in zip(kept, moved, before, strict=True)
         ]
 
@@ -173,6 +180,7 @@ class Forward:
                 loss = self.compiled.loss(y, y_pred, weight)
                 self.compiled.update(y, y_pred, weight)
             new, metrics = self.updated(scope, others, metrics)
+            self.adds_losses |= bool(scope.losses)
             self.moves |= any(now is not before for now, before in zip(new, others, strict=True))
             return tf.cast(loss, tf.float32), metrics, new if self.moves else []
 

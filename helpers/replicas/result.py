@@ -26,8 +26,17 @@ class Replicas:
         steps: Name → shape (replicas, steps): what was watched.
         seeds: The seed of each replica.
         builds: The function that built each replica.
-        stopped_at: Shape (replicas,): the number of epochs after which a callback stopped a
-            replica, 0 for one that ran to the end.
+        stopped_at: Shape (replicas,): the epoch after which a callback stopped a replica, counted
+            from 1 at epoch 0, whatever `initial_epoch` was; 0 for one that ran to the end.
+
+    Example:
+        >>> from helpers import data, models
+        >>> digits = data.load("digits", train_size=200)
+        >>> build = lambda: models.mlp(digits.image_shape, 10, hidden=[16])
+        >>> trained = fit_replicas(build, digits, optimizer="adam", epochs=1, replicas=3,
+        ...                        loss="sparse_categorical_crossentropy")
+        >>> trained.predict(digits.x_valid[:5]).shape, trained[1:].fit(epochs=1).seeds
+        ((3, 5, 10), (1, 2))
     """
 
     history: dict[str, np.ndarray]
@@ -38,7 +47,8 @@ class Replicas:
     _start: object = field(repr=False)  # a State
     _state: object = field(repr=False)  # a State
     _program: object = field(repr=False)  # the Program that trained them
-    _settings: dict = field(repr=False)  # what fit_replicas was called with, to go on
+    # What they were trained with, to go on, and what that came to for each.
+    _settings: dict = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -130,6 +140,9 @@ class Replicas:
     def model(self, replica: int) -> keras.Model:
         """Return one replica as an ordinary Keras model, compiled with a fresh optimizer.
 
+        The optimizer has the replica's own numbers, but for those that are functions of the step;
+        an infinite threshold is none.
+
         Raises:
             ValueError: There is no replica of that number.
         """
@@ -151,7 +164,8 @@ class Replicas:
         rate = numbers.rates[0] if self._settings["own_rates"] else None
         rate = rate if rate is None or np.isscalar(rate) else _Table(rate)
         compiled = self._settings["compiled"]
-        model.compile(fresh_optimizer(self._settings["optimizer"], rate), **compiled)
+        own = {n: float(v[0]) for n, v in numbers.optimizer.items() if v.ndim == 1}
+        model.compile(fresh_optimizer(self._settings["optimizer"], rate, own), **compiled)
         # Metrics may be shared with another replica's model: Keras resets them once built.
         model._symbolic_build(data_batch=tuple(self._settings["training"]))
         return model
@@ -172,15 +186,19 @@ class Replicas:
             x: Inputs, nested as the model's.
             rows: Each replica's own rows of `x`, shape (replicas, n).
             training: Whether layers are in the mode of training: batch normalization takes the
-                statistics of the batch, dropout drops.
+                statistics of the batch, dropout drops. What drops is the same in each call, which
+                leaves the replicas as they are; for other draws take `samples`.
             batch_size: Examples at a time, which in training mode are a batch; the last may be
                 smaller.
             layer: Name or position of a layer whose outputs are wanted instead.
             samples: Number of Monte Carlo predictions: dropout drops, all other layers stay in
-                inference mode. The shape is then (replicas, samples, n, ...).
+                inference mode. The shape is then (replicas, samples, n, ...). Another call draws
+                the same ones.
 
         Raises:
-            ValueError: There is no such layer, nothing drops, or a number is out of range.
+            ValueError: There is no such layer, nothing drops, a number is out of range, or the
+                inputs do not fit the model.
+            TypeError: The inputs are no arrays.
 
         Reference:
             Gal and Ghahramani (2016), Dropout as a Bayesian approximation (for `samples`).
@@ -214,11 +232,18 @@ class Replicas:
         """Return loss and metrics of every replica in inference mode, each (replicas,).
 
         Args:
-            x: Inputs, as `fit_replicas` takes them.
+            x: Inputs, arrays nested as the model's; no data set.
             y: Targets.
             sample_weight: As `model.evaluate` takes it.
             rows: Each replica's own rows of these, shape (replicas, n).
             batch_size: Examples at a time, which matters to losses that are no mean over examples.
+                Where all are means, more are taken at a time: a layer whose outputs depend on the
+                other examples of a batch in inference, too, sees these.
+
+        Raises:
+            ValueError: The data do not fit the model, the loss and the metrics, or a number is
+                out of range.
+            TypeError: The data are no arrays.
         """
         check_counts(batch_size=batch_size)
         found = examples(x, y, sample_weight)
@@ -243,16 +268,18 @@ class Replicas:
             The `Replicas` as they are then; histories hold the further epochs.
 
         Raises:
-            ValueError: There is no such argument, or replicas were stopped at different epochs.
+            ValueError: Replicas were stopped at different epochs; and as `fit_replicas`.
+            TypeError: There is no such argument; and as `fit_replicas`.
         """
         return self._settings["go_on"](self, epochs, changes)
 
     def _position(self, layer: str | int) -> int:
         model = self._program.model
-        names = [one.name for one in model.layers]
+        names = self._settings["names"][0] if len(self) else ()
         at = names.index(layer) if layer in names else layer
-        known = isinstance(at, int) and -len(names) <= at < len(names)
-        if known and getattr(model, "inputs", None):
+        known = is_whole(at) and -len(names) <= at < len(names)
+        same = at is layer or all(own[at] == layer for own in self._settings["names"])
+        if known and same and getattr(model, "inputs", None):
             places = [id(one) for one in model._flatten_layers(include_self=False)]
             return places.index(id(model.layers[at]))
         raise ValueError(
@@ -325,5 +352,5 @@ def _some_settings(settings: dict, kept: np.ndarray) -> dict:
         optimizer={name: values[..., kept] for name, values in numbers.optimizer.items()},
         layers={name: values[kept] for name, values in numbers.layers.items()},
     )
-    rates = {name: [settings[name][k] for k in kept] for name in ("rates", "start_rates")}
-    return settings | rates | {"numbers": some, "kept": settings["kept"][kept]}
+    lists = {n: [settings[n][k] for k in kept] for n in ("rates", "start_rates", "names")}
+    return settings | lists | {"numbers": some, "kept": settings["kept"][kept]}

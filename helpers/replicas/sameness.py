@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import sys
 import types
+import weakref
 from collections.abc import Hashable, Mapping
 from pathlib import PurePath
 
@@ -70,18 +71,24 @@ IGNORED = {
     "train_function",
     "unrolled_steps_per_execution",
 }
+SEEDS = ("seed", "_init_seed")  # of an initializer
 # What its own words tell in full.
 PLAIN = (slice, range, enum.Enum, np.dtype, tf.DType, tf.TensorShape, type(...), PurePath)
 _numbers = itertools.count()
 
 
-def describe(thing: object) -> Hashable:
+def describe(thing: object, *, starts: bool = False) -> Hashable:
     """Return nested tuples that are equal for two objects that compute the same.
 
-    Values of weights and of initializers are left out: replicas differ in these. What cannot be
-    looked into is unlike everything else.
+    Values of a model's weights and of initializers are left out: replicas differ in these. Any
+    other variable, as one that a loss has captured, is like itself alone. What cannot be looked
+    into is unlike everything else.
+
+    Args:
+        thing: A model, a function, or any other object.
+        starts: Whether initializers are described as well, but for their seeds.
     """
-    return _Describer()(thing)
+    return _Describer(thing, starts)(thing)
 
 
 def first_difference(one: Hashable, other: Hashable) -> str:
@@ -100,12 +107,34 @@ def _short(description: Hashable) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+class _Itself:
+    """Equal to what stands for the same object, as long as that lives."""
+
+    def __init__(self, thing):
+        self.thing, self.number = weakref.ref(thing), id(thing)
+
+    def __eq__(self, other):
+        if self is other or not isinstance(other, _Itself):
+            return self is other
+        return self.thing() is not None and self.thing() is other.thing()
+
+    def __hash__(self):
+        return self.number
+
+    def __repr__(self):
+        return f"variable {self.number}"
+
+
 class _Describer:
     """Describes objects, each once: what comes again is a number, which ends cycles."""
 
-    def __init__(self):
+    def __init__(self, thing, starts: bool):
         self.seen: dict[int, int] = {}
         self.kept: list[object] = []  # else an id could be given out twice
+        self.starts = starts
+        # A program is given the values of these; others it reads where it was made.
+        tracked = thing.variables if isinstance(thing, keras.Layer) else ()
+        self.tracked = {id(one) for one in tracked}
 
     def __call__(self, thing) -> Hashable:
         if thing is None or isinstance(thing, bool | int | float | complex | str | bytes):
@@ -137,7 +166,12 @@ class _Describer:
         own = ("constraint", "regularizer")
         parts = tuple((name, self(getattr(variable, name, None))) for name in own)
         shape, kind = tuple(variable.shape), str(variable.dtype)
-        return "variable", shape, kind, variable.trainable, parts
+        which = () if id(variable) in self.tracked else (_Itself(variable),)
+        return "variable", shape, kind, variable.trainable, parts, *which
+
+    def _metric(self, metric) -> Hashable:
+        self.tracked |= {id(one) for one in metric.variables}
+        return self._object(metric)
 
     def _keras_tensor(self, tensor) -> Hashable:
         shape = "tensor", tuple(tensor.shape), str(tensor.dtype)
@@ -148,6 +182,12 @@ class _Describer:
 
     def _neutral(self, thing) -> Hashable:
         return ("draws",)
+
+    def _initializer(self, initializer) -> Hashable:
+        if not self.starts:
+            return self._neutral(initializer)
+        own = {n: value for n, value in vars(initializer).items() if n not in SEEDS}
+        return self(type(initializer)), self._mapping(own)
 
     def _mapping(self, mapping) -> Hashable:
         return ("mapping", *((self._key(key), self(value)) for key, value in mapping.items()))
@@ -258,7 +298,8 @@ class _Describer:
         (keras.KerasTensor, _keras_tensor),
         (tf.Variable, _tensor),
         (tf.Tensor, _tensor),
-        (keras.initializers.Initializer, _neutral),
+        (keras.initializers.Initializer, _initializer),
+        (keras.Metric, _metric),
         (keras.random.SeedGenerator, _neutral),
         (keras.dtype_policies.DTypePolicy, _policy),
         (dict | types.MappingProxyType, _mapping),

@@ -7,7 +7,8 @@ scope: moving averages of the weights, accumulated gradients, exclusions from we
 clipping, constraints and all are Keras' own code.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from unittest import mock
 
@@ -33,7 +34,7 @@ ELEMENTWISE = (
     keras.optimizers.Ftrl,
     keras.optimizers.Lion,
 )
-EXCLUSIONS = ("_exclude_from_weight_decay_pattern",)
+EXCLUDED = "_exclude_from_weight_decay_pattern"  # the attribute: what has no weight decay
 CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 NEUTRAL = (
     "stateless_apply",
@@ -64,8 +65,14 @@ def _assign_sub(self, variable, value):
 
 def _use_weight_decay(self, variable):
     """Return whether a variable decays: on TensorFlow patterns are looked for in its whole path."""
-    pattern = getattr(self, EXCLUSIONS[0], None)
+    pattern = getattr(self, EXCLUDED, None)
     return pattern is None or pattern.search(variable._value.name) is None
+
+
+def by_names(optimizer: keras.Optimizer, variables: Sequence[keras.Variable]) -> tuple:
+    """Return what an optimizer decides by variables' names: decay, and whether Muon is Adam."""
+    is_adam = getattr(optimizer, "_should_use_adamw", lambda variable: None)
+    return tuple((_use_weight_decay(optimizer, one), is_adam(one)) for one in variables)
 
 
 def _selecting(scope: keras.StatelessScope, variables: Sequence[keras.Variable]) -> Callable:
@@ -110,6 +117,17 @@ def functional(kind: type[keras.Optimizer]) -> type[keras.Optimizer]:
     return type(kind.__name__, (kind, Neutral), own_rate)
 
 
+def check_names(optimizer: keras.Optimizer, models: Sequence[keras.Model]) -> None:
+    """Refuse models that are trained together, and whose names an optimizer treats differently."""
+    decided = [by_names(optimizer, one.trainable_variables) for one in dict.fromkeys(models)]
+    if any(one != decided[0] for one in decided):
+        raise ValueError(
+            "`optimizer` must exclude the same variables of all models that compute alike, whose "
+            "layers may have different names. Received: a "
+            f"{type(optimizer).__name__} that excludes others"
+        )
+
+
 class Stepper:
     """An optimizer that was built for the variables of one replica.
 
@@ -149,12 +167,13 @@ class Stepper:
             found.append((f"{alone}" if at is None else part.name[len(prefixes[at]) :], at))
         return found
 
-    def start(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the state before the first step of replicas with these weights, stacked.
+    @property
+    def keeps(self) -> list[str]:
+        """The names of what the state holds, for each variable or for none."""
+        return sorted({name for name, _ in self.slots})
 
-        What an optimizer starts from, as an average of the weights, may hang on these.
-        """
-        replicas = len(weights[0]) if len(weights) else 1
+    def start(self, replicas: int) -> list[np.ndarray]:
+        """Return the state of so many replicas before the first step, stacked."""
         values = map(to_numpy, self.state)  # alike for all replicas: kept once
         return [np.broadcast_to(value, (replicas, *value.shape)) for value in values]
 
@@ -174,7 +193,7 @@ class Stepper:
             *zip(self.state, state, strict=True),
             (self.iterations, iterations),
         ]
-        with _own_numbers(self.optimizer, row, self.used), keras.StatelessScope(mapping) as scope:
+        with _with_row(self.optimizer, row, self.used), keras.StatelessScope(mapping) as scope:
             cond = _selecting(scope, (*self.variables, *self.state, self.iterations))
             if any(gradient is not None for gradient in gradients):
                 with mock.patch.object(keras.src.ops, "cond", cond):
@@ -186,24 +205,25 @@ class Stepper:
         """Return the loss times what the optimizer scales it by."""
         return self.optimizer.scale_loss(loss)
 
+    def unscale(self, gradient):
+        """Return the gradient of the loss from that of the scaled loss."""
+        factor = self.optimizer.loss_scale_factor
+        return gradient if factor is None else gradient / factor
 
-class _own_numbers:  # noqa: N801 - a context manager
+
+@contextmanager
+def _with_row(optimizer: keras.Optimizer, row: Mapping, used: set[str]) -> Iterator[None]:
     """Give the optimizer a replica's own numbers while a step is traced."""
-
-    def __init__(self, optimizer: keras.Optimizer, row: dict, used: set[str]):
-        self.optimizer, self.row, self.used = optimizer, dict(row), used
-
-    def __enter__(self):
-        self.optimizer.row.clear()
-        self.optimizer.row["learning_rate"] = self.row.pop("learning_rate")
-        self.kept = {name: getattr(self.optimizer, name) for name in self.row}
-        for name, value in self.row.items():
-            own = RowNumber(value, partial(self.used.add, name))
-            object.__setattr__(self.optimizer, name, own)
-
-    def __exit__(self, *error):
-        for name, value in self.kept.items():
-            object.__setattr__(self.optimizer, name, value)
+    numbers = {name: value for name, value in row.items() if name != "learning_rate"}
+    optimizer.row["learning_rate"] = row["learning_rate"]
+    kept = {name: getattr(optimizer, name) for name in numbers}
+    try:
+        for name, value in numbers.items():
+            object.__setattr__(optimizer, name, RowNumber(value, partial(used.add, name)))
+        yield
+    finally:
+        for name, value in kept.items():
+            object.__setattr__(optimizer, name, value)
 
 
 def is_joinable(optimizer: keras.Optimizer, variables: Sequence[keras.Variable]) -> bool:
@@ -214,7 +234,7 @@ def is_joinable(optimizer: keras.Optimizer, variables: Sequence[keras.Variable])
             getattr(optimizer, "gradient_accumulation_steps", None),
             getattr(optimizer, "loss_scale_factor", None),
             getattr(optimizer, "clipnorm", None),
-            getattr(optimizer, "_exclude_from_weight_decay_pattern", None),
+            getattr(optimizer, EXCLUDED, None),
         )
     )
     return (
@@ -240,19 +260,20 @@ def settings_of(optimizer: keras.Optimizer) -> dict:
     return {name: value for name, value in config.items() if name not in ("name", "learning_rate")}
 
 
-def fresh_optimizer(optimizer: keras.Optimizer, learning_rate=None) -> keras.Optimizer:
-    """Return an untrained optimizer with the same settings, or with another rate."""
+def fresh_optimizer(
+    optimizer: keras.Optimizer, learning_rate=None, numbers: Mapping[str, float] | None = None
+) -> keras.Optimizer:
+    """Return an untrained optimizer with the same settings, or with another rate or numbers."""
     if learning_rate is None:
         own = optimizer._learning_rate
         learning_rate = float(own.numpy()) if isinstance(own, keras.Variable) else own
-    return _with_exclusions(
-        type(optimizer)(learning_rate=learning_rate, **settings_of(optimizer)), optimizer
-    )
-
-
-def exclusions(optimizer: keras.Optimizer) -> list:
-    """Return which variables are excluded from weight decay."""
-    return [getattr(optimizer, name, None) for name in EXCLUSIONS]
+    settings = settings_of(optimizer)
+    for name, value in (numbers or {}).items():
+        whole = isinstance(settings.get(name), int) and value.is_integer()
+        settings[name] = int(value) if whole else value
+        if name in CLIPS and np.isinf(value):
+            settings[name] = None
+    return _with_exclusions(type(optimizer)(learning_rate=learning_rate, **settings), optimizer)
 
 
 def _copied(optimizer: keras.Optimizer) -> keras.Optimizer:
@@ -264,9 +285,8 @@ def _copied(optimizer: keras.Optimizer) -> keras.Optimizer:
 
 
 def _with_exclusions(copied: keras.Optimizer, optimizer: keras.Optimizer) -> keras.Optimizer:
-    for name in EXCLUSIONS:
-        if getattr(optimizer, name, None):
-            setattr(copied, name, getattr(optimizer, name))
+    if getattr(optimizer, EXCLUDED, None):
+        setattr(copied, EXCLUDED, getattr(optimizer, EXCLUDED))
     return copied
 
 
