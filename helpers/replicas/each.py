@@ -53,6 +53,7 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
                 f"Received: each[{name!r}]={numbers.tolist()}"
             )
         (layers if "." in name else own)[name] = numbers
+    _check_clips(own, replicas, optimizer)
     for name, numbers in own.items():
         setting = getattr(optimizer, name, None)
         known = isinstance(setting, float | int) and not isinstance(setting, bool)
@@ -61,7 +62,8 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
                 "`each` can give a momentum to an optimizer that has one, above 0. "
                 "Received: optimizer with momentum=0.0"
             )
-        if name not in CLIPS and not (known and name in settings_of(optimizer)):
+        known = known and name in settings_of(optimizer) and name != "loss_scale_factor"
+        if name not in CLIPS and not known:
             raise ValueError(
                 "`each` must name the learning_rate, thresholds "
                 f"({', '.join(CLIPS)}), numbers of the optimizer, or of layers as "
@@ -71,6 +73,24 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
             changed = partial(_with_setting, optimizer, name)
             check_taken(changed, name, numbers, type(optimizer).__name__)
     return Numbers(rates, own, layers)
+
+
+def _check_clips(own: Mapping, replicas: int, optimizer: keras.Optimizer) -> None:
+    """Refuse thresholds with which Keras would not clip what a replica's own ones clip."""
+    clips = [name for name in CLIPS if name in own]
+    for name in (*CLIPS, "loss_scale_factor", "gradient_accumulation_steps"):
+        if clips and getattr(optimizer, name, None):
+            raise ValueError(
+                f"`each` can hold {clips[0]} for an optimizer without {name}: a replica's own "
+                "threshold is for the gradient of each batch, before the optimizer sees it. "
+                f"Received: optimizer with {name}={getattr(optimizer, name)!r}"
+            )
+    used = [np.isfinite(own[name]).reshape(-1, replicas).any(axis=0) for name in clips]
+    if (np.sum(used, axis=0) > 1).any():
+        raise ValueError(
+            "`each` can hold one finite threshold for a replica, as Keras clips in one way. "
+            f"Received: {', '.join(clips)}"
+        )
 
 
 def check_each(each) -> dict:

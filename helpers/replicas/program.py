@@ -171,7 +171,7 @@ class Program:
             tf.zeros_like(value) if gradient is None else gradient
             for gradient, value in zip(gradients, trainable, strict=True)
         ]
-        full = [tf.convert_to_tensor(one) for one in gradients] if self.watch else []
+        full = [self.stepper.unscale(tf.convert_to_tensor(g)) for g in gradients if self.watch]
         seen = {name: self._watched(name, full, trainable, loss) for name in self.watch}
         gradients = _clipped(gradients, own)
         # A mapping over replicas would make a sparse gradient dense, and lose which of its slices
@@ -263,12 +263,19 @@ def _clipped(gradients: list, own: Mapping) -> list:
     slices = [one.values if isinstance(one, tf.IndexedSlices) else one for one in gradients]
     squares = [tf.reduce_sum(tf.square(one)) for one in slices]
     if "clipnorm" in own:
-        shares = [tf.minimum(1.0, own["clipnorm"] / tf.sqrt(one)) for one in squares]
+        shares = [_share(own["clipnorm"], tf.sqrt(one)) for one in squares]
         gradients = [_scaled(*pair) for pair in zip(gradients, shares, strict=True)]
     if "global_clipnorm" in own:
-        share = tf.minimum(1.0, own["global_clipnorm"] / tf.sqrt(tf.add_n(squares)))
+        norm = tf.sqrt(tf.add_n(squares))
+        # As in Keras, NaN where the norm overflows: a step of 0 would hide it.
+        share = _share(own["global_clipnorm"], norm, norm - norm)
         gradients = [_scaled(one, share) for one in gradients]
     return gradients
+
+
+def _share(limit, norm, overflow=0.0):
+    """Return which share of a gradient is kept: all where the limit is infinite."""
+    return tf.where(tf.math.is_inf(limit), 1.0, tf.minimum(1.0, limit / norm) + overflow)
 
 
 def _scaled(gradient, share):
