@@ -7,11 +7,11 @@ import numpy as np
 
 from helpers.replicas import options
 from helpers.replicas.building import Build, Made, kept_random_state, observed
+from helpers.replicas.callbacks import check_maker
 from helpers.replicas.each import check_each, for_each, is_one
 from helpers.replicas.fitting import fit, fit_replicas
 from helpers.replicas.result import Replicas
 from helpers.replicas.signature import check_given, check_known
-from helpers.replicas.watching import check_maker
 
 PAIRED = ("build", "x", "y", "replicas", "seed")  # what `fit_arms` has of its own
 OWN = {

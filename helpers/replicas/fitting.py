@@ -1,26 +1,27 @@
 """Train replicas of one model."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from helpers.replicas import options
 from helpers.replicas.agreement import check_indices
 from helpers.replicas.building import Build, Made, Stacked, kept_random_state, stacked
+from helpers.replicas.callbacks import check_maker
 from helpers.replicas.checks import check_optimizer
 from helpers.replicas.each import for_each, is_one, resolve_each
 from helpers.replicas.forward import State
 from helpers.replicas.keeping import program_for
 from helpers.replicas.numbers import check_numbers
-from helpers.replicas.program import Program, SparseGradientsError
+from helpers.replicas.program import Program
 from helpers.replicas.result import Replicas
 from helpers.replicas.sameness import describe
 from helpers.replicas.signature import check_known
+from helpers.replicas.state import laid_out, with_weights
 from helpers.replicas.stepping import check_names
-from helpers.replicas.training import Plan, train, with_weights
-from helpers.replicas.watching import check_maker
+from helpers.replicas.training import Plan, train
 
 
 def fit_replicas(
@@ -164,12 +165,10 @@ def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> 
     if ready is not None:
         ready(program.compiled, validation is not None)
     plan = plan._replace(numbers=numbers._replace(rates=start_rates))
-    try:
-        found = train(program, state, plan)
-    except SparseGradientsError:  # seen as the first step is traced
-        program = program_for(*needed, watch=watch, steps=steps, rows=False)
-        state = _start(program, whole, start, replicas)
-        found = train(program, state, plan)
+    without_rows = partial(program_for, *needed, watch=watch, steps=steps, rows=False)
+    found = train(program, state, plan, without_rows)
+    if found.program is not program:
+        state = laid_out(state, program, found.program)
     settings = {
         "training": training,
         "optimizer": optimizer,
@@ -191,7 +190,7 @@ def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> 
         found.stopped_at,
         _start=state,
         _state=found.state,
-        _program=program,
+        _program=found.program,
         _settings=settings,
     )
 
@@ -262,27 +261,7 @@ def _continued(program: Program, earlier: Replicas, replicas: int) -> State:
             f"place of {new.kind.__name__} with {', '.join(new.keeps) or 'nothing'}, "
             f"variables {shapes}"
         )
-    fresh = program.stepper.start(replicas)
-    if [one.shape for one in fresh] != [tuple(one.shape) for one in state.optimizer]:
-        state = state._replace(optimizer=_repacked(earlier._program, program, state.optimizer))
-    return State(program.forward.pack(unpacked), *state[1:])
-
-
-def _repacked(old: Program, new: Program, optimizer: list) -> list:
-    """Return an optimizer's state where one program has rows and the other has variables.
-
-    How many replicas are in a stack decides that. Rows are for optimizers whose step acts on each
-    element by itself: what they keep has the shape of the variables.
-    """
-    parts = dict(zip(old.stepper.slots, optimizer, strict=True))
-    names = dict.fromkeys(name for name, at in parts if at is not None)
-    count = 1 if old.forward.joined else len(old.forward.shapes)
-    whole = {name: [parts[name, at] for at in range(count)] for name in names}
-    shaped = {
-        name: new.forward.pack(old.forward.unpack(list(map(tf.convert_to_tensor, own))))
-        for name, own in whole.items()
-    }
-    return [parts[name, None] if at is None else shaped[name][at] for name, at in new.stepper.slots]
+    return laid_out(state, earlier._program, program)
 
 
 # What going on takes from the replicas themselves.

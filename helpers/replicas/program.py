@@ -22,8 +22,8 @@ from helpers.replicas.stepping import CLIPS, Stepper
 from helpers.replicas.tracing import RefusedError, is_mappable, map_rows, traced
 
 
-class SparseGradientsError(RefusedError):
-    """Gradients are sparse, which one row of all variables cannot hold."""
+class SparseGradientsError(Exception):
+    """Gradients are sparse, which one row of all variables cannot hold: a signal to do without."""
 
 
 class Step(NamedTuple):

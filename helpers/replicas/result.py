@@ -5,14 +5,13 @@ from functools import cached_property
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from helpers.replicas.building import Build, build_one, kept_random_state
-from helpers.replicas.forward import EVALUATION_CHUNK, State, is_dropping
+from helpers.replicas.forward import EVALUATION_CHUNK, is_dropping
 from helpers.replicas.options import check_counts, examples, is_whole, resolve_rows
+from helpers.replicas.state import some, stacked_weights
 from helpers.replicas.stepping import fresh_optimizer, settings_of
 from helpers.replicas.tracing import to_numpy
-from helpers.replicas.training import stacked_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +74,8 @@ class Replicas:
             seeds=tuple(self.seeds[k] for k in numbers),
             builds=tuple(self.builds[k] for k in numbers),
             stopped_at=self.stopped_at[kept],
-            _start=_some(self._start, kept),
-            _state=_some(self._state, kept),
+            _start=some(self._start, kept),
+            _state=some(self._state, kept),
             _settings=_some_settings(self._settings, numbers),
         )
 
@@ -330,19 +329,6 @@ def _set_numbers(model: keras.Model, values: dict) -> None:
         for name in path[:-1]:
             owner = getattr(owner, name)
         setattr(owner, path[-1], value)
-
-
-def _some(state: State, kept: np.ndarray | slice) -> State:
-    parts = ([_view(one)[kept] for one in part] for part in state[:3])
-    return State(*parts, state.iterations[kept])
-
-
-def _view(value) -> np.ndarray:
-    """Return a tensor's memory as an array, which nobody writes to; a copy where NumPy lacks it."""
-    if not tf.is_tensor(value):
-        return value
-    plain = np.dtype(value.dtype.as_numpy_dtype).kind in "biuf"  # not bfloat16
-    return np.asarray(memoryview(value)) if plain else value.numpy()
 
 
 def _some_settings(settings: dict, kept: np.ndarray) -> dict:
