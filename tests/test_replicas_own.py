@@ -475,6 +475,39 @@ def test_history_holds_the_logs_as_callbacks_left_them():
     np.testing.assert_array_equal(trained.history["loss"][0, ::2], plain[0, ::2])
 
 
+class Table(layers.Layer):
+    """A layer that looks rows up itself: its gradient is sparse, which no type of layer tells."""
+
+    def build(self, input_shape):
+        self.rows = self.add_weight(shape=(3, 4))
+
+    def call(self, x):
+        return tf.gather(self.rows, tf.cast(x[:, 0] > 0, "int32"))
+
+
+def test_sparse_gradients_are_seen_before_callbacks_are_called_twice():
+    calls = []
+
+    def callbacks(replica):
+        calls.append(f"made {replica}")
+        hooks = {name: lambda logs, name=name: calls.append(name) for name in ("begin", "end")}
+        return keras.callbacks.LambdaCallback(
+            on_train_begin=hooks["begin"], on_train_end=hooks["end"]
+        )
+
+    build = lambda: keras.Sequential([keras.Input((6,)), Table(), layers.Dense(3, "softmax")])  # noqa: E731
+    trained = fit(build, callbacks=callbacks)
+    assert calls == ["made 0", "made 1", "begin", "begin", "end", "end"]
+    for k in range(2):
+        keras.utils.set_random_seed(SEED + k)
+        model = build()
+        assert_replica(trained, k, model, ordinary_fit(model, SEED + k, sgd()))
+    start = [weights[0] for weights in trained.initial_weights]
+    keras.utils.set_random_seed(SEED)
+    for ours, theirs in zip(start, build().get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 class StopsEarly(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.model.stop_training = epoch == 1

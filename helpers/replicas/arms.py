@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from helpers.replicas import options
+from helpers.replicas import examples, options
 from helpers.replicas.building import Build, Made, kept_random_state, observed
 from helpers.replicas.callbacks import check_maker
 from helpers.replicas.each import check_each, for_each, is_one
@@ -90,7 +90,7 @@ def train_arms(arms, x, y, replicas, seed, learning_rates, shared: dict, ready=N
     check_known("fit_arms", shared, OWN)
     check_given("fit_arms", shared, [name for name, one in OWN.items() if one.default is one.empty])
     _check_shared(shared, replicas)
-    training, _ = options.resolve_data(x, y, None, None, None)
+    training, _ = examples.resolve_data(x, y, None, None, None)
     made: dict[tuple, Made] = {}
     trained = {}
     for names in _groups(arms, seed, training.x, made):
@@ -134,7 +134,7 @@ def _check_shared(shared: Mapping, replicas: int) -> None:
             options.check_start(own, name, replicas)
     for argument in ("rows", "validation_rows"):
         for name, own in _named(shared, argument):
-            options.check_rows(own, name, replicas)
+            examples.check_rows(own, name, replicas)
     each = shared.get("each")
     values = each.values() if isinstance(each, Mapping) else ()
     for one in [one for one in values if isinstance(one, Mapping)] or [each]:

@@ -1,17 +1,15 @@
 """The replicas' models: one template, and the weights with which each of them starts.
 
 Building a Keras model takes far longer than drawing its weights. So a builder is called for two
-seeds, and the weights of all others are drawn from copies of its initializers, whose seeds are
-the numbers that Python's generator gives under the replica's own seed. That this is what the
-builder would have done is not believed but tried: the second model must have these weights, bit
-for bit. Where it has not, as where a builder draws with NumPy, every replica is built.
+seeds, and the weights of all others are drawn anew (`drawing`). That this is what the builder
+would have done is not believed but tried: the second model must have these weights, bit for bit.
+Where it has not, as where a builder draws with NumPy, every replica is built.
 """
 
-import copy
 import random
 import re
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 from unittest import mock
@@ -21,15 +19,14 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.replicas.checks import check_model
+from helpers.replicas.drawing import Made, all_values, all_variables, count_draws, redraw, ways
 from helpers.replicas.sameness import describe, first_difference
-from helpers.replicas.tracing import same_graph, to_numpy
+from helpers.replicas.tracing import same_graph
 
 MADE_UP = re.compile(r"(keras_tensor|input_layer)(_\d+)?")
 Build = Callable[[], keras.Model]
 # Builders, by what they do, whose further models were seen to be drawn anew as they build them.
 _redrawable: set[tuple] = set()
-SEED = "seed_generator_state"  # the name of the state that a random layer draws from
-MOST_DRAWS = 4096  # of Python's generator in one build, before drawing anew is given up
 
 
 class Stacked(NamedTuple):
@@ -48,15 +45,6 @@ class Stacked(NamedTuple):
     others: list[np.ndarray]
     description: tuple
     models: list[keras.Model]
-
-
-class Made(NamedTuple):
-    """A model, and what was seen while it was built."""
-
-    model: keras.Model
-    draws: int | None  # of Python's generator; None where they could not be counted
-    initializers: dict[int, tuple]  # id of a variable -> initializer, shape, dtype
-    description: tuple  # of what the model computes
 
 
 def stacked(
@@ -117,43 +105,28 @@ def _symbolic(array) -> keras.KerasTensor:
     return keras.KerasTensor((None, *array.shape[1:]), keras.backend.standardize_dtype(array.dtype))
 
 
-def _variables(model: keras.Model) -> list[keras.Variable]:
-    return [*model.trainable_variables, *model.non_trainable_variables]
-
-
-def _values(model: keras.Model) -> list[np.ndarray]:
-    return [to_numpy(one) for one in _variables(model)]
-
-
 def _starts(build: Build, first: Made, seeds: list[int], x, *, check_own: bool, given: bool):
     """Return the starting values by seed, and the models that were built to find them."""
-    found, models = {seeds[0]: _values(first.model)}, [first]
-    known = describe(build), first.description, _ways(first)
-    redrawn = _redrawn(first, seeds[0], seeds[1:], given) if known in _redrawable else None
+    found, models = {seeds[0]: all_values(first.model)}, [first]
+    known = describe(build), first.description, ways(first)
+    redrawn = redraw(first, seeds[0], seeds[1:], given) if known in _redrawable else None
     if redrawn is not None:
         return found | redrawn, models
     if check_own or len(seeds) > 1:
         second = observed(build, seeds[-1], x)
         _check_own_layers(first.model, second.model)
-        found[seeds[-1]] = _values(second.model)
+        found[seeds[-1]] = all_values(second.model)
         models.append(second)
     rest = seeds[1:-1]
-    redrawn = _redrawn(first, seeds[0], [seeds[-1]], False) if rest else None
+    redrawn = redraw(first, seeds[0], [seeds[-1]], False) if rest else None
     if redrawn is not None and _equal(redrawn[seeds[-1]], found[seeds[-1]]):
-        found |= _redrawn(first, seeds[0], rest, given)
+        found |= redraw(first, seeds[0], rest, given)
         _redrawable.add(known)
     else:
         for seed in rest:
             models.append(observed(build, seed, x))
-            found[seed] = _values(models[-1].model)
+            found[seed] = all_values(models[-1].model)
     return found, models
-
-
-def _ways(made: Made) -> Hashable:
-    """Return how a model's weights are drawn, which decides whether drawing anew was tried."""
-    weights = [one for one in _variables(made.model) if one.name != SEED]
-    seen = [made.initializers.get(id(one), (None,))[0] for one in weights]
-    return describe(seen, starts=True)
 
 
 def _equal(one, other) -> bool:
@@ -172,7 +145,7 @@ def observed(build: Build, seed: int, x) -> Made:
 
     with mock.patch.object(kind, "_initialize_with_initializer", observing):
         model = build_one(build, seed, x)
-    draws = _count_draws(seed)
+    draws = count_draws(seed)
     return Made(model, draws, seen, (describe(model), _input_names(model, x)))
 
 
@@ -182,62 +155,6 @@ def _input_names(model: keras.Model, x) -> tuple:
     if len(names) < 2 and not isinstance(x, Mapping):
         return ()
     return tuple("" if MADE_UP.fullmatch(name) else name for name in names)
-
-
-def _count_draws(seed: int) -> int | None:
-    """Return how often Keras asked Python's generator for a seed since it was set, if so."""
-    now = random.getstate()
-    random.seed(seed)
-    for count in range(MOST_DRAWS):
-        if random.getstate() == now:
-            return count
-        _default_seed()
-    random.setstate(now)
-    return None
-
-
-def _default_seed() -> int:
-    """Draw a seed as Keras does for what is given none."""
-    return random.randint(1, int(1e9))
-
-
-def _default_seeds(seed: int, count: int) -> list[int]:
-    random.seed(seed)
-    return [_default_seed() for _ in range(count)]
-
-
-def _redrawn(made: Made, own_seed: int, seeds: list[int], given: bool) -> dict | None:
-    """Return the values of the variables by seed, or None where that is unknown.
-
-    Where weights are given anyway, only the seeds of random layers are drawn anew.
-    """
-    if made.draws is None:
-        return None
-    index = {drawn: at for at, drawn in enumerate(_default_seeds(own_seed, made.draws))}
-    fixed = dict(enumerate(_values(made.model)))
-    found = {}
-    for seed in seeds:
-        fresh = _default_seeds(seed, made.draws)
-        found[seed] = [
-            _redraw(made.initializers.get(id(variable)), value, index, fresh, given)
-            for variable, value in zip(_variables(made.model), fixed.values(), strict=True)
-        ]
-    return found
-
-
-def _redraw(seen: tuple | None, value: np.ndarray, index: dict, fresh: list[int], given: bool):
-    """Return a variable's value under other default seeds; what draws nothing stays."""
-    if seen is None:
-        return value
-    initializer, shape, dtype = seen
-    if value.shape == (2,) and value.dtype.kind in "iu" and int(value[0]) in index:
-        return np.array([fresh[index[int(value[0])]], value[1]], value.dtype)  # a seed's state
-    drawn = getattr(initializer, "seed", None)
-    if given or not isinstance(drawn, int) or drawn not in index:
-        return value
-    again = copy.copy(initializer)
-    again.seed = fresh[index[drawn]]
-    return to_numpy(again(shape, dtype=dtype))
 
 
 def _check_own_layers(one: keras.Model, other: keras.Model) -> None:
@@ -261,7 +178,7 @@ def _check_alike(template, description, made: Made, x, number: int) -> None:
     model, other = made.model, made.description
     if other == description:
         return
-    shapes = [[tuple(v.shape) for v in _variables(one)] for one in (template, model)]
+    shapes = [[tuple(v.shape) for v in all_variables(one)] for one in (template, model)]
     if shapes[0] == shapes[1] and same_graph(template, model, x):
         return  # they differ in what does not matter for what is computed
     raise ValueError(
@@ -291,7 +208,7 @@ def _say_equal_starts(firsts: dict[Build, Made], builds, seeds, whole: list[np.n
 
 def _equal_start(made: Made, whole: list[np.ndarray], own: list[int]) -> str | None:
     """Return the name of a variable whose random values are the same in some replicas."""
-    for variable, values in zip(_variables(made.model), whole, strict=True):
+    for variable, values in zip(all_variables(made.model), whole, strict=True):
         initializer = made.initializers.get(id(variable), (None,))[0]
         random_one = isinstance(getattr(initializer, "seed", None), int)
         first, *others = own

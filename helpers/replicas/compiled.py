@@ -75,7 +75,7 @@ class Compiled:
         model, variables = self.model, self.model.trainable_variables
         values = [(one, one.value) for one in (*variables, *model.non_trainable_variables)]
         with inputs_told(model, x, of_x), keras.StatelessScope(values):
-            y_pred = model(x, training=False) if takes_training(model) else model(x)
+            y_pred = outputs_of(model, x, training=False)
         if not judged:
             return y_pred
         y, weight = judged
@@ -167,9 +167,11 @@ class Compiled:
         return any(bare == one or bare.endswith(f"_{one}") for one in rising)
 
 
-def takes_training(model: keras.Model) -> bool:
-    """Return whether a model's call takes `training`."""
-    return bool(getattr(model, "_call_has_training_arg", True))
+def outputs_of(model: keras.Model, x, *, training: bool):
+    """Return what a model, whose call need not take `training`, makes of inputs."""
+    if getattr(model, "_call_has_training_arg", True):
+        return model(x, training=training)
+    return model(x)
 
 
 def _is_mean_loss(loss: keras.Loss) -> bool:

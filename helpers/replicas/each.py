@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from helpers.replicas.clipping import CLIPS, check_clips
 from helpers.replicas.numbers import check_taken
-from helpers.replicas.stepping import CLIPS, rate_table, scheduled, settings_of
+from helpers.replicas.settings import settings_of
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 
@@ -40,7 +42,7 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
     """
     each = check_each(each)
     if "learning_rate" not in each:
-        rates = [rate_table(optimizer, steps, first)] * replicas
+        rates = [_rate_table(optimizer, steps, first)] * replicas
     else:
         given = for_each(each.pop("learning_rate"), replicas, "learning_rate")
         rates = [_rate(one, steps, first) for one in given]
@@ -53,7 +55,7 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
                 f"Received: each[{name!r}]={numbers.tolist()}"
             )
         (layers if "." in name else own)[name] = numbers
-    _check_clips(own, replicas, optimizer)
+    check_clips(own, replicas, optimizer)
     for name, numbers in own.items():
         setting = getattr(optimizer, name, None)
         known = isinstance(setting, float | int) and not isinstance(setting, bool)
@@ -73,24 +75,6 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
             changed = partial(_with_setting, optimizer, name)
             check_taken(changed, name, numbers, type(optimizer).__name__)
     return Numbers(rates, own, layers)
-
-
-def _check_clips(own: Mapping, replicas: int, optimizer: keras.Optimizer) -> None:
-    """Refuse thresholds with which Keras would not clip what a replica's own ones clip."""
-    clips = [name for name in CLIPS if name in own]
-    for name in (*CLIPS, "loss_scale_factor", "gradient_accumulation_steps"):
-        if clips and getattr(optimizer, name, None):
-            raise ValueError(
-                f"`each` can hold {clips[0]} for an optimizer without {name}: a replica's own "
-                "threshold is for the gradient of each batch, before the optimizer sees it. "
-                f"Received: optimizer with {name}={getattr(optimizer, name)!r}"
-            )
-    used = [np.isfinite(own[name]).reshape(-1, replicas).any(axis=0) for name in clips]
-    if (np.sum(used, axis=0) > 1).any():
-        raise ValueError(
-            "`each` can hold one finite threshold for a replica, as Keras clips in one way. "
-            f"Received: {', '.join(clips)}"
-        )
 
 
 def check_each(each) -> dict:
@@ -161,7 +145,7 @@ def _numbers(name: str, values: list) -> np.ndarray:
 def _rate(rate, steps: int, first: int):
     """Return a rate as a number, or as one for each step."""
     if isinstance(rate, Schedule):
-        return _table(scheduled(rate, steps, first), rate, steps)
+        return _table(_scheduled(rate, steps, first), rate, steps)
     if callable(rate):
         return _table(_at_steps(rate, np.arange(first, first + steps)), rate, steps)
     (number,) = _numbers("learning_rate", [rate])
@@ -194,3 +178,20 @@ def _table(values: np.ndarray, rate, steps: int, name: str = "learning rate") ->
             f"more for each of an array of {steps} steps. Received: {function} gives {seen}"
         )
     return values
+
+
+def _rate_table(optimizer: keras.Optimizer, steps: int, first: int = 0) -> np.ndarray | float:
+    """Return the optimizer's rate, a number, or one for each step where it is a schedule."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, Schedule):
+        return _scheduled(rate, steps, first)
+    if callable(rate) and not isinstance(rate, keras.Variable):
+        return np.array([float(rate()) for _ in range(steps)], np.float32)
+    return float(rate.numpy())
+
+
+def _scheduled(schedule: Schedule, steps: int, first: int):
+    """Return the rates that a schedule gives from step `first` on, shape (steps,)."""
+    numbers = tf.range(first, first + steps, dtype=tf.int32)
+    one = lambda step: tf.reshape(tf.cast(schedule(step), tf.float32), ())  # noqa: E731
+    return tf.map_fn(one, numbers, fn_output_signature=tf.float32).numpy()

@@ -9,12 +9,12 @@ from helpers.replicas.agreement import kinds
 from helpers.replicas.building import Stacked
 from helpers.replicas.compiled import Compiled
 from helpers.replicas.each import Numbers
+from helpers.replicas.examples import Examples
 from helpers.replicas.forward import Forward, first_two
 from helpers.replicas.numbers import find_numbers
-from helpers.replicas.options import Examples
 from helpers.replicas.program import Program
 from helpers.replicas.sameness import describe
-from helpers.replicas.stepping import EXCLUDED, by_names, is_joinable, settings_of
+from helpers.replicas.settings import EXCLUDED, by_names, is_joinable, settings_of
 
 # Stacked elements from which a model counts as large. Then each variable is stacked by itself:
 # copying them into one row for each replica would cost more than it saves.

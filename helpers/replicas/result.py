@@ -6,12 +6,14 @@ from functools import cached_property
 import keras
 import numpy as np
 
-from helpers.replicas.building import Build, build_one, kept_random_state
-from helpers.replicas.forward import EVALUATION_CHUNK, is_dropping
-from helpers.replicas.options import check_counts, examples, is_whole, resolve_rows
+from helpers.replicas.as_model import as_model
+from helpers.replicas.building import Build
+from helpers.replicas.design import design_of
+from helpers.replicas.examples import examples, resolve_rows
+from helpers.replicas.forward import EVALUATION_CHUNK
+from helpers.replicas.options import check_counts, is_whole
+from helpers.replicas.predicting import check_samples, position_of, predict
 from helpers.replicas.state import some, stacked_weights
-from helpers.replicas.stepping import fresh_optimizer, settings_of
-from helpers.replicas.tracing import to_numpy
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,26 +109,7 @@ class Replicas:
 
         Rates that each replica has for itself are left out: a search finds them.
         """
-        given, optimizer = self._settings["given"], self._settings["optimizer"]
-        kinds = [
-            [type(layer).__name__, *(list(weight.shape) for weight in layer.weights)]
-            for layer in self._program.model._flatten_layers(include_self=False)
-        ]
-        activations = [
-            getattr(getattr(layer, "activation", None), "__name__", "")
-            for layer in self._program.model._flatten_layers(include_self=False)
-        ]
-        settings = {name: repr(value) for name, value in settings_of(optimizer).items()}
-        return {
-            "layers": kinds,
-            "activations": activations,
-            "optimizer": [type(optimizer).__name__, settings],
-            "loss": str(getattr(given["loss"], "name", given["loss"])),
-            "epochs": int(given["epochs"]),
-            "batch_size": int(given["batch_size"]),
-            "replicas": len(self),
-            "learning_rate": None if self._settings["own_rates"] else _rate_text(optimizer),
-        }
+        return design_of(self._program.model, len(self), self._settings)
 
     @property
     def epochs_run(self) -> np.ndarray:
@@ -151,23 +134,7 @@ class Replicas:
                 f"`replica` must be a whole number from 0 to {count - 1}. Received: {replica!r}"
             )
         one = self[replica]
-        with kept_random_state():
-            model = build_one(one.builds[0], one.seeds[0], self._settings["training"].x)
-        own = [*model.trainable_variables, *model.non_trainable_variables]
-        values = [*self._program.forward.unpack(one._state.trainable), *one._state.others]
-        for variable, value in zip(own, values, strict=True):
-            variable.assign(value[0])
-        numbers = one._settings["numbers"]
-        places = self._program.forward.layer_numbers
-        _set_numbers(model, {p: float(numbers.layers[n][0]) for n in places for p in places[n]})
-        rate = numbers.rates[0] if self._settings["own_rates"] else None
-        rate = rate if rate is None or np.isscalar(rate) else _Table(rate)
-        compiled = self._settings["compiled"]
-        own = {n: float(v[0]) for n, v in numbers.optimizer.items() if v.ndim == 1}
-        model.compile(fresh_optimizer(self._settings["optimizer"], rate, own), **compiled)
-        # Metrics may be shared with another replica's model: Keras resets them once built.
-        model._symbolic_build(data_batch=tuple(self._settings["training"]))
-        return model
+        return as_model(one.builds[0], one.seeds[0], one._state, self._program, one._settings)
 
     def predict(
         self,
@@ -205,13 +172,15 @@ class Replicas:
         check_counts(batch_size=batch_size)
         found = examples(x, x, name="x").x
         self._program.forward.check((found,), "x")
-        position = None if layer is None else self._position(layer)
+        model, names = self._program.model, self._settings["names"]
+        position = None if layer is None else position_of(layer, model, names)
         rows = resolve_rows(rows, len(self), len(keras.tree.flatten(found)[0]), name="rows")
         if samples is not None:
-            self._check_samples(samples, training)
+            check_samples(samples, model, training=training)
         outputs, state = [], self._state
         for _ in range(samples or 1):
-            one, others = self._program.forward.predict(
+            one, others = predict(
+                self._program.forward,
                 state,
                 found,
                 rows,
@@ -271,64 +240,6 @@ class Replicas:
             TypeError: There is no such argument; and as `fit_replicas`.
         """
         return self._settings["go_on"](self, epochs, changes)
-
-    def _position(self, layer: str | int) -> int:
-        model = self._program.model
-        names = self._settings["names"][0] if len(self) else ()
-        at = names.index(layer) if layer in names else layer
-        known = is_whole(at) and -len(names) <= at < len(names)
-        same = at is layer or all(own[at] == layer for own in self._settings["names"])
-        if known and same and getattr(model, "inputs", None):
-            places = [id(one) for one in model._flatten_layers(include_self=False)]
-            return places.index(id(model.layers[at]))
-        raise ValueError(
-            "`layer` must be the name or position of a layer of a functional model. "
-            f"Received: {layer!r}. Possible: {', '.join(names)}"
-        )
-
-    def _check_samples(self, samples: int, training: bool) -> None:
-        layers = self._program.model._flatten_layers(include_self=False)
-        if training or not is_whole(samples) or samples < 1:
-            raise ValueError(
-                "`samples` must be a whole number of at least 1, without `training`. "
-                f"Received: samples={samples!r}, training={training}"
-            )
-        if not any(is_dropping(layer) for layer in layers):
-            raise ValueError(
-                "`samples` are for models that drop at random: all would be equal. Received: "
-                f"layers {', '.join(type(one).__name__ for one in self._program.model.layers)}"
-            )
-
-
-def _rate_text(optimizer: keras.Optimizer) -> str:
-    """Return an optimizer's rate, a number or a schedule with its settings, as text."""
-    rate = optimizer._learning_rate
-    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        return f"{type(rate).__name__} {rate.get_config()}"
-    return repr(float(to_numpy(rate))) if isinstance(rate, keras.Variable) else type(rate).__name__
-
-
-class _Table(keras.optimizers.schedules.LearningRateSchedule):
-    """The rates of a replica's training, the last of them from then on."""
-
-    def __init__(self, rates):
-        self.rates = keras.ops.convert_to_tensor(rates)
-
-    def __call__(self, step):
-        last = self.rates.shape[0] - 1
-        return keras.ops.take(self.rates, keras.ops.minimum(keras.ops.cast(step, "int32"), last))
-
-    def get_config(self):
-        return {"rates": to_numpy(self.rates).tolist()}
-
-
-def _set_numbers(model: keras.Model, values: dict) -> None:
-    layers = list(model._flatten_layers(include_self=False))
-    for (at, path), value in values.items():
-        owner = layers[at]
-        for name in path[:-1]:
-            owner = getattr(owner, name)
-        setattr(owner, path[-1], value)
 
 
 def _some_settings(settings: dict, kept: np.ndarray) -> dict:

@@ -9,9 +9,7 @@ import enum
 import functools
 import hashlib
 import itertools
-import sys
 import types
-import weakref
 from collections.abc import Hashable, Mapping
 from pathlib import PurePath
 
@@ -19,57 +17,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.replicas.identity import Itself, is_importable
+
 # Attributes that Keras keeps for itself: names, bookkeeping, and the state of a compiled model.
 IGNORED = {
-    "name",
-    "_name",
-    "_path",
-    "_parent_path",
-    "_tracker",
-    "_lock",
-    "_called",
-    "_losses",
-    "_metrics",
-    "input_names",
-    "output_names",
-    "_loss_ids",
-    "_losses_override",
-    "_inbound_nodes",
-    "_outbound_nodes",
-    "_functional",
-    "_nodes",
-    "_nodes_by_depth",
-    "_operations",
-    "_operations_by_depth",
-    "_tensor_conversions",
-    "_name_scope",
-    "_auto_config",
-    "_build_shapes_dict",
-    "_saved_model_inputs_spec",
-    "_saved_model_arg_spec",
-    "_jit_compile",
-    "_distribute_strategy",
-    "_distribute_reduction_method",
-    "_compile_config",
-    "_compile_loss",
-    "_compile_metrics",
-    "_loss_tracker",
-    "_auto_scale_loss",
-    "_run_eagerly",
-    "_initial_epoch",
-    "_eval_epoch_iterator",
-    "compiled",
-    "history",
-    "loss",
-    "optimizer",
-    "predict_function",
-    "steps_per_execution",
-    "stop_evaluating",
-    "stop_predicting",
-    "stop_training",
-    "test_function",
-    "train_function",
-    "unrolled_steps_per_execution",
+    *("name", "_name", "_path", "_parent_path", "_tracker", "_lock", "_called", "_losses"),
+    *("_metrics", "input_names", "output_names", "_loss_ids", "_losses_override"),
+    *("_inbound_nodes", "_outbound_nodes", "_functional", "_nodes", "_nodes_by_depth"),
+    *("_operations", "_operations_by_depth", "_tensor_conversions", "_name_scope"),
+    *("_auto_config", "_build_shapes_dict", "_saved_model_inputs_spec"),
+    *("_saved_model_arg_spec", "_jit_compile", "_distribute_strategy"),
+    *("_distribute_reduction_method", "_compile_config", "_compile_loss", "_compile_metrics"),
+    *("_loss_tracker", "_auto_scale_loss", "_run_eagerly", "_initial_epoch"),
+    *("_eval_epoch_iterator", "compiled", "history", "loss", "optimizer", "predict_function"),
+    *("steps_per_execution", "stop_evaluating", "stop_predicting", "stop_training"),
+    *("test_function", "train_function", "unrolled_steps_per_execution"),
 }
 SEEDS = ("seed", "_init_seed")  # of an initializer
 # What its own words tell in full.
@@ -105,24 +67,6 @@ def first_difference(one: Hashable, other: Hashable) -> str:
 def _short(description: Hashable) -> str:
     text = str(description)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-class _Itself:
-    """Equal to what stands for the same object, as long as that lives."""
-
-    def __init__(self, thing):
-        self.thing, self.number = weakref.ref(thing), id(thing)
-
-    def __eq__(self, other):
-        if self is other or not isinstance(other, _Itself):
-            return self is other
-        return self.thing() is not None and self.thing() is other.thing()
-
-    def __hash__(self):
-        return self.number
-
-    def __repr__(self):
-        return f"variable {self.number}"
 
 
 class _Describer:
@@ -166,7 +110,7 @@ class _Describer:
         own = ("constraint", "regularizer")
         parts = tuple((name, self(getattr(variable, name, None))) for name in own)
         shape, kind = tuple(variable.shape), str(variable.dtype)
-        which = () if id(variable) in self.tracked else (_Itself(variable),)
+        which = () if id(variable) in self.tracked else (Itself(variable),)
         return "variable", shape, kind, variable.trainable, parts, *which
 
     def _metric(self, metric) -> Hashable:
@@ -202,7 +146,7 @@ class _Describer:
         return ("set", *sorted(map(str, map(self, members))))
 
     def _function(self, function) -> Hashable:
-        if _is_importable(function):
+        if is_importable(function):
             return "function", function.__module__, function.__qualname__
         own = self._code(function.__code__)
         cells = [_content(cell) for cell in function.__closure__ or ()]
@@ -233,7 +177,7 @@ class _Describer:
         return named if of_module else (*named, self(owner))
 
     def _class(self, kind: type) -> Hashable:
-        if _is_importable(kind):
+        if is_importable(kind):
             return "class", kind.__module__, kind.__qualname__
         members = {
             name: value
@@ -314,16 +258,6 @@ class _Describer:
         (type, _class),
         (keras.Operation, _operation),
     )
-
-
-def _is_importable(thing) -> bool:
-    """Return whether a function or class is what its module holds under its name."""
-    if thing.__module__ == "__main__":
-        return False
-    found = sys.modules.get(thing.__module__)
-    for name in thing.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is thing
 
 
 def _content(cell) -> object:

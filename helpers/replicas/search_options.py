@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import keras
 import numpy as np
 
-from helpers.replicas import options
+from helpers.replicas import examples, options
 from helpers.replicas.arms import OWN
 from helpers.replicas.result import Replicas
 
@@ -69,9 +69,9 @@ def check_judge(judge, x, parts: Mapping, shared: Mapping) -> None:
         return
     if not isinstance(judge, tuple | list) or len(judge) not in (2, 3):
         raise ValueError(f"`judge` must be (x, y) or (x, y, rows). Received: {type(judge)}")
-    count = len(options.examples(*judge[:2], name="judge"))
+    count = len(examples.examples(*judge[:2], name="judge"))
     if len(judge) == 3:
-        options.resolve_rows(judge[2], shared["replicas"], count, name="judge")
+        examples.resolve_rows(judge[2], shared["replicas"], count, name="judge")
     for arm in parts.values():
         _check_apart(judge, x, {**shared, **arm})
 

@@ -19,23 +19,9 @@ from keras.src.backend.tensorflow.optimizer import TFOptimizer
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 
 from helpers.replicas.numbers import RowNumber
+from helpers.replicas.settings import decays, settings_of, with_exclusions
 from helpers.replicas.tracing import to_numpy
 
-# Optimizers whose step acts on each element by itself: all variables of a replica may be one row.
-ELEMENTWISE = (
-    keras.optimizers.SGD,
-    keras.optimizers.RMSprop,
-    keras.optimizers.Adagrad,
-    keras.optimizers.Adadelta,
-    keras.optimizers.Adam,
-    keras.optimizers.AdamW,
-    keras.optimizers.Adamax,
-    keras.optimizers.Nadam,
-    keras.optimizers.Ftrl,
-    keras.optimizers.Lion,
-)
-EXCLUDED = "_exclude_from_weight_decay_pattern"  # the attribute: what has no weight decay
-CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 NEUTRAL = (
     "stateless_apply",
     "add_variable_from_reference",
@@ -61,18 +47,6 @@ def _assign_add(self, variable, value):
 
 def _assign_sub(self, variable, value):
     variable.assign_sub(tf.convert_to_tensor(value))
-
-
-def _use_weight_decay(self, variable):
-    """Return whether a variable decays: on TensorFlow patterns are looked for in its whole path."""
-    pattern = getattr(self, EXCLUDED, None)
-    return pattern is None or pattern.search(variable._value.name) is None
-
-
-def by_names(optimizer: keras.Optimizer, variables: Sequence[keras.Variable]) -> tuple:
-    """Return what an optimizer decides by variables' names: decay, and whether Muon is Adam."""
-    is_adam = getattr(optimizer, "_should_use_adamw", lambda variable: None)
-    return tuple((_use_weight_decay(optimizer, one), is_adam(one)) for one in variables)
 
 
 def _selecting(scope: keras.StatelessScope, variables: Sequence[keras.Variable]) -> Callable:
@@ -105,7 +79,7 @@ Neutral = type(
         "assign": _assign,
         "assign_add": _assign_add,
         "assign_sub": _assign_sub,
-        "_use_weight_decay": _use_weight_decay,
+        "_use_weight_decay": decays,
     },
 )
 
@@ -115,17 +89,6 @@ def functional(kind: type[keras.Optimizer]) -> type[keras.Optimizer]:
     """Return a class of optimizers that update what a stateless scope holds."""
     own_rate = {"_get_current_learning_rate": lambda self: self.row["learning_rate"]}
     return type(kind.__name__, (kind, Neutral), own_rate)
-
-
-def check_names(optimizer: keras.Optimizer, models: Sequence[keras.Model]) -> None:
-    """Refuse models that are trained together, and whose names an optimizer treats differently."""
-    decided = [by_names(optimizer, one.trainable_variables) for one in dict.fromkeys(models)]
-    if any(one != decided[0] for one in decided):
-        raise ValueError(
-            "`optimizer` must exclude the same variables of all models that compute alike, whose "
-            "layers may have different names. Received: a "
-            f"{type(optimizer).__name__} that excludes others"
-        )
 
 
 class Stepper:
@@ -226,82 +189,9 @@ def _with_row(optimizer: keras.Optimizer, row: Mapping, used: set[str]) -> Itera
             object.__setattr__(optimizer, name, value)
 
 
-def is_joinable(optimizer: keras.Optimizer, variables: Sequence[keras.Variable]) -> bool:
-    """Return whether the step may see all of a replica's variables as one row."""
-    plain = not any(
-        (
-            getattr(optimizer, "use_ema", False),
-            getattr(optimizer, "gradient_accumulation_steps", None),
-            getattr(optimizer, "loss_scale_factor", None),
-            getattr(optimizer, "clipnorm", None),
-            getattr(optimizer, EXCLUDED, None),
-        )
-    )
-    return (
-        plain
-        and type(optimizer) in ELEMENTWISE
-        and all(one.constraint is None and one.dtype == "float32" for one in variables)
-        and not any(getattr(one, "overwrite_with_gradient", False) for one in variables)
-    )
-
-
-def settings_of(optimizer: keras.Optimizer) -> dict:
-    """Return an optimizer's configuration but for its name and its learning rate.
-
-    A schedule as the rate need not be one that Keras can write down.
-    """
-    kept = optimizer._learning_rate
-    try:
-        if not isinstance(kept, keras.Variable):
-            object.__setattr__(optimizer, "_learning_rate", 0.0)
-        config = optimizer.get_config()
-    finally:
-        object.__setattr__(optimizer, "_learning_rate", kept)
-    return {name: value for name, value in config.items() if name not in ("name", "learning_rate")}
-
-
-def fresh_optimizer(
-    optimizer: keras.Optimizer, learning_rate=None, numbers: Mapping[str, float] | None = None
-) -> keras.Optimizer:
-    """Return an untrained optimizer with the same settings, or with another rate or numbers."""
-    if learning_rate is None:
-        own = optimizer._learning_rate
-        learning_rate = float(own.numpy()) if isinstance(own, keras.Variable) else own
-    settings = settings_of(optimizer)
-    for name, value in (numbers or {}).items():
-        whole = isinstance(settings.get(name), int) and value.is_integer()
-        settings[name] = int(value) if whole else value
-        if name in CLIPS and np.isinf(value):
-            settings[name] = None
-    return _with_exclusions(type(optimizer)(learning_rate=learning_rate, **settings), optimizer)
-
-
 def _copied(optimizer: keras.Optimizer) -> keras.Optimizer:
     """Return a functional optimizer with the settings of the given one."""
     kind = functional(type(optimizer))  # the rate is a number of each replica's row
     copied = kind(learning_rate=1.0, **settings_of(optimizer))
     object.__setattr__(copied, "row", {})
-    return _with_exclusions(copied, optimizer)
-
-
-def _with_exclusions(copied: keras.Optimizer, optimizer: keras.Optimizer) -> keras.Optimizer:
-    if getattr(optimizer, EXCLUDED, None):
-        setattr(copied, EXCLUDED, getattr(optimizer, EXCLUDED))
-    return copied
-
-
-def rate_table(optimizer: keras.Optimizer, steps: int, first: int = 0) -> np.ndarray | float:
-    """Return the optimizer's rate, a number, or one for each step where it is a schedule."""
-    rate = optimizer._learning_rate
-    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        return scheduled(rate, steps, first)
-    if callable(rate) and not isinstance(rate, keras.Variable):
-        return np.array([float(rate()) for _ in range(steps)], np.float32)
-    return float(rate.numpy())
-
-
-def scheduled(schedule: keras.optimizers.schedules.LearningRateSchedule, steps: int, first: int):
-    """Return the rates that a schedule gives from step `first` on, shape (steps,)."""
-    numbers = tf.range(first, first + steps, dtype=tf.int32)
-    one = lambda step: tf.reshape(tf.cast(schedule(step), tf.float32), ())  # noqa: E731
-    return tf.map_fn(one, numbers, fn_output_signature=tf.float32).numpy()
+    return with_exclusions(copied, optimizer)
