@@ -57,6 +57,7 @@ class Forward:
         self.model, self.compiled, self.joined = model, compiled, joined
         self.layer_numbers = dict(layer_numbers)
         self.used: set[str] = set()  # those that something was computed with, as it was traced
+        self.apart: dict[str, set[float]] = {name: set() for name in layer_numbers}  # `RowNumber`
         variables = model.trainable_variables
         self.shapes = [tuple(one.shape) for one in variables]
         self.sizes = [math.prod(shape) for shape in self.shapes]
@@ -137,7 +138,10 @@ class Forward:
             shared = data if rows is not None else sliced(data, part)
             arguments = [state.trainable, others, metrics, shared, own, numbers]
             loss, metrics, moved = self.calls(
-                self._evaluate_chunk, arguments, open_axes={3: 0, 4: 1}
+                self._evaluate_chunk,
+                arguments,
+                open_axes={3: 0, 4: 1},
+                ready=partial(self.check_apart, numbers),
             )
             others = moved or others
             total += loss * (min(start + batch_size, count) - start)
@@ -189,10 +193,21 @@ class Forward:
     def layer_values(self, own: Mapping) -> dict:
         """Return a replica's own numbers of layers by their places."""
         return {
-            place: RowNumber(own[name], partial(self.used.add, name))
+            place: RowNumber(own[name], partial(self.used.add, name), self.apart[name])
             for name, places in self.layer_numbers.items()
             for place in places
         }
+
+    def check_apart(self, numbers: Mapping[str, np.ndarray]) -> None:
+        """Refuse numbers of layers at which these compute something else, as was seen."""
+        for name, others in self.apart.items():
+            same = [one for one in others if np.any(numbers[name] == np.float32(one))]
+            if same:
+                raise RefusedError(
+                    f"`each` must hold numbers for {name!r} other than {same[0]:g}, at which a "
+                    "layer computes something else than at others. "
+                    f"Received: each[{name!r}] with {same[0]:g}"
+                )
 
     def updated(self, scope, others, metrics) -> tuple[list, list]:
         """Return the new values of what a call updates; refuse updates of foreign variables."""

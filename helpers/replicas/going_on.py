@@ -46,7 +46,8 @@ def continued(program: Program, earlier: Replicas, replicas: int) -> State:
     shapes = [tuple(one.shape) for one in unpacked]
     wanted = [(replicas, *shape) for shape in program.forward.shapes]
     own, new = earlier._program.stepper, program.stepper
-    if shapes != wanted or describe(own.kind) != describe(new.kind) or own.keeps != new.keeps:
+    lacking = set(new.keeps) - set(own.keeps)
+    if shapes != wanted or describe(own.kind) != describe(new.kind) or lacking:
         raise ValueError(
             "`start` must be replicas of such a model and optimizer to go on with; to take only "
             f"their weights pass `start=earlier.weights`. Received: {len(earlier)} replicas, "

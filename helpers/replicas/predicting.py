@@ -53,7 +53,8 @@ def predict(
         own = None if rows is None else rows[:, part]
         given = [state.trainable, others, sliced(x, part) if rows is None else x, own, numbers]
         key = training, layer, drops
-        outputs, moved = forward.calls(chunk, given, open_axes={2: 0, 3: 1}, key=key)
+        ready = partial(forward.check_apart, numbers)
+        outputs, moved = forward.calls(chunk, given, open_axes={2: 0, 3: 1}, key=key, ready=ready)
         found.append(keras.tree.map_structure(lambda one: one.numpy(), outputs))
         others = _seeds_of(forward.model, moved, others)
     joined = keras.tree.map_structure(lambda *parts: np.concatenate(parts, axis=1), *found)

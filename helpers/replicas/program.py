@@ -8,6 +8,7 @@ optimizer's step, on one row for each replica where it acts on each element by i
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -89,6 +90,7 @@ class Program:
                 self._train_epoch,
                 [*arguments, np.int32(batch_size)],
                 open_axes={5: 0, 6: 1} | by_step,
+                ready=partial(self.forward.check_apart, numbers),
             )
         except (ValueError, TypeError, AttributeError) as error:
             if RowNumber.__name__ not in str(error):

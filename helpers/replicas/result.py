@@ -32,6 +32,7 @@ class Replicas:
 
     Example:
         >>> from helpers import data, models
+        >>> from helpers.replicas import fit_replicas
         >>> digits = data.load("digits", train_size=200)
         >>> build = lambda: models.mlp(digits.image_shape, 10, hidden=[16])
         >>> trained = fit_replicas(build, digits, optimizer="adam", epochs=1, replicas=3,

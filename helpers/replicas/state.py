@@ -71,13 +71,14 @@ def laid_out(state: State, old: Program, new: Program) -> State:
     element by itself: what they keep has the shape of the variables.
     """
     trainable = new.forward.pack(old.forward.unpack(state.trainable))
-    if old.forward.joined == new.forward.joined:
+    same = old.forward.joined == new.forward.joined
+    if same and old.stepper.slots == new.stepper.slots:
         return state._replace(trainable=trainable)
     return state._replace(trainable=trainable, optimizer=_repacked(old, new, state.optimizer))
 
 
 def _repacked(old: Program, new: Program, optimizer: list) -> list:
-    """Return an optimizer's state in the other layout."""
+    """Return an optimizer's state in the other layout, without what the other does not keep."""
     parts = dict(zip(old.stepper.slots, optimizer, strict=True))
     names = dict.fromkeys(name for name, at in parts if at is not None)
     count = 1 if old.forward.joined else len(old.forward.shapes)
