@@ -338,6 +338,13 @@ def test_arms_are_refused_before_they_train(name):
         fit_arms({"a": net, "b": net}, X, Y, **options)
 
 
+def test_arms_of_a_later_stack_are_refused_before_the_first_one_trains():
+    arms = {"a": net, "b": regular, "c": regular}
+    rows = {"a": [[0], [1]], "b": [[0], [1]], "c": [[0, 1], [2, 3]]}
+    with pytest.raises(ValueError, match=r"`rows` must be of the same shape.*\['b', 'c'\]"):
+        fit_arms(arms, X, Y, rows=rows, callbacks=lambda replica: [Never()], **BASE)
+
+
 def test_arms_go_on_from_weights_arm_by_arm(trained):
     earlier = {"a": trained, "b": trained}
     with pytest.raises(

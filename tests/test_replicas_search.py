@@ -128,6 +128,7 @@ BAD_SEARCHES = {
         r"must not be what is chosen on",
     ),
     "judge_overlaps": ({"judge": (X[::2], Y[::2])}, r"must not be what is trained on"),
+    "each": ({"each": [0.1]}, r"`each` must map names to values.*\[0.1\]"),
     "rate_twice": ({"each": {"learning_rate": 0.1}}, r"once, in `rates` or in `each`.*0.1"),
     "rate_of_an_arm_twice": (
         {"arms": {"net": {"build": net, "each": {"learning_rate": 3.0}}}},

@@ -93,8 +93,9 @@ def train_arms(arms, x, y, replicas, seed, learning_rates, shared: dict, ready=N
     training, _ = examples.resolve_data(x, y, None, None, None)
     made: dict[tuple, Made] = {}
     trained = {}
-    for names in _groups(arms, seed, training.x, made):
-        own = _of_arms(shared, arms, names, replicas)
+    groups = _groups(arms, seed, training.x, made)
+    stacks = [(names, _of_arms(shared, arms, names, replicas)) for names in groups]
+    for names, own in stacks:
         if learning_rates is not None:
             rates = [learning_rates[name] for name in names for _ in range(replicas)]
             own["each"] = dict(own.get("each") or {}) | {"learning_rate": rates}
@@ -115,8 +116,9 @@ def train_arms(arms, x, y, replicas, seed, learning_rates, shared: dict, ready=N
 
 def check_rate_once(each, other: str) -> None:
     """Refuse a rate in `each`, of all arms or arm by arm, beside the argument that gives it."""
-    parts = [one for one in each.values() if isinstance(one, Mapping)] if each else []
-    if any("learning_rate" in part for part in parts or [each or ()]):
+    each = each if isinstance(each, Mapping) else {}  # what is none is refused by `check_each`
+    parts = [one for one in each.values() if isinstance(one, Mapping)] or [each]
+    if any("learning_rate" in part for part in parts):
         raise TypeError(
             f"the rate must be given once, in `{other}` or in `each`. Received: each={each!r}"
         )
