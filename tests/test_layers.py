@@ -117,6 +117,12 @@ def test_side_doors_are_found_wherever_they_stand():
         assert side_doors(code) == {found}
 
 
+def test_the_map_of_the_engine_names_its_modules():
+    text = ast.get_docstring(ast.parse((ENGINE / "__init__.py").read_text("utf-8")))
+    _, _, modules = text.partition("`fitting`")
+    assert set(re.findall(r"`(\w+)`", modules)) | {"fitting"} == PARTS
+
+
 def test_every_module_of_a_topic_is_looked_at():
     names = {dotted(module) for module in HELPERS}
     assert names >= {f"helpers.{topic}" for topic in TOPICS}

@@ -368,6 +368,24 @@ def test_metrics_that_broadcast_are_judged_in_batches():
     assert {name: values[1] for name, values in found.items()} == pytest.approx(expected, rel=1e-5)
 
 
+class AddsLoss(layers.Layer):
+    """A layer that adds a sum over the batch to the loss."""
+
+    def call(self, x):
+        self.add_loss(keras.ops.sum(x**2))
+        return x
+
+
+def test_losses_that_layers_add_are_judged_in_batches():
+    data = arrays()
+    trained = fit_small(dense(AddsLoss), data, batch_size=8)
+    model = trained.model(1)
+    expected = model.evaluate(data.x_valid, data.y_valid, batch_size=8, verbose=0)[0]
+    assert trained.history["val_loss"][1, -1] == pytest.approx(expected, rel=1e-5)
+    found = trained.evaluate(data.x_valid, data.y_valid, batch_size=8)["loss"][1]
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
 def test_equals_fit_with_a_metric_of_several_numbers():
     data = arrays()
     data.y_train, data.y_valid = np.eye(3)[data.y_train], np.eye(3)[data.y_valid]
@@ -393,8 +411,9 @@ BAD_CALLS = {
     "none": (lambda t: t[None], r"by an index from 0 to 1, a slice, indices or a mask.*None"),
     "true": (lambda t: t[True], r"by an index from 0 to 1.*True"),
     "word": (lambda t: t["a"], r"by an index from 0 to 1.*'a'"),
-    "replicas": (lambda t: t.fit(1, replicas=3), r"can change x, .*callbacks;.*: replicas"),
-    "epoch": (lambda t: t.fit(1, initial_epoch=0), r"can change x, .*Received: initial_epoch"),
+    "replicas": (lambda t: t.fit(1, replicas=3), r"no `replicas`: possible are x, .*callbacks\."),
+    "epoch": (lambda t: t.fit(1, initial_epoch=0), r"`Replicas.fit` takes no `initial_epoch`"),
+    "verbose": (lambda t: t.fit(1, verbose=0), r"`Replicas.fit` takes no `verbose`: nothing is p"),
     "epochs": (lambda t: t.fit(0), r"`epochs` must be a whole number.*epochs=0"),
     "predict": (lambda t: t.predict(np.ones((2, 6)), batch_size=0), r"`batch_size` must.*=0"),
     "evaluate": (
@@ -412,7 +431,7 @@ def small():
 @pytest.mark.parametrize("name", BAD_CALLS)
 def test_calls_of_replicas_are_checked(small, name):
     call, message = BAD_CALLS[name]
-    with pytest.raises((ValueError, IndexError), match=message):
+    with pytest.raises((ValueError, IndexError, TypeError), match=message):
         call(small)
 
 

@@ -64,6 +64,7 @@ UNLIKE = {
     ),
     "attribute_set_later": (lambda: scaled(0.1), lambda: scaled(2.0)),
     "array": (lambda: shifted(np.zeros(6, "float32")), lambda: shifted(np.ones(6, "float32"))),
+    "variable": [functools.partial(shifted, keras.Variable(at)) for at in (0.0, 1.0)],
 }
 
 
@@ -90,6 +91,34 @@ def test_a_value_changed_between_calls_is_not_read_from_a_kept_program():
     value["factor"] = 2.0
     second = fit(build)
     assert np.abs(first.weights[0] - second.weights[0]).max() > 1e-4
+
+
+def weighted(factor):
+    """Return a loss times a variable that it has captured."""
+    own = keras.Variable(factor)
+    return lambda y, y_pred: own * keras.losses.sparse_categorical_crossentropy(y, y_pred)
+
+
+def test_a_loss_is_computed_with_the_variable_that_it_has_captured():
+    first, second = (fit(dense, loss=weighted(factor)).history["loss"] for factor in (0.1, 1.0))
+    assert (first < 0.2 * second).all()
+
+
+class Penalty(keras.regularizers.Regularizer):
+    """A penalty whose strength nothing tells but what it computes."""
+
+    def __init__(self, strength):
+        self.strength = keras.Variable(strength)
+
+    def __call__(self, weights):
+        return self.strength * keras.ops.sum(weights**2)
+
+
+def test_replicas_whose_penalties_differ_are_refused():
+    builds = [lambda s=s: dense(kernel_regularizer=Penalty(s)) for s in (0.1, 10.0)]
+    with pytest.raises(ValueError, match="differ in their initial weights and seeds alone"):
+        fit(builds)
+    fit(lambda: dense(kernel_regularizer=Penalty(0.1)))
 
 
 def permuted():
@@ -153,8 +182,8 @@ def test_arms_that_start_in_other_ways_share_a_stack():
     arms = {
         name: functools.partial(dense, kernel_initializer=name) for name in ("he_normal", "zeros")
     }
-    assert _groups(arms, 0, X) == [["he_normal", "zeros"]]
-    assert _groups({"a": dense, "b": lambda: dense("relu")}, 0, X) == [["a"], ["b"]]
+    assert _groups(arms, 0, X, {}) == [["he_normal", "zeros"]]
+    assert _groups({"a": dense, "b": lambda: dense("relu")}, 0, X, {}) == [["a"], ["b"]]
 
 
 @pytest.mark.slow
@@ -162,6 +191,29 @@ def test_equal_random_starts_are_said():
     initializer = keras.initializers.GlorotUniform()
     with pytest.warns(UserWarning, match=r"same random sequential.*kernel.*leaves that draw out"):
         fit(lambda: dense(kernel_initializer=initializer))
+
+
+def test_equal_random_starts_of_one_arm_are_said():
+    initializer = keras.initializers.GlorotUniform()
+    arms = {"own": dense, "same": lambda: dense(kernel_initializer=initializer)}
+    with pytest.warns(UserWarning, match=r"same random sequential.*kernel.*leaves that draw out"):
+        fit_arms(arms, X, Y, replicas=2, **FIT)
+
+
+class FromNumPy(keras.initializers.Initializer):
+    """An initializer that draws with what Keras does not seed."""
+
+    def __call__(self, shape, dtype=None):
+        return keras.ops.convert_to_tensor(np.random.normal(size=shape), dtype)
+
+
+def test_another_initializer_is_tried_before_weights_are_drawn_anew():
+    fit(functools.partial(dense, kernel_initializer=keras.initializers.Zeros()), replicas=3)
+    build = functools.partial(dense, kernel_initializer=FromNumPy())
+    trained = fit(build, replicas=3, seed=3)
+    for k in range(3):
+        keras.utils.set_random_seed(3 + k)
+        np.testing.assert_array_equal(trained.initial_weights[0][k], build().get_weights()[0])
 
 
 @pytest.mark.parametrize("initializer", ["zeros", keras.initializers.Constant(0.1)])
@@ -185,6 +237,65 @@ def test_names_of_layers_do_not_matter():
     )
     assert describe(build()) == describe(named())
     fit([build, named])
+
+
+def named(first, second):
+    return keras.Sequential(
+        [keras.Input((6,)), layers.Dense(4, name=first), layers.Dense(4, name=second), *head()]
+    )
+
+
+def test_layers_have_the_names_that_their_own_builder_gave_them():
+    builds = {"one": lambda: named("a", "b"), "other": lambda: named("b", "a")}
+    arms = fit_arms(builds, X, Y, replicas=2, **FIT)
+    for arm in arms.values():
+        model = arm.model(0)
+        inner = keras.Model(model.inputs, model.get_layer("a").output)
+        expected = inner.predict(X, verbose=0)
+        np.testing.assert_allclose(arm.predict(X, layer="a")[0], expected, atol=1e-6)
+    with pytest.raises(ValueError, match=r"Received: 'c'. Possible: b, a"):
+        arms["other"].predict(X, layer="c")
+    with pytest.raises(ValueError, match=r"Received: 'a'. Possible: a, b"):
+        fit(list(builds.values())).predict(X, layer="a")
+
+
+def towers(first, second):
+    inputs = keras.Input((6,), name=first), keras.Input((6,), name=second)
+    joined = layers.Concatenate()(
+        [layers.Dense(4, activation="tanh")(inputs[0]), layers.Dense(4)(inputs[1])]
+    )
+    return keras.Model(list(inputs), layers.Dense(3, activation="softmax")(joined))
+
+
+def test_inputs_are_found_by_the_names_that_their_own_builder_gave_them():
+    builds = {"one": lambda: towers("a", "b"), "other": lambda: towers("b", "a")}
+    named_data = {"a": X, "b": X**2}
+    arms = fit_arms(builds, named_data, Y, replicas=2, **FIT)
+    by_place = fit_replicas(builds["other"], [X**2, X], Y, replicas=2, **FIT)
+    np.testing.assert_allclose(arms["other"].weights[0], by_place.weights[0], atol=1e-6)
+    for arm in (*arms.values(), by_place):
+        expected = arm.model(0).predict(named_data, verbose=0)
+        np.testing.assert_allclose(arm.predict(named_data)[0], expected, atol=1e-6)
+
+
+def decaying():
+    optimizer = keras.optimizers.SGD(0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["kept"])
+    return optimizer
+
+
+def test_weights_decay_by_the_names_that_their_own_builder_gave_them():
+    builds = {"one": lambda: named("kept", "other"), "other": lambda: named("other", "kept")}
+    for build in builds.values():
+        trained = fit(build, optimizer=decaying(), batch_size=40)
+        keras.utils.set_random_seed(0)
+        model = build()
+        model.compile(decaying(), FIT["loss"])
+        model.fit(X, Y, batch_size=40, verbose=0)
+        for ours, theirs in zip(trained.weights, model.get_weights(), strict=True):
+            np.testing.assert_allclose(ours[0], theirs, atol=2e-6)
+    with pytest.raises(ValueError, match=r"exclude the same variables of all.*SGD that excludes"):
+        fit_arms(builds, X, Y, replicas=2, **FIT | {"optimizer": decaying()})
 
 
 def test_models_are_left_as_they_were_built():
@@ -287,7 +398,10 @@ DESCRIBED_APART = {
     "code": (lambda x: x + 1, lambda x: x + 2),
     "losses": (keras.losses.Huber(0.5), keras.losses.Huber(0.6)),
     "objects": (iter([1]), iter([1])),
+    "variables": (keras.Variable(1.0), keras.Variable(1.0)),
 }
+SLOPE = keras.Variable(0.1)
+DESCRIBED_ALIKE["a captured variable"] = leaky(SLOPE), leaky(SLOPE)
 
 
 @pytest.mark.parametrize("name", DESCRIBED_ALIKE)

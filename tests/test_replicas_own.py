@@ -3,7 +3,9 @@
 Each is compared with `model.fit` on that replica's own arrays, weights and settings.
 """
 
+import gc
 import json
+import weakref
 from dataclasses import dataclass
 
 import keras
@@ -15,6 +17,7 @@ from keras import layers, optimizers
 from helpers.replicas import batch_order, fit_arms, fit_replicas, keeping
 
 LOSS, BATCH, SEED, EPOCHS = "sparse_categorical_crossentropy", 16, 3, 3
+LATER = {"initial_epoch": 1, "epochs": 2}
 TOLERANCE = 2e-6  # float32, other orders of addition; a mistake is above 1e-3
 
 
@@ -160,6 +163,35 @@ def test_start_goes_on_with_replicas_and_their_optimizers():
         fit(start=first, optimizer="adam")
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "seen"),
+    [
+        (optimizers.SGD(0.1), sgd(), r"SGD that keeps nothing in place of SGD with momentum"),
+        (optimizers.Adam(), optimizers.Adam(amsgrad=True), r"Adam that keeps.*velocity_hat"),
+    ],
+    ids=["momentum", "amsgrad"],
+)
+def test_an_optimizer_goes_on_from_no_less_than_it_keeps(before, after, seen):
+    trained = fit(optimizer=before, epochs=1)
+    with pytest.raises(ValueError, match=f"such a model and optimizer to go on with.*{seen}"):
+        trained.fit(1, optimizer=after)
+
+
+def test_an_optimizer_that_keeps_less_leaves_the_rest():
+    trained = fit(epochs=1)
+    further = trained.fit(1, optimizer=optimizers.SGD(0.1))
+    alone = fit(start=trained.weights, optimizer="sgd", each={"learning_rate": 0.1}, **LATER)
+    np.testing.assert_array_equal(further.weights[0], alone.weights[0])
+
+
+def test_what_went_before_is_not_kept():
+    trained = fit(epochs=1)
+    before = weakref.ref(trained)
+    trained = trained.fit(1)
+    gc.collect()
+    assert before() is None
+
+
 class Stops(keras.callbacks.Callback):
     """Stops a replica after so many epochs."""
 
@@ -278,6 +310,42 @@ def test_thresholds_are_a_replicas_own(kind):
         model = built(SEED + k)
         optimizer = sgd() if np.isinf(limit) else sgd(**{kind: limit})
         assert_replica(trained, k, model, ordinary_fit(model, SEED + k, optimizer))
+
+
+def test_each_replica_may_be_clipped_in_a_way_of_its_own():
+    trained = fit(each={"clipnorm": [0.05, np.inf], "global_clipnorm": [np.inf, 0.05]})
+    for k, kind in enumerate(["clipnorm", "global_clipnorm"]):
+        model = built(SEED + k)
+        assert_replica(trained, k, model, ordinary_fit(model, SEED + k, sgd(**{kind: 0.05})))
+
+
+def enormous(y, y_pred):
+    """A loss whose gradient's norm overflows in float32, and no component of it does."""
+    return 1e25 * keras.losses.sparse_categorical_crossentropy(y, y_pred)
+
+
+@pytest.mark.parametrize("kind", ["clipnorm", "global_clipnorm"])
+def test_norms_that_overflow_are_clipped_as_in_fit(kind):
+    options = {"epochs": 1, "batch_size": 60, "metrics": []}
+    trained = fit(loss=enormous, each={kind: [1.0, np.inf]}, seed=[SEED, SEED], **options)
+    for k, optimizer in enumerate([sgd(**{kind: 1.0}), sgd()]):
+        model = built(SEED)
+        model.compile(optimizer, enormous)
+        order = batch_order(SEED, 0, 60)
+        model.fit(X[order], Y[order], batch_size=60, shuffle=False, verbose=0)
+        for ours, theirs in zip(trained.weights, model.get_weights(), strict=True):
+            np.testing.assert_allclose(ours[k], theirs, rtol=1e-3)
+
+
+def test_a_model_has_the_numbers_of_the_replica():
+    trained = fit(epochs=1, each={"clipnorm": [0.05, np.inf], "momentum": [0.5, falling]})
+    found = [trained.model(k).optimizer for k in range(2)]
+    assert found[0].clipnorm == pytest.approx(0.05)
+    assert found[1].clipnorm is None
+    # A function of the step is none of a model's numbers.
+    assert [one.momentum for one in found] == [0.9, 0.9]
+    trained = fit(epochs=1, each={"momentum": [0.5, 0.8]})
+    assert trained.model(0).optimizer.momentum == pytest.approx(0.5)
 
 
 @pytest.mark.slow
@@ -421,6 +489,39 @@ def test_history_holds_the_logs_as_callbacks_left_them():
     np.testing.assert_array_equal(trained.history["loss"][0, ::2], plain[0, ::2])
 
 
+class Table(layers.Layer):
+    """A layer that looks rows up itself: its gradient is sparse, which no type of layer tells."""
+
+    def build(self, input_shape):
+        self.rows = self.add_weight(shape=(3, 4))
+
+    def call(self, x):
+        return tf.gather(self.rows, tf.cast(x[:, 0] > 0, "int32"))
+
+
+def test_sparse_gradients_are_seen_before_callbacks_are_called_twice():
+    calls = []
+
+    def callbacks(replica):
+        calls.append(f"made {replica}")
+        hooks = {name: lambda logs, name=name: calls.append(name) for name in ("begin", "end")}
+        return keras.callbacks.LambdaCallback(
+            on_train_begin=hooks["begin"], on_train_end=hooks["end"]
+        )
+
+    build = lambda: keras.Sequential([keras.Input((6,)), Table(), layers.Dense(3, "softmax")])  # noqa: E731
+    trained = fit(build, callbacks=callbacks)
+    assert calls == ["made 0", "made 1", "begin", "begin", "end", "end"]
+    for k in range(2):
+        keras.utils.set_random_seed(SEED + k)
+        model = build()
+        assert_replica(trained, k, model, ordinary_fit(model, SEED + k, sgd()))
+    start = [weights[0] for weights in trained.initial_weights]
+    keras.utils.set_random_seed(SEED)
+    for ours, theirs in zip(start, build().get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 class StopsEarly(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.model.stop_training = epoch == 1
@@ -473,6 +574,15 @@ def test_watchers_see_every_step():
     assert trained.steps["loss"][0, 0] == pytest.approx(float(loss), rel=1e-5)
     start = np.linalg.norm(model.trainable_variables[0].numpy())
     assert trained.steps["weight"][0, 0] == pytest.approx(start, rel=1e-5)
+
+
+def test_watchers_see_the_gradient_of_the_loss_and_not_of_a_scaled_one():
+    watch = {"norm": lambda step: keras.ops.norm(step.gradients[0])}
+    plain, scaled = (
+        fit(epochs=1, optimizer=sgd(loss_scale_factor=factor), watch=watch)
+        for factor in (None, 64.0)
+    )
+    np.testing.assert_allclose(scaled.steps["norm"], plain.steps["norm"], rtol=1e-5)
 
 
 def normalized():

@@ -46,6 +46,21 @@ class Never(keras.callbacks.Callback):
         raise AssertionError("training has begun")
 
 
+class Gate(layers.Layer):
+    """A layer that decides at a number which is not 0."""
+
+    def __init__(self, rate=0.3):
+        super().__init__()
+        self.rate = rate
+
+    def call(self, x):
+        return x * self.rate if self.rate > 0.5 else x + self.rate
+
+
+def clipped(**settings):
+    return {"each": {"clipnorm": [0.1, 1.0]}, "optimizer": keras.optimizers.SGD(0.1, **settings)}
+
+
 def each(**values):
     return {"each": values}
 
@@ -110,6 +125,36 @@ REFUSED = {
         each(momentum=[0.5, 1.5]) | {"optimizer": keras.optimizers.SGD(0.1, momentum=0.9)},
         r"SGD takes.*with 1.5; Keras.*between \[0, 1\]",
     ),
+    "each: gate": (
+        own("Gate.rate", [0.2, 0.8]) | {"build": lambda: net(Gate())},
+        r"that are computed with.*Gate.rate.*decides what",
+    ),
+    "each: dropout of 1": (  # Keras asks for it: what is dropped is not divided by 1 - 1
+        own("Dropout.rate", [0.5, 1.0]),
+        r"numbers for 'Dropout.rate' other than 1, at which a layer computes something else",
+    ),
+    # thresholds of each replica's own, where Keras would clip something else
+    **{
+        f"each: clipnorm and {name}": (
+            clipped(**{name: value}),
+            rf"can hold clipnorm for an optimizer without {name}.*{name}={value}",
+        )
+        for name, value in (
+            ("loss_scale_factor", 8.0),
+            ("gradient_accumulation_steps", 2),
+            ("clipnorm", 0.5),
+            ("clipvalue", 0.5),
+        )
+    },
+    "each: two thresholds": (
+        each(clipnorm=[0.1, np.inf], clipvalue=[0.1, 1.0]),
+        r"one finite threshold for a replica.*clipnorm, clipvalue",
+    ),
+    "each: loss scale": (
+        each(loss_scale_factor=[2.0, 4.0])
+        | {"optimizer": keras.optimizers.SGD(0.1, loss_scale_factor=2.0)},
+        r"`each` must name the learning_rate.*'loss_scale_factor'",
+    ),
     # seeds
     **{
         f"seed: {seed}": ({"seed": seed}, r"`seed` must be 0 or more, or hold 2 such seeds.*seed=")
@@ -154,6 +199,18 @@ REFUSED = {
     "optimizer: None": ({"optimizer": None}, r"`optimizer` must be.*Received: None"),
     "class_weight: list": ({"class_weight": [1, 2, 3]}, r"`class_weight` must map classes"),
     "class_weight: text": ({"class_weight": "balanced"}, r"`class_weight` must map.*'balanced'"),
+    "class_weight: weights": (
+        {"class_weight": {0: 2.0}, "sample_weight": np.ones(30)},
+        r"`class_weight` must be given without `sample_weight`. Received: both",
+    ),
+    "class_weight: no y": (
+        {"class_weight": {0: 2.0}, "y": None},
+        r"`class_weight` must be given with `y` of one output, an array. Received: y=None",
+    ),
+    "class_weight: targets": (
+        {"class_weight": {0: 2.0}, "y": [Y, Y]},
+        r"`class_weight` must be given with `y` of one output.*y=list",
+    ),
     "class_weight: value": ({"class_weight": {0: "a"}}, r"`class_weight` must map.*'a'"),
     "loss: name": ({"loss": {"nope": LOSS}}, r"`loss` must name outputs.*which has one.*'nope'"),
     "loss: structure": (
@@ -226,16 +283,43 @@ def test_is_refused_before_it_trains(name):
 
 ARMS = {
     "seed": ({"seed": [1, 2]}, r"`seed` must be a whole number.*\[1, 2\]"),
+    "seed is too large": ({"seed": 2**32 - 1}, r"from 0 to 4294967294.*seed=4294967295"),
     "rates": ({"learning_rates": 0.1}, r"`learning_rates` must name the arms.*0.1"),
     "rows": ({"rows": 4}, r"`rows` must be whole numbers"),
     "rows of an arm": ({"rows": {"a": 3, "b": 4}}, r"`rows\['a'\]` must be whole numbers"),
     "rows of other lengths": (
         {"rows": {"a": [[0, 1], [2, 3]], "b": [[0], [1]]}},
-        r"`rows` must be as many for each.*\[2, 1\]",
+        r"`rows` must be of the same shape for each.*\(2, 2\), \(2, 1\)",
+    ),
+    "rows of other replicas": (
+        {"rows": {"a": [[0], [1], [2]], "b": [[3]]}},
+        r"`rows\['a'\]` must be whole numbers of shape \(2, n\).*\(3, 1\)",
+    ),
+    "rows of all arms": ({"rows": [[0], [1], [2], [3]]}, r"`rows` must be.*\(2, n\).*\(4, 1\)"),
+    "rows are None": (
+        {"rows": {"a": None, "b": [[0], [1]]}},
+        r"`rows\['a'\]` must be whole numbers",
+    ),
+    "each of all arms": (each(learning_rate=[0.1] * 4), r"2 values for learning_rate.*: 4"),
+    "rates twice": (
+        each(learning_rate=0.1) | {"learning_rates": {"a": 0.1, "b": 0.2}},
+        r"the rate must be given once, in `learning_rates` or in `each`.*0.1",
+    ),
+    "rates of an arm twice": (
+        {"each": {"a": {"learning_rate": 3.0}, "b": {}}, "learning_rates": {"a": 0.1, "b": 0.2}},
+        r"the rate must be given once.*3.0",
     ),
     "start": ({"start": 3}, r"`start` must be earlier `Replicas`.*3"),
     "start is empty": ({"start": []}, r"`start` must hold an array.*0 arrays"),
     "start of an arm": ({"start": {"a": 3, "b": 3}}, r"`start\['a'\]` must be earlier"),
+    "start of other replicas": (
+        {"start": {"a": [np.zeros((3, 6, 4))], "b": [np.zeros((1, 6, 4))]}},
+        r"`start\['a'\]` must hold arrays with a leading axis of 2.*\[0\] of shape \(3, 6, 4\)",
+    ),
+    "start of other shapes": (
+        {"start": {"a": [np.zeros((2, 6, 4))], "b": [np.zeros((2, 5, 4))]}},
+        r"`start` must be of the same shape for each.*\(6, 4\).*\(5, 4\)",
+    ),
     "each": ({"each": [1]}, r"`each` must map names to values.*\[1\]"),
     "each of an arm": (
         {"each": {"a": {"learning_rate": 0.1}, "b": 0.2}},
@@ -252,6 +336,24 @@ def test_arms_are_refused_before_they_train(name):
     options = {"callbacks": lambda replica: [Never()]} | BASE | options
     with pytest.raises((ValueError, TypeError), match=f"(?s){message}"):
         fit_arms({"a": net, "b": net}, X, Y, **options)
+
+
+def test_arms_of_a_later_stack_are_refused_before_the_first_one_trains():
+    arms = {"a": net, "b": regular, "c": regular}
+    rows = {"a": [[0], [1]], "b": [[0], [1]], "c": [[0, 1], [2, 3]]}
+    with pytest.raises(ValueError, match=r"`rows` must be of the same shape.*\['b', 'c'\]"):
+        fit_arms(arms, X, Y, rows=rows, callbacks=lambda replica: [Never()], **BASE)
+
+
+def test_arms_go_on_from_weights_arm_by_arm(trained):
+    earlier = {"a": trained, "b": trained}
+    with pytest.raises(
+        ValueError, match=r"`start\['a'\]` must be weights, as `run.weights`.*2 Rep"
+    ):
+        fit_arms({"a": net, "b": net}, X, Y, start=earlier, **BASE)
+    weights = {name: run.weights for name, run in earlier.items()}
+    arms = fit_arms({"a": net, "b": net}, X, Y, start=weights, **BASE)
+    np.testing.assert_array_equal(arms["b"].initial_weights[0], trained.weights[0])
 
 
 def test_arms_need_what_a_training_needs():

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from keras import layers
 
-from helpers.replicas import fit_replicas, fitting, search
+from helpers.replicas import best_position, fit_replicas, fitting, search
 
 LOSS, SEED, TOLERANCE = "sparse_categorical_crossentropy", 3, 2e-6
 RNG = np.random.default_rng(1)
 X, Y = RNG.normal(size=(60, 6)).astype("float32"), RNG.integers(0, 3, 60).astype("int32")
 SHARED = {"optimizer": "sgd", "loss": LOSS, "epochs": 2, "replicas": 2, "seed": SEED}
+JUDGE = X + 1
 VALID = {"validation_data": (X[:20].copy(), Y[:20].copy())}
 
 
@@ -119,6 +120,20 @@ BAD_SEARCHES = {
     "edge": ({"rates": [1e-6, 1e-5], "widen": 0}, r"best between worse ones.*net: best 1e-05"),
     "judge_is_chosen_on": ({"judge": VALID["validation_data"]}, r"must not be what is chosen on"),
     "judge_is_trained_on": ({"judge": (X, Y)}, r"must not be what is trained on"),
+    "judge_is_an_arms_own": (
+        {
+            "judge": (JUDGE, Y),
+            "arms": {"net": {"build": net, "validation_data": (JUDGE, Y)}},
+        },
+        r"must not be what is chosen on",
+    ),
+    "judge_overlaps": ({"judge": (X[::2], Y[::2])}, r"must not be what is trained on"),
+    "each": ({"each": [0.1]}, r"`each` must map names to values.*\[0.1\]"),
+    "rate_twice": ({"each": {"learning_rate": 0.1}}, r"once, in `rates` or in `each`.*0.1"),
+    "rate_of_an_arm_twice": (
+        {"arms": {"net": {"build": net, "each": {"learning_rate": 3.0}}}},
+        r"the rate must be given once, in `rates` or in `each`.*3.0",
+    ),
     "choose": ({"choose": "val_auc"}, r"`choose` must be one of loss, val_loss.*val_auc"),
     "accuracy": (
         {"choose": "val_accuracy", "metrics": ["accuracy"]},
@@ -160,8 +175,29 @@ def test_search_refuses_by_name(name, monkeypatch):
     if name in BAD_SEARCHES:
         monkeypatch.setattr(fitting, "train", pytest.fail)
     given = {"arms": {"net": net}, "rates": [0.01, 0.1]} | options
-    with pytest.raises(ValueError, match=f"(?s){message}"):
+    with pytest.raises((ValueError, TypeError), match=f"(?s){message}"):
         search(given.pop("arms"), given.pop("rates"), X, Y, **VALID, **SHARED, **given)
+
+
+def towers():
+    inputs = [keras.Input((6,), name="a"), keras.Input((6,), name="b")]
+    return keras.Model(inputs, layers.Dense(3, "softmax")(layers.Add()(inputs)))
+
+
+def test_search_refuses_a_judge_whose_nested_arrays_are_trained_on():
+    with pytest.raises(ValueError, match="must not be what is trained on"):
+        search({"net": towers}, [0.1, 1], [X, X], Y, judge=([JUDGE, X], Y), **VALID, **SHARED)
+
+
+def test_search_judges_on_every_other_example():
+    judge, rates = (X[1::2], Y[1::2]), [0.001, 0.1, 10.0]
+    found = search({"net": net}, rates, X[::2], Y[::2], judge=judge, widen=8, **VALID, **SHARED)
+    assert found.judged["net"]["loss"].shape == (2,)
+
+
+def test_best_position_takes_rates_by_replicas():
+    with pytest.raises(ValueError, match=r"`losses` must be of shape.*Received: \(2,\)"):
+        best_position([1.0, 2.0])
 
 
 def test_search_refuses_judge_rows_that_are_trained_on():

@@ -82,7 +82,7 @@ def targets_told(loss, y, y_pred, name: str) -> Iterator[None]:
         ) from error
 
 
-def check_given(loss, y, name: str) -> None:
+def check_targets(loss, y, name: str) -> None:
     """Refuse to train on a loss without targets."""
     if all(one is None for one in keras.tree.flatten(y)):
         raise ValueError(

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from helpers.replicas import options
+from helpers.replicas import examples, options
 from helpers.replicas.building import Build, Made, kept_random_state, observed
+from helpers.replicas.callbacks import check_maker
 from helpers.replicas.each import check_each, for_each, is_one
 from helpers.replicas.fitting import fit, fit_replicas
 from helpers.replicas.result import Replicas
 from helpers.replicas.signature import check_given, check_known
-from helpers.replicas.watching import check_maker
 
 PAIRED = ("build", "x", "y", "replicas", "seed")  # what `fit_arms` has of its own
 OWN = {
@@ -45,14 +45,25 @@ def fit_arms(
         learning_rates: Name → the arm's rate, a number or a function of the step; by default all
             use the optimizer's.
         **shared: As for `fit_replicas`; what it takes for each replica holds for those of each arm.
-            `each`, `start`, `rows` and `validation_rows` may be given arm by arm, in a mapping.
+            `each`, `start` (weights), `rows` and `validation_rows` may be given arm by arm, in a
+            mapping.
 
     Returns:
         Name → `Replicas`, in the order of `arms`.
 
     Raises:
-        ValueError: There is no arm, one is no function, or `learning_rates` names other arms; and
-            as `fit_replicas`.
+        ValueError: There is no arm, one is no function, `learning_rates` or what is given arm by
+            arm names other arms; and as `fit_replicas`.
+        TypeError: A needed argument is missing, the rate is given twice, or as `fit_replicas`.
+
+    Example:
+        >>> from helpers import data, models
+        >>> digits = data.load("digits", train_size=200)
+        >>> net = lambda hidden: lambda: models.mlp(digits.image_shape, 10, hidden=hidden)
+        >>> arms = fit_arms({"narrow": net([8]), "wide": net([32])}, digits, optimizer="adam",
+        ...                 loss="sparse_categorical_crossentropy", epochs=1, replicas=2)
+        >>> {name: arm.history["val_loss"].shape for name, arm in arms.items()}
+        {'narrow': (2, 1), 'wide': (2, 1)}
     """
     return train_arms(arms, x, y, replicas, seed, learning_rates, shared)
 
@@ -61,10 +72,12 @@ def train_arms(arms, x, y, replicas, seed, learning_rates, shared: dict, ready=N
     """Do what `fit_arms` promises; `ready` is called before each stack trains, as `fit` does."""
     options.check_counts(replicas=replicas)
     check_maker(shared.get("callbacks"))
+    if learning_rates is not None:
+        check_rate_once(shared.get("each"), "learning_rates")
     if not options.is_whole(seed) or not 0 <= seed <= 2**32 - replicas:
         raise ValueError(
-            "`seed` must be a whole number of 0 or more: replica k of each arm uses seed + k. "
-            f"Received: seed={seed!r}"
+            f"`seed` must be a whole number from 0 to {2**32 - replicas}: replica k of each arm "
+            f"uses seed + k. Received: seed={seed!r}"
         )
     if not isinstance(arms, Mapping) or not arms:
         raise ValueError(f"`arms` must map names to functions, one or more. Received: {arms!r}")
@@ -76,12 +89,13 @@ def train_arms(arms, x, y, replicas, seed, learning_rates, shared: dict, ready=N
         )
     check_known("fit_arms", shared, OWN)
     check_given("fit_arms", shared, [name for name, one in OWN.items() if one.default is one.empty])
-    _check_shared(shared)
-    training, _ = options.resolve_data(x, y, None, None, None)
+    _check_shared(shared, replicas)
+    training, _ = examples.resolve_data(x, y, None, None, None)
     made: dict[tuple, Made] = {}
     trained = {}
-    for names in _groups(arms, seed, training.x, made):
-        own = _repeated(_of_arms(shared, arms, names, replicas), len(names), replicas)
+    groups = _groups(arms, seed, training.x, made)
+    stacks = [(names, _of_arms(shared, arms, names, replicas)) for names in groups]
+    for names, own in stacks:
         if learning_rates is not None:
             rates = [learning_rates[name] for name in names for _ in range(replicas)]
             own["each"] = dict(own.get("each") or {}) | {"learning_rate": rates}
@@ -100,21 +114,41 @@ def train_arms(arms, x, y, replicas, seed, learning_rates, shared: dict, ready=N
     return {name: trained[name] for name in arms}
 
 
-def _check_shared(shared: Mapping) -> None:
+def check_rate_once(each, other: str) -> None:
+    """Refuse a rate in `each`, of all arms or arm by arm, beside the argument that gives it."""
+    each = each if isinstance(each, Mapping) else {}  # what is none is refused by `check_each`
+    parts = [one for one in each.values() if isinstance(one, Mapping)] or [each]
+    if any("learning_rate" in part for part in parts):
+        raise TypeError(
+            f"the rate must be given once, in `{other}` or in `each`. Received: each={each!r}"
+        )
+
+
+def _check_shared(shared: Mapping, replicas: int) -> None:
     """Refuse what has no replicas' or arms' values, before these are put side by side."""
-    start = shared.get("start")
-    if start is not None and not isinstance(start, Replicas):
-        for name, own in start.items() if isinstance(start, Mapping) else [(None, start)]:
-            options.check_start(own, "start" if name is None else f"start[{name!r}]")
+    for name, own in _named(shared, "start"):
+        if isinstance(own, Replicas) and name != "start":
+            raise ValueError(
+                f"`{name}` must be weights, as `run.weights` of earlier `Replicas`; with their "
+                f"optimizers they go on by `run.fit`. Received: {len(own)} Replicas"
+            )
+        if not isinstance(own, Replicas):
+            options.check_start(own, name, replicas)
     for argument in ("rows", "validation_rows"):
-        value = shared.get(argument)
-        for name, own in value.items() if isinstance(value, Mapping) else [(None, value)]:
-            if own is not None:
-                options.check_rows(own, argument if name is None else f"{argument}[{name!r}]")
+        for name, own in _named(shared, argument):
+            examples.check_rows(own, name, replicas)
     each = shared.get("each")
     values = each.values() if isinstance(each, Mapping) else ()
     for one in [one for one in values if isinstance(one, Mapping)] or [each]:
         check_each(one)  # arms may be called by numbers, what they have may not
+
+
+def _named(shared: Mapping, argument: str) -> list[tuple[str, object]]:
+    """Return what is given for all arms or arm by arm, each with its name in an error."""
+    value = shared.get(argument)
+    if isinstance(value, Mapping):
+        return [(f"{argument}[{name!r}]", own) for name, own in value.items()]
+    return [] if value is None else [(argument, value)]
 
 
 def _fit(made: dict[tuple, Made], ready, **given) -> Replicas:
@@ -126,28 +160,22 @@ def _fit(made: dict[tuple, Made], ready, **given) -> Replicas:
 
 
 def _of_arms(shared: dict, arms: Mapping, names: list[str], replicas: int) -> dict:
-    """Return arguments in which what is given arm by arm is there for the replicas of some arms."""
+    """Return arguments for the replicas of some arms, which are trained together.
+
+    Of what each replica has there is a part for each arm: its own, or the same for all.
+    """
     own = dict(shared)
     for argument in ("start", "rows", "validation_rows"):
         value = own.get(argument)
-        if not isinstance(value, Mapping):
+        if value is None or isinstance(value, Replicas):
             continue
-        if set(value) != set(arms):
+        if isinstance(value, Mapping) and set(value) != set(arms):
             raise ValueError(
                 f"`{argument}` must name the arms {list(arms)}, where it is given arm by arm. "
                 f"Received: {list(value)}"
             )
-        parts = [value[name] for name in names]
-        lengths = [np.shape(part)[1:] for part in parts] if argument != "start" else []
-        if len(set(lengths)) > 1:
-            raise ValueError(
-                f"`{argument}` must be as many for each of the arms that compute alike, {names}. "
-                f"Received: {[length for (length,) in lengths]}"
-            )
-        if argument == "start":
-            own[argument] = [np.concatenate(one) for one in zip(*parts, strict=True)]
-        else:
-            own[argument] = np.concatenate(parts)
+        parts = [value[name] if isinstance(value, Mapping) else value for name in names]
+        own[argument] = _joined(argument, parts, names)
     each = own.get("each")
     if each and any(isinstance(one, Mapping) for one in each.values()):
         if set(each) != set(arms) or not all(isinstance(one, Mapping) for one in each.values()):
@@ -156,7 +184,29 @@ def _of_arms(shared: dict, arms: Mapping, names: list[str], replicas: int) -> di
                 f"values, where it is given arm by arm. Received: each={each!r}"
             )
         own["each"] = _each(each, names, replicas)
+    elif each:
+        own["each"] = {
+            name: one if is_one(one) else for_each(one, replicas, name) * len(names)
+            for name, one in each.items()
+        }
+    make = own.get("callbacks")
+    if make is not None:
+        own["callbacks"] = lambda replica: make(replica % replicas)
     return own
+
+
+def _joined(argument: str, parts: list, names: list[str]):
+    """Return rows, or weights to start from, of arms one after another."""
+    weights = argument == "start"
+    shapes = [[np.shape(one)[1:] for one in part] if weights else np.shape(part) for part in parts]
+    if any(one != shapes[0] for one in shapes):
+        raise ValueError(
+            f"`{argument}` must be of the same shape for each of the arms that compute alike, "
+            f"{names}. Received: shapes {', '.join(map(str, shapes))}"
+        )
+    if weights:
+        return [np.concatenate(one) for one in zip(*parts, strict=True)]
+    return np.concatenate(parts)
 
 
 def _each(each: Mapping, names: list[str], replicas: int) -> dict:
@@ -174,28 +224,7 @@ def _each(each: Mapping, names: list[str], replicas: int) -> dict:
     }
 
 
-def _repeated(shared: dict, arms: int, replicas: int) -> dict:
-    """Return arguments in which what each replica has is there for each arm's replicas."""
-    own, whole = dict(shared), arms * replicas
-    for name in ("rows", "validation_rows"):
-        if own.get(name) is not None and len(own[name]) == replicas:
-            own[name] = np.tile(np.asarray(own[name]), (arms, 1))
-    if own.get("each"):
-        own["each"] = {
-            name: v if is_one(v) or len(v) == whole else for_each(v, replicas, name) * arms
-            for name, v in own["each"].items()
-        }
-    start = own.get("start")
-    weights = start is not None and not isinstance(start, Replicas)
-    if weights and all(np.shape(one)[:1] == (replicas,) for one in start):
-        own["start"] = [np.concatenate([np.asarray(one)] * arms) for one in start]
-    make = own.get("callbacks")
-    if make is not None:
-        own["callbacks"] = lambda replica: make(replica % replicas)
-    return own
-
-
-def _groups(arms: Mapping[str, Build], seed: int, x, made: dict | None = None) -> list[list[str]]:
+def _groups(arms: Mapping[str, Build], seed: int, x, made: dict) -> list[list[str]]:
     """Return the arms' names, those that one graph can train together.
 
     Args:
@@ -204,7 +233,6 @@ def _groups(arms: Mapping[str, Build], seed: int, x, made: dict | None = None) -
         x: Inputs to build a model with that does not know its shapes yet.
         made: Is filled with the models, by builder and seed.
     """
-    made = {} if made is None else made
     groups: dict[tuple, list[str]] = {}
     with kept_random_state():
         for name, build in arms.items():

@@ -1,16 +1,15 @@
 """The replicas' models: one template, and the weights with which each of them starts.
 
 Building a Keras model takes far longer than drawing its weights. So a builder is called for two
-seeds, and the weights of all others are drawn from copies of its initializers, whose seeds are
-the numbers that Python's generator gives under the replica's own seed. That this is what the
-builder would have done is not believed but tried: the second model must have these weights, bit
-for bit. Where it has not, as where a builder draws with NumPy, every replica is built.
+seeds, and the weights of all others are drawn anew (`drawing`). That this is what the builder
+would have done is not believed but tried: the second model must have these weights, bit for bit.
+Where it has not, as where a builder draws with NumPy, every replica is built.
 """
 
-import copy
 import random
+import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 from unittest import mock
@@ -20,13 +19,14 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.replicas.checks import check_model
+from helpers.replicas.drawing import Made, all_values, all_variables, count_draws, redraw, ways
 from helpers.replicas.sameness import describe, first_difference
-from helpers.replicas.tracing import same_graph, to_numpy
+from helpers.replicas.tracing import same_graph
 
+MADE_UP = re.compile(r"(keras_tensor|input_layer)(_\d+)?")
 Build = Callable[[], keras.Model]
 # Builders, by what they do, whose further models were seen to be drawn anew as they build them.
 _redrawable: set[tuple] = set()
-MOST_DRAWS = 4096  # of Python's generator in one build, before drawing anew is given up
 
 
 class Stacked(NamedTuple):
@@ -37,21 +37,14 @@ class Stacked(NamedTuple):
         trainable: Starting values, each of shape (replicas, ...), as `trainable_variables`.
         others: The same of `non_trainable_variables`, seeds of random layers among them.
         description: What the template computes.
+        models: The first model of each replica's builder, whose names may differ.
     """
 
     template: keras.Model
     trainable: list[np.ndarray]
     others: list[np.ndarray]
     description: tuple
-
-
-class Made(NamedTuple):
-    """A model, and what was seen while it was built."""
-
-    model: keras.Model
-    draws: int | None  # of Python's generator; None where they could not be counted
-    initializers: dict[int, tuple]  # id of a variable -> initializer, shape, dtype
-    description: tuple  # of what the model computes
+    models: list[keras.Model]
 
 
 def stacked(
@@ -72,10 +65,12 @@ def stacked(
     """
     values: dict[tuple[Build, int], list] = {}
     seen: list[Made] = []
+    firsts: dict[Build, Made] = {}
     with kept_random_state():
         for build in dict.fromkeys(builds):
             own = dict.fromkeys(s for b, s in zip(builds, seeds, strict=True) if b is build)
             first = made.get((build, next(iter(own)))) or observed(build, next(iter(own)), x)
+            firsts[build] = first
             found, models = _starts(build, first, list(own), x, check_own=not seen, given=given)
             values |= {(build, seed): start for seed, start in found.items()}
             seen += models
@@ -86,8 +81,9 @@ def stacked(
     whole = [np.stack(column) for column in columns]
     count = len(template.trainable_variables)
     if not given:
-        _say_equal_starts(seen[0], whole, seeds)
-    return Stacked(template, whole[:count], whole[count:], description)
+        _say_equal_starts(firsts, builds, seeds, whole)
+    models = [firsts[build].model for build in builds]
+    return Stacked(template, whole[:count], whole[count:], description, models)
 
 
 def build_one(build: Build, seed: int, x) -> keras.Model:
@@ -109,35 +105,27 @@ def _symbolic(array) -> keras.KerasTensor:
     return keras.KerasTensor((None, *array.shape[1:]), keras.backend.standardize_dtype(array.dtype))
 
 
-def _variables(model: keras.Model) -> list[keras.Variable]:
-    return [*model.trainable_variables, *model.non_trainable_variables]
-
-
-def _values(model: keras.Model) -> list[np.ndarray]:
-    return [to_numpy(one) for one in _variables(model)]
-
-
 def _starts(build: Build, first: Made, seeds: list[int], x, *, check_own: bool, given: bool):
     """Return the starting values by seed, and the models that were built to find them."""
-    found, models = {seeds[0]: _values(first.model)}, [first]
-    known = describe(build), first.description
-    redrawn = _redrawn(first, seeds[0], seeds[1:], given) if known in _redrawable else None
+    found, models = {seeds[0]: all_values(first.model)}, [first]
+    known = describe(build), first.description, ways(first)
+    redrawn = redraw(first, seeds[0], seeds[1:], given) if known in _redrawable else None
     if redrawn is not None:
         return found | redrawn, models
     if check_own or len(seeds) > 1:
         second = observed(build, seeds[-1], x)
         _check_own_layers(first.model, second.model)
-        found[seeds[-1]] = _values(second.model)
+        found[seeds[-1]] = all_values(second.model)
         models.append(second)
     rest = seeds[1:-1]
-    redrawn = _redrawn(first, seeds[0], [seeds[-1]], False) if rest else None
+    redrawn = redraw(first, seeds[0], [seeds[-1]], False) if rest else None
     if redrawn is not None and _equal(redrawn[seeds[-1]], found[seeds[-1]]):
-        found |= _redrawn(first, seeds[0], rest, given)
+        found |= redraw(first, seeds[0], rest, given)
         _redrawable.add(known)
     else:
         for seed in rest:
             models.append(observed(build, seed, x))
-            found[seed] = _values(models[-1].model)
+            found[seed] = all_values(models[-1].model)
     return found, models
 
 
@@ -157,64 +145,16 @@ def observed(build: Build, seed: int, x) -> Made:
 
     with mock.patch.object(kind, "_initialize_with_initializer", observing):
         model = build_one(build, seed, x)
-    draws = _count_draws(seed)
-    return Made(model, draws, seen, describe(model))
+    draws = count_draws(seed)
+    return Made(model, draws, seen, (describe(model), _input_names(model, x)))
 
 
-def _count_draws(seed: int) -> int | None:
-    """Return how often Keras asked Python's generator for a seed since it was set, if so."""
-    now = random.getstate()
-    random.seed(seed)
-    for count in range(MOST_DRAWS):
-        if random.getstate() == now:
-            return count
-        _default_seed()
-    random.setstate(now)
-    return None
-
-
-def _default_seed() -> int:
-    """Draw a seed as Keras does for what is given none."""
-    return random.randint(1, int(1e9))
-
-
-def _default_seeds(seed: int, count: int) -> list[int]:
-    random.seed(seed)
-    return [_default_seed() for _ in range(count)]
-
-
-def _redrawn(made: Made, own_seed: int, seeds: list[int], given: bool) -> dict | None:
-    """Return the values of the variables by seed, or None where that is unknown.
-
-    Where weights are given anyway, only the seeds of random layers are drawn anew.
-    """
-    if made.draws is None:
-        return None
-    index = {drawn: at for at, drawn in enumerate(_default_seeds(own_seed, made.draws))}
-    fixed = dict(enumerate(_values(made.model)))
-    found = {}
-    for seed in seeds:
-        fresh = _default_seeds(seed, made.draws)
-        found[seed] = [
-            _redraw(made.initializers.get(id(variable)), value, index, fresh, given)
-            for variable, value in zip(_variables(made.model), fixed.values(), strict=True)
-        ]
-    return found
-
-
-def _redraw(seen: tuple | None, value: np.ndarray, index: dict, fresh: list[int], given: bool):
-    """Return a variable's value under other default seeds; what draws nothing stays."""
-    if seen is None:
-        return value
-    initializer, shape, dtype = seen
-    if value.shape == (2,) and value.dtype.kind in "iu" and int(value[0]) in index:
-        return np.array([fresh[index[int(value[0])]], value[1]], value.dtype)  # a seed's state
-    drawn = getattr(initializer, "seed", None)
-    if given or not isinstance(drawn, int) or drawn not in index:
-        return value
-    again = copy.copy(initializer)
-    again.seed = fresh[index[drawn]]
-    return to_numpy(again(shape, dtype=dtype))
+def _input_names(model: keras.Model, x) -> tuple:
+    """Return the names by which a model may pick its inputs, but for those that Keras made up."""
+    names = [one.name for one in getattr(model, "inputs", None) or ()]
+    if len(names) < 2 and not isinstance(x, Mapping):
+        return ()
+    return tuple("" if MADE_UP.fullmatch(name) else name for name in names)
 
 
 def _check_own_layers(one: keras.Model, other: keras.Model) -> None:
@@ -238,7 +178,7 @@ def _check_alike(template, description, made: Made, x, number: int) -> None:
     model, other = made.model, made.description
     if other == description:
         return
-    shapes = [[tuple(v.shape) for v in _variables(one)] for one in (template, model)]
+    shapes = [[tuple(v.shape) for v in all_variables(one)] for one in (template, model)]
     if shapes[0] == shapes[1] and same_graph(template, model, x):
         return  # they differ in what does not matter for what is computed
     raise ValueError(
@@ -249,17 +189,16 @@ def _check_alike(template, description, made: Made, x, number: int) -> None:
     )
 
 
-def _say_equal_starts(made: Made, whole: list[np.ndarray], seeds: Sequence[int]) -> None:
-    """Warn where all replicas start from the same random weights."""
-    if len(set(seeds)) < 2:
-        return
-    for variable, values in zip(_variables(made.model), whole, strict=True):
-        initializer = made.initializers.get(id(variable), (None,))[0]
-        random_one = isinstance(getattr(initializer, "seed", None), int)
-        drawn = random_one and variable.trainable and np.ptp(values[0]) > 0
-        if drawn and (values == values[:1]).all():
+def _say_equal_starts(firsts: dict[Build, Made], builds, seeds, whole: list[np.ndarray]) -> None:
+    """Warn where all replicas, or all of one builder, start from the same random weights."""
+    everyone = list(range(len(builds)))
+    of_builders = [[k for k in everyone if builds[k] is build] for build in firsts]
+    for own in [everyone, *of_builders]:
+        apart = len({seeds[k] for k in own}) > 1
+        path = _equal_start(firsts[builds[own[0]]], whole, own) if apart else None
+        if path:
             warnings.warn(
-                f"all replicas start from the same random {variable.path}: an interval over "
+                f"all replicas start from the same random {path}: an interval over "
                 "them leaves that draw out. Make its initializer inside of `build`, without "
                 "a seed; or pass the weights as `start` if they are meant to be the same.",
                 stacklevel=4,
@@ -267,9 +206,24 @@ def _say_equal_starts(made: Made, whole: list[np.ndarray], seeds: Sequence[int])
             return
 
 
+def _equal_start(made: Made, whole: list[np.ndarray], own: list[int]) -> str | None:
+    """Return the name of a variable whose random values are the same in some replicas."""
+    for variable, values in zip(all_variables(made.model), whole, strict=True):
+        initializer = made.initializers.get(id(variable), (None,))[0]
+        random_one = isinstance(getattr(initializer, "seed", None), int)
+        first, *others = own
+        drawn = random_one and variable.trainable and np.ptp(values[first]) > 0
+        if drawn and all(np.array_equal(values[k], values[first]) for k in others):
+            return variable.path
+    return None
+
+
 @contextmanager
 def kept_random_state() -> Iterator[None]:
-    """Leave the caller's own random numbers from Python, NumPy and TensorFlow as they were."""
+    """Leave the caller's own random numbers from Python and NumPy as they were.
+
+    TensorFlow's, and those of `keras.random` without a seed, go on from the last model's seed.
+    """
     states = random.getstate(), np.random.get_state()
     try:
         yield

@@ -21,15 +21,24 @@ class Calls:
         self.model = model
         self._concrete: dict[tuple, Callable] = {}
 
-    def __call__(self, function: Callable, arguments: list, *, open_axes: dict, key: tuple = ()):
+    def __call__(
+        self,
+        function: Callable,
+        arguments: list,
+        *,
+        open_axes: dict,
+        key: tuple = (),
+        ready: Callable[[], None] = lambda: None,
+    ):
         """Call a function compiled for tensors of such shapes, but for the axes that are open.
 
         Args:
             function: Of tensors, nested as the arguments.
             arguments: Nested arrays, or None.
             open_axes: Position of an argument → axis of its arrays that may have any length; of
-                the learning rate in a mapping by its name.
+                what a mapping holds by step, as the learning rate, by its name.
             key: What else the function was made for.
+            ready: Is called before the function runs, which is traced by then.
         """
         leaves = [(at, path, one) for at, path, one in _leaves(arguments) if one is not None]
         tensors = [tf.convert_to_tensor(one) for _, _, one in leaves]
@@ -55,6 +64,7 @@ class Calls:
                 compiled = traced(lambda *given: flat(given)).get_concrete_function(*specs)
                 check_operations(compiled.graph, self.model)
                 self._concrete[function.__name__, key, kinds] = compiled
+            ready()
             return compiled(*tensors)
 
 

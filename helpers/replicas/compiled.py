@@ -11,8 +11,8 @@ from keras.src.trainers.compile_utils import CompileLoss, CompileMetrics
 
 from helpers.replicas.agreement import (
     Labels,
-    check_given,
     check_outputs,
+    check_targets,
     inputs_told,
     names_of,
     targets_told,
@@ -30,9 +30,8 @@ MEANS = {
     *("categorical_accuracy", "sparse_categorical_accuracy", "accuracy"),
     *("top_k_categorical_accuracy", "sparse_top_k_categorical_accuracy"),
 }
-
-
-# Metrics that broadcast targets of shape (n,) and outputs of (n, 1) to (n, n): then it does.
+# Those among them that as metrics broadcast targets of shape (n,) and outputs of (n, 1) to (n, n):
+# then how many are judged at a time does matter.
 BROADCAST = {"hinge", "squared_hinge", "categorical_hinge", "kl_divergence", "poisson"}
 
 
@@ -63,8 +62,7 @@ class Compiled:
         ranks = [[len(one.shape) for one in keras.tree.flatten(nested)] for nested in (y, y_pred)]
         self.broadcasts = ranks[0] != ranks[1]
         self.labels = Labels(getattr(self.loss_function, "_flat_losses", None), y_pred)
-        tracked = self.loss_function.metrics if self.loss_function else []
-        self.parts = [*tracked, *self.metrics.metrics]
+        self.parts = [*self._tracked, *self.metrics.metrics]
         self.variables = [one for metric in self.parts for one in metric.variables]
 
     def agree(self, example: tuple, name: str):
@@ -77,12 +75,12 @@ class Compiled:
         model, variables = self.model, self.model.trainable_variables
         values = [(one, one.value) for one in (*variables, *model.non_trainable_variables)]
         with inputs_told(model, x, of_x), keras.StatelessScope(values):
-            y_pred = model(x, training=False) if takes_training(model) else model(x)
+            y_pred = outputs_of(model, x, training=False)
         if not judged:
             return y_pred
         y, weight = judged
         if self.loss_function:
-            check_given(self.user_loss, y, of_y)
+            check_targets(self.user_loss, y, of_y)
             check_outputs(self.user_loss, self.loss_function.output_names, y_pred)
             with targets_told(self.user_loss, y, y_pred, of_y):
                 self.loss_function(y, y_pred)
@@ -94,16 +92,20 @@ class Compiled:
         if self.metrics.metrics:
             with targets_told(self.user_loss, y, y_pred, of_y):
                 self.metrics.update_state(y, y_pred)
-        for one in (*getattr(self.loss_function, "metrics", ()), self.metrics):
+        for one in (*self._tracked, self.metrics):
             one.reset_state()
         return y_pred
 
     @property
+    def _tracked(self) -> list[keras.Metric]:
+        """The means of the losses of several outputs, which Keras keeps as metrics."""
+        return self.loss_function.metrics if self.loss_function else []
+
+    @property
     def names(self) -> list[str]:
         """The names of what a history holds, the loss first."""
-        tracked = self.loss_function.metrics if self.loss_function else []
         results = self.metrics.result() if self.metrics.metrics else {}
-        return ["loss", *(metric.name for metric in tracked), *_flat_results(results)]
+        return ["loss", *(metric.name for metric in self._tracked), *_flat_results(results)]
 
     def start(self, replicas: int) -> list[np.ndarray]:
         """Return the state of the metrics before the first batch, stacked."""
@@ -141,8 +143,7 @@ class Compiled:
 
     def results(self) -> list[tf.Tensor]:
         """Return what the metrics have come to, in the order of `names`, without the loss."""
-        tracked = self.loss_function.metrics if self.loss_function else []
-        found = [metric.result() for metric in tracked]
+        found = [metric.result() for metric in self._tracked]
         if self.metrics.metrics:
             found += _flat_results(self.metrics.result()).values()
         return found
@@ -151,7 +152,7 @@ class Compiled:
     def is_mean(self) -> bool:
         """Whether all are means over examples, whatever their number in a batch."""
         # Losses of several outputs are tracked as means over batches, of whatever size.
-        if self.masks or getattr(self.loss_function, "metrics", None):
+        if self.masks or self._tracked:
             return False
         losses = [one.loss for one in getattr(self.loss_function, "_flat_losses", None) or []]
         if not all(_is_mean_loss(one) for one in losses):
@@ -166,9 +167,11 @@ class Compiled:
         return any(bare == one or bare.endswith(f"_{one}") for one in rising)
 
 
-def takes_training(model: keras.Model) -> bool:
-    """Return whether a model's call takes `training`."""
-    return bool(getattr(model, "_call_has_training_arg", True))
+def outputs_of(model: keras.Model, x, *, training: bool):
+    """Return what a model, whose call need not take `training`, makes of inputs."""
+    if getattr(model, "_call_has_training_arg", True):
+        return model(x, training=training)
+    return model(x)
 
 
 def _is_mean_loss(loss: keras.Loss) -> bool:

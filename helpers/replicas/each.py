@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from helpers.replicas.clipping import CLIPS, check_clips
 from helpers.replicas.numbers import check_taken
-from helpers.replicas.stepping import CLIPS, rate_table, scheduled, settings_of
+from helpers.replicas.settings import settings_of
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 
@@ -40,7 +42,7 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
     """
     each = check_each(each)
     if "learning_rate" not in each:
-        rates = [rate_table(optimizer, steps, first)] * replicas
+        rates = [_rate_table(optimizer, steps, first)] * replicas
     else:
         given = for_each(each.pop("learning_rate"), replicas, "learning_rate")
         rates = [_rate(one, steps, first) for one in given]
@@ -53,6 +55,7 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
                 f"Received: each[{name!r}]={numbers.tolist()}"
             )
         (layers if "." in name else own)[name] = numbers
+    check_clips(own, replicas, optimizer)
     for name, numbers in own.items():
         setting = getattr(optimizer, name, None)
         known = isinstance(setting, float | int) and not isinstance(setting, bool)
@@ -61,7 +64,8 @@ def resolve_each(each: Mapping | None, replicas: int, optimizer, *, steps: int, 
                 "`each` can give a momentum to an optimizer that has one, above 0. "
                 "Received: optimizer with momentum=0.0"
             )
-        if name not in CLIPS and not (known and name in settings_of(optimizer)):
+        known = known and name in settings_of(optimizer) and name != "loss_scale_factor"
+        if name not in CLIPS and not known:
             raise ValueError(
                 "`each` must name the learning_rate, thresholds "
                 f"({', '.join(CLIPS)}), numbers of the optimizer, or of layers as "
@@ -141,7 +145,7 @@ def _numbers(name: str, values: list) -> np.ndarray:
 def _rate(rate, steps: int, first: int):
     """Return a rate as a number, or as one for each step."""
     if isinstance(rate, Schedule):
-        return _table(scheduled(rate, steps, first), rate, steps)
+        return _table(_scheduled(rate, steps, first), rate, steps)
     if callable(rate):
         return _table(_at_steps(rate, np.arange(first, first + steps)), rate, steps)
     (number,) = _numbers("learning_rate", [rate])
@@ -174,3 +178,20 @@ def _table(values: np.ndarray, rate, steps: int, name: str = "learning rate") ->
             f"more for each of an array of {steps} steps. Received: {function} gives {seen}"
         )
     return values
+
+
+def _rate_table(optimizer: keras.Optimizer, steps: int, first: int = 0) -> np.ndarray | float:
+    """Return the optimizer's rate, a number, or one for each step where it is a schedule."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, Schedule):
+        return _scheduled(rate, steps, first)
+    if callable(rate) and not isinstance(rate, keras.Variable):
+        return np.array([float(rate()) for _ in range(steps)], np.float32)
+    return float(rate.numpy())
+
+
+def _scheduled(schedule: Schedule, steps: int, first: int):
+    """Return the rates that a schedule gives from step `first` on, shape (steps,)."""
+    numbers = tf.range(first, first + steps, dtype=tf.int32)
+    one = lambda step: tf.reshape(tf.cast(schedule(step), tf.float32), ())  # noqa: E731
+    return tf.map_fn(one, numbers, fn_output_signature=tf.float32).numpy()

@@ -1,24 +1,27 @@
 """Train replicas of one model."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from helpers.replicas import options
+from helpers.replicas import examples, options
 from helpers.replicas.agreement import check_indices
 from helpers.replicas.building import Build, Made, Stacked, kept_random_state, stacked
+from helpers.replicas.callbacks import check_maker
 from helpers.replicas.checks import check_optimizer
-from helpers.replicas.each import for_each, is_one, resolve_each
+from helpers.replicas.each import resolve_each
 from helpers.replicas.forward import State
+from helpers.replicas.going_on import arguments, continued, rates_left, steps_done
 from helpers.replicas.keeping import program_for
 from helpers.replicas.numbers import check_numbers
-from helpers.replicas.program import Program, SparseGradientsError
+from helpers.replicas.program import Program
 from helpers.replicas.result import Replicas
+from helpers.replicas.settings import check_names
 from helpers.replicas.signature import check_known
-from helpers.replicas.training import Plan, train, with_weights
-from helpers.replicas.watching import check_maker
+from helpers.replicas.state import laid_out, with_weights
+from helpers.replicas.training import Plan, train
 
 
 def fit_replicas(
@@ -51,7 +54,9 @@ def fit_replicas(
 
     Replica k equals `model.fit` on the model that `build` returns after
     `keras.utils.set_random_seed(seed + k)`, with the batches of `batch_order(seed + k, epoch, n)`,
-    to rounding; what cannot be trained so is refused by name.
+    to rounding; what cannot be trained so is refused by name. Python's and NumPy's random numbers
+    go on as if nothing had been drawn; TensorFlow's, and those of `keras.random` without a seed,
+    from the seed of the model that was built last.
 
     Args:
         build: A function without arguments that makes a new, uncompiled model at each call; or
@@ -94,8 +99,8 @@ def fit_replicas(
     Raises:
         ValueError: An argument is out of its range, or a model, layer, optimizer or option is not
             supported.
-        TypeError: `build` does not return a Keras model, or an argument is of the wrong kind or
-            has another name.
+        TypeError: An argument has another name, `build` returns no Keras model, data are no
+            arrays, or `callbacks` is no function.
 
     Example:
         >>> from helpers import data, models
@@ -129,8 +134,8 @@ def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> 
     optimizer = keras.optimizers.get(given["optimizer"])
     check_optimizer(optimizer)
     of_data = ("x", "y", "validation_data", "sample_weight", "class_weight")
-    training, validation = options.resolve_data(*(given[name] for name in of_data))
-    rows = options.resolve_rows(given["rows"], replicas, len(training), name="rows")
+    training, validation = examples.resolve_data(*(given[name] for name in of_data))
+    rows = examples.resolve_rows(given["rows"], replicas, len(training), name="rows")
     validation, validation_rows = _validation(
         training, validation, rows, given["validation_rows"], replicas
     )
@@ -138,16 +143,17 @@ def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> 
         training, validation, rows, validation_rows, seeds, numbered, batch_size, None, callbacks
     )
     steps = plan.steps * len(numbered)
-    first = _steps_done(start) if isinstance(start, Replicas) else 0
+    first = steps_done(start) if isinstance(start, Replicas) else 0
     numbers = resolve_each(each, replicas, optimizer, steps=steps, first=first)
     compiled = {name: given[name] for name in ("loss", "loss_weights")} | {
         name: list(given[name]) if isinstance(given[name], tuple) else given[name]
         for name in ("metrics", "weighted_metrics")
     }
-    start_rates = _rates(numbers.rates, start, own=bool(each) and "learning_rate" in each)
+    start_rates = rates_left(numbers.rates, start, own=bool(each) and "learning_rate" in each)
     whole = stacked(builds, seeds, training.x, given=start is not None, made=made)
     with kept_random_state():
         check_numbers(whole.template, numbers.layers)
+    check_names(optimizer, whole.models)
     check_indices(whole.template, training.x, "x")
     watch = dict(given["watch"] or {})
     needed = whole, optimizer, compiled, training, numbers
@@ -159,21 +165,20 @@ def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> 
     if ready is not None:
         ready(program.compiled, validation is not None)
     plan = plan._replace(numbers=numbers._replace(rates=start_rates))
-    try:
-        found = train(program, state, plan)
-    except SparseGradientsError:  # seen as the first step is traced
-        program = program_for(*needed, watch=watch, steps=steps, rows=False)
-        state = _start(program, whole, start, replicas)
-        found = train(program, state, plan)
+    without_rows = partial(program_for, *needed, watch=watch, steps=steps, rows=False)
+    found = train(program, state, plan, without_rows)
+    if found.program is not program:
+        state = laid_out(state, program, found.program)
     settings = {
         "training": training,
         "optimizer": optimizer,
         "compiled": compiled,
         "numbers": numbers,
+        "names": [tuple(layer.name for layer in model.layers) for model in whole.models],
         "start_rates": start_rates,
         "rates": found.rates,
         "own_rates": bool(each) and "learning_rate" in each,
-        "given": given,
+        "given": given | {"start": None},  # which would hold on to all that came before
         "kept": np.arange(replicas),
         "go_on": _go_on,
     }
@@ -185,7 +190,7 @@ def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> 
         found.stopped_at,
         _start=state,
         _state=found.state,
-        _program=program,
+        _program=found.program,
         _settings=settings,
     )
 
@@ -195,44 +200,17 @@ def _validation(training, validation, rows, validation_rows, replicas: int):
     if validation is not None or validation_rows is None:
         count = 0 if validation is None else len(validation)
         name = "validation_rows"
-        return validation, options.resolve_rows(validation_rows, replicas, count, name=name)
-    own = options.resolve_rows(validation_rows, replicas, len(training), name="validation_rows")
-    options.check_apart(rows, own, name="validation_rows")
+        return validation, examples.resolve_rows(validation_rows, replicas, count, name=name)
+    own = examples.resolve_rows(validation_rows, replicas, len(training), name="validation_rows")
+    examples.check_apart(rows, own, name="validation_rows")
     return training, own
-
-
-def _steps_done(earlier: Replicas) -> int:
-    """Return how many steps the optimizers of earlier replicas have done, all the same."""
-    done = earlier._state.iterations.tolist()
-    if len(set(done)) > 1:
-        raise ValueError(
-            "replicas that go on together must have trained for as many steps each. Received: "
-            f"steps {done}, as callbacks stopped some. Go on with those of one number, as "
-            "`earlier[earlier.stopped_at == 2]`, or pass `start=earlier.weights`, without their "
-            "optimizers"
-        )
-    return done[0] if done else 0
-
-
-def _rates(given: list, start, *, own: bool) -> list:
-    """Return the rates to begin with: those that the callbacks of earlier replicas left.
-
-    Unless another rate is given now, or each replica has its own.
-    """
-    if not isinstance(start, Replicas) or len(start) != len(given) or own:
-        return given
-    pairs = zip(given, start._settings["numbers"].rates, start._settings["rates"], strict=True)
-    return [
-        left if np.isscalar(now) and np.isscalar(before) and now == before else now
-        for now, before, left in pairs
-    ]
 
 
 def _start(program: Program, whole: Stacked, start, replicas: int) -> State:
     """Return the state from which training starts."""
     if isinstance(start, Replicas):
-        return _continued(program, start, replicas)
-    optimizer = program.stepper.start(program.forward.pack(whole.trainable))
+        return continued(program, start, replicas)
+    optimizer = program.stepper.start(replicas)
     steps = np.zeros(replicas, np.int64)
     state = State(program.forward.pack(whole.trainable), whole.others, optimizer, steps)
     if start is None:
@@ -241,82 +219,6 @@ def _start(program: Program, whole: Stacked, start, replicas: int) -> State:
     return with_weights(program, state, weights)
 
 
-def _continued(program: Program, earlier: Replicas, replicas: int) -> State:
-    """Return the state of earlier replicas, to go on from."""
-    state = earlier._state
-    unpacked = earlier._program.forward.unpack(state.trainable)
-    shapes = [tuple(one.shape) for one in unpacked]
-    wanted = [(replicas, *shape) for shape in program.forward.shapes]
-    same = type(earlier._program.stepper.optimizer).__name__
-    if shapes != wanted or same != type(program.stepper.optimizer).__name__:
-        raise ValueError(
-            "`start` must be replicas of such a model and optimizer to go on with; to take only "
-            f"their weights pass `start=earlier.weights`. Received: {len(earlier)} replicas, "
-            f"optimizer {same}, variables {shapes}"
-        )
-    fresh = program.stepper.start(program.forward.pack(unpacked))
-    if [one.shape for one in fresh] != [tuple(one.shape) for one in state.optimizer]:
-        state = state._replace(optimizer=_repacked(earlier._program, program, state.optimizer))
-    return State(program.forward.pack(unpacked), *state[1:])
-
-
-def _repacked(old: Program, new: Program, optimizer: list) -> list:
-    """Return an optimizer's state where one program has rows and the other has variables.
-
-    How many replicas are in a stack decides that. Rows are for optimizers whose step acts on each
-    element by itself: what they keep has the shape of the variables.
-    """
-    parts = dict(zip(old.stepper.slots, optimizer, strict=True))
-    names = dict.fromkeys(name for name, at in parts if at is not None)
-    count = 1 if old.forward.joined else len(old.forward.shapes)
-    whole = {name: [parts[name, at] for at in range(count)] for name in names}
-    shaped = {
-        name: new.forward.pack(old.forward.unpack(list(map(tf.convert_to_tensor, own))))
-        for name, own in whole.items()
-    }
-    return [parts[name, None] if at is None else shaped[name][at] for name, at in new.stepper.slots]
-
-
-# What going on takes from the replicas themselves.
-OF_THE_STATE = ("build", "epochs", "replicas", "seed", "start", "initial_epoch")
-
-
 def _go_on(earlier: Replicas, epochs: int, changes: dict) -> Replicas:
     """Train earlier replicas further, as `Replicas.fit` promises."""
-    options.check_counts(epochs=epochs)
-    possible = [name for name in earlier._settings["given"] if name not in OF_THE_STATE]
-    unknown = [name for name in changes if name not in possible]
-    if unknown:
-        raise ValueError(
-            f"`fit` of replicas can change {', '.join(possible)}; `epochs` is how many more. "
-            f"Received: {', '.join(unknown)}"
-        )
-    given = dict(earlier._settings["given"])
-    kept = earlier._settings["kept"]
-    _steps_done(earlier)
-    ends = [int(epoch) or given["epochs"] for epoch in earlier.stopped_at]
-    done = ends[0] if earlier.history else given["initial_epoch"]
-    for name in ("rows", "validation_rows"):
-        if given[name] is not None:
-            given[name] = np.asarray(given[name])[kept]
-    if given["each"]:
-        given["each"] = {
-            name: values if is_one(values) else [list(values)[k] for k in kept]
-            for name, values in given["each"].items()
-        }
-        if "learning_rate" in given["each"]:
-            own = for_each(given["each"]["learning_rate"], len(earlier), "learning_rate")
-            left = zip(own, earlier._settings["rates"], strict=True)
-            given["each"]["learning_rate"] = [now if np.isscalar(now) else one for one, now in left]
-    if given["callbacks"] is not None:
-        make = given["callbacks"]
-        given["callbacks"] = lambda replica: make(int(kept[replica]))
-    further = {
-        "build": list(earlier.builds),
-        "seed": list(earlier.seeds),
-        "replicas": len(earlier),
-        "start": earlier,
-        "initial_epoch": done,
-        "epochs": done + epochs,
-    }
-    return fit_replicas(**(given | further | changes))
+    return fit_replicas(**arguments(earlier, epochs, changes))

@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
-from unittest import mock
 
 import keras
 import numpy as np
@@ -13,7 +12,7 @@ import tensorflow as tf
 
 from helpers.replicas.agreement import check_indices, kinds, names_of
 from helpers.replicas.calling import Calls
-from helpers.replicas.compiled import Compiled, takes_training
+from helpers.replicas.compiled import Compiled, outputs_of
 from helpers.replicas.numbers import RowNumber, own_numbers
 from helpers.replicas.tracing import RefusedError, is_mappable, map_rows, unrolled
 
@@ -21,9 +20,14 @@ EVALUATION_CHUNK = 1024  # examples at a time, so that activations of all replic
 
 
 class State(NamedTuple):
-    """What a training changes, each with a leading axis of replicas.
+    """What a training changes.
 
-    While replicas train together their counts of steps are equal.
+    Attributes:
+        trainable: As `Forward.pack` lays them out: one array, (replicas, elements); or one for
+            each trainable variable, (replicas, *its shape).
+        others: As `non_trainable_variables`, each (replicas, *its shape).
+        optimizer: As `Stepper.state`, each (replicas, *its shape).
+        iterations: Steps done, (replicas,): equal while replicas train together.
     """
 
     trainable: list
@@ -53,6 +57,7 @@ class Forward:
         self.model, self.compiled, self.joined = model, compiled, joined
         self.layer_numbers = dict(layer_numbers)
         self.used: set[str] = set()  # those that something was computed with, as it was traced
+        self.apart: dict[str, set[float]] = {name: set() for name in layer_numbers}  # `RowNumber`
         variables = model.trainable_variables
         self.shapes = [tuple(one.shape) for one in variables]
         self.sizes = [math.prod(shape) for shape in self.shapes]
@@ -64,6 +69,7 @@ class Forward:
         # Whether inference moves the layers' state on, as augmentations draw in it, too; seen when
         # it is traced.
         self.moves = False
+        self.adds_losses = False  # whether calls add losses, which need be no means over examples
 
     def check(self, data, name: str) -> None:
         """Refuse data that do not fit the model, the loss and the metrics.
@@ -108,13 +114,18 @@ class Forward:
             numbers: Name → shape (replicas,).
             batch_size: Examples at a time, where it matters.
         """
-        matters = self.moves or not self.compiled.is_mean
+        matters = self._by_batches
         found = self._evaluate(
             state, data, rows, numbers, batch_size if matters else EVALUATION_CHUNK
         )
-        if self.moves and not matters:  # as was seen only now
+        if self._by_batches and not matters:  # as was seen only now
             return self._evaluate(state, data, rows, numbers, batch_size)
         return found
+
+    @property
+    def _by_batches(self) -> bool:
+        """Whether it matters how many examples are judged at a time, as far as was seen."""
+        return self.moves or self.adds_losses or not self.compiled.is_mean
 
     def _evaluate(self, state: State, data, rows, numbers: dict, batch_size: int):
         replicas = len([*state.trainable, *state.others][0])
@@ -124,80 +135,36 @@ class Forward:
         for start in range(0, count, batch_size):
             part = slice(start, start + batch_size)
             own = None if rows is None else rows[:, part]
-            shared = data if rows is not None else _sliced(data, part)
+            shared = data if rows is not None else sliced(data, part)
             arguments = [state.trainable, others, metrics, shared, own, numbers]
             loss, metrics, moved = self.calls(
-                self._evaluate_chunk, arguments, open_axes={3: 0, 4: 1}
+                self._evaluate_chunk,
+                arguments,
+                open_axes={3: 0, 4: 1},
+                ready=partial(self.check_apart, numbers),
             )
             others = moved or others
             total += loss * (min(start + batch_size, count) - start)
         return [total / count, *self.calls(self.results, [metrics], open_axes={})], others
-
-    def predict(self, state: State, x, rows, numbers, *, batch_size, training, layer, drops):
-        """Return outputs of shape (replicas, n, ...), and the state of random layers after it."""
-        count = len(keras.tree.flatten(x)[0]) if rows is None else rows.shape[1]
-
-        def function(*tensors):
-            return self._predict_chunk(*tensors, training=training, layer=layer, drops=drops)
-
-        found, others = [], state.others
-        for start in range(0, count, batch_size):
-            part = slice(start, start + batch_size)
-            own = None if rows is None else rows[:, part]
-            arguments = [state.trainable, others, _sliced(x, part) if rows is None else x, own]
-            outputs, moved = self.calls(
-                function,
-                [*arguments, numbers],
-                open_axes={2: 0, 3: 1},
-                key=(training, layer, drops),
-            )
-            found.append(keras.tree.map_structure(lambda one: one.numpy(), outputs))
-            others = self._seeds_of(moved, others)
-        joined = keras.tree.map_structure(lambda *parts: np.concatenate(parts, axis=1), *found)
-        return joined, others
-
-    def _seeds_of(self, moved: list, before: list) -> list:
-        """Return the layers' state with the seeds as they moved on and all else as it was."""
-        kept = self.model.non_trainable_variables
-        return [
-            new if variable.name == "seed_generator_state" else old
-            for variable, new, old in zip(kept, moved, before, strict=True)
-        ]
 
     def _evaluate_chunk(self, packed, others, metrics, data, rows, numbers):
         def one(arguments):
             packed, others, metrics, own_rows, own = arguments
             x, y, weight = data if rows is None else gathered(data, own_rows)
             with self.scoped(self.unpack(packed), others, metrics, own) as scope:
-                y_pred = self._outputs(x, training=False)
+                y_pred = outputs_of(self.model, x, training=False)
                 loss = self.compiled.loss(y, y_pred, weight)
                 self.compiled.update(y, y_pred, weight)
             new, metrics = self.updated(scope, others, metrics)
+            self.adds_losses |= bool(scope.losses)
             self.moves |= any(now is not before for now, before in zip(new, others, strict=True))
             return tf.cast(loss, tf.float32), metrics, new if self.moves else []
 
-        return self._mapped(one, (packed, others, metrics, rows, numbers))
+        return self.mapped(one, (packed, others, metrics, rows, numbers))
 
-    def _predict_chunk(self, packed, others, x, rows, numbers, *, training, layer, drops):
-        def one(arguments):
-            packed, others, own_rows, own = arguments
-            inputs = x if rows is None else gathered(x, own_rows)
-            mode = _dropping(self.model) if drops else ExitStack()
-            with self.scoped(self.unpack(packed), others, [], own) as scope, mode:
-                outputs = self._outputs(inputs, training=training, layer=layer)
-            return outputs, self.updated(scope, others, [])[0]
-
-        return self._mapped(one, (packed, others, rows, numbers))
-
-    def _mapped(self, function, rows):
+    def mapped(self, function: Callable, rows):
+        """Return what a function of one replica's part of the rows gives, stacked."""
         return map_rows(function, rows, vectorize=is_mappable(self.model))
-
-    def _outputs(self, x, *, training: bool, layer: int | None = None):
-        model = self.model
-        if layer is not None:
-            inner = list(model._flatten_layers(include_self=False))[layer]
-            model = keras.Model(self.model.inputs, inner.output)
-        return model(x, training=training) if takes_training(model) else model(x)
 
     def results(self, metrics):
         """Return the metrics' results, each (replicas,)."""
@@ -226,10 +193,21 @@ class Forward:
     def layer_values(self, own: Mapping) -> dict:
         """Return a replica's own numbers of layers by their places."""
         return {
-            place: RowNumber(own[name], partial(self.used.add, name))
+            place: RowNumber(own[name], partial(self.used.add, name), self.apart[name])
             for name, places in self.layer_numbers.items()
             for place in places
         }
+
+    def check_apart(self, numbers: Mapping[str, np.ndarray]) -> None:
+        """Refuse numbers of layers at which these compute something else, as was seen."""
+        for name, others in self.apart.items():
+            same = [one for one in others if np.any(numbers[name] == np.float32(one))]
+            if same:
+                raise RefusedError(
+                    f"`each` must hold numbers for {name!r} other than {same[0]:g}, at which a "
+                    "layer computes something else than at others. "
+                    f"Received: each[{name!r}] with {same[0]:g}"
+                )
 
     def updated(self, scope, others, metrics) -> tuple[list, list]:
         """Return the new values of what a call updates; refuse updates of foreign variables."""
@@ -246,27 +224,6 @@ class Forward:
         return new, [scope.get_current_value(one) for one in tracked]
 
 
-@contextmanager
-def _dropping(model: keras.Model):
-    """Let what drops at random drop, whatever the mode, and all else keep to its mode."""
-    with ExitStack() as stack:
-        for layer in model._flatten_layers(include_self=False):
-            if is_dropping(layer):
-                always = partial(_in_training, layer.call)
-                stack.enter_context(mock.patch.object(layer, "call", always))
-        yield
-
-
-def _in_training(call: Callable, *args, training=None, **options):
-    return call(*args, training=True, **options)
-
-
-def is_dropping(layer: keras.Layer) -> bool:
-    """Return whether a layer drops or disturbs its inputs at random in training."""
-    strength = getattr(layer, "rate", getattr(layer, "stddev", None))
-    return strength is not None and getattr(layer, "seed_generator", None) is not None
-
-
 def first_two(nested):
     """Return two examples of nested arrays, as tensors."""
     return keras.tree.map_structure(
@@ -274,7 +231,8 @@ def first_two(nested):
     )
 
 
-def _sliced(nested, part: slice):
+def sliced(nested, part: slice):
+    """Return a part of nested arrays, None where there is none."""
     return keras.tree.map_structure(lambda one: None if one is None else one[part], nested)
 
 

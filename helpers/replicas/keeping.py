@@ -5,15 +5,16 @@ from functools import partial
 
 import keras
 
+from helpers.replicas.agreement import kinds
 from helpers.replicas.building import Stacked
 from helpers.replicas.compiled import Compiled
 from helpers.replicas.each import Numbers
+from helpers.replicas.examples import Examples
 from helpers.replicas.forward import Forward, first_two
 from helpers.replicas.numbers import find_numbers
-from helpers.replicas.options import Examples
 from helpers.replicas.program import Program
 from helpers.replicas.sameness import describe
-from helpers.replicas.stepping import exclusions, is_joinable, settings_of
+from helpers.replicas.settings import EXCLUDED, by_names, is_joinable, settings_of
 
 # Stacked elements from which a model counts as large. Then each variable is stacked by itself:
 # copying them into one row for each replica would cost more than it saves.
@@ -21,7 +22,7 @@ LARGE = 1_000_000
 # Elements times steps from which the optimizer's step is compiled with XLA: its twenty or so
 # elementwise operations become one pass through memory; below, compiling takes longer.
 WORTH_COMPILING = 50_000_000
-MOST_PROGRAMS = 32  # compiled programs that are kept, the oldest of them dropped first
+MOST_PROGRAMS = 32  # compiled programs that are kept; what was used longest ago is dropped
 _forwards: dict[tuple, Forward] = {}
 _programs: dict[tuple, Program] = {}
 
@@ -54,15 +55,12 @@ def program_for(
     joined = rows and bool(variables) and elements < LARGE and is_joinable(optimizer, variables)
     joined = joined and not _has_embedding(whole.template)
     places = {name: find_numbers(whole.template, name) for name in numbers.layers}
-    kinds = [
-        (one.shape[1:], str(one.dtype)) if one is not None else None
-        for one in keras.tree.flatten(list(training))
-    ]
     shared = (
         whole.description,
-        describe([compiled, places, joined, kinds]),
-        describe(keras.tree.map_structure(lambda one: 0, list(training))),
+        describe([compiled, places, joined]),
+        kinds(list(training)),
         _output_names(whole.template),
+        by_names(optimizer, variables),
         keras.config.floatx(),
         keras.config.epsilon(),
         keras.config.image_data_format(),
@@ -74,14 +72,14 @@ def program_for(
 
     forward = _kept(_forwards, shared, make_forward)
     fused = elements * steps >= WORTH_COMPILING
-    settings = [type(optimizer), settings_of(optimizer), exclusions(optimizer)]
+    settings = [type(optimizer), settings_of(optimizer), getattr(optimizer, EXCLUDED, None)]
     own = describe([*settings, watch, fused, *sorted(numbers.optimizer)])
     make = partial(Program, forward, optimizer, fused=fused, watch=watch)
     return _kept(_programs, (shared, own), make)
 
 
 def _kept(cache: dict, key: tuple, make: Callable):
-    """Return what a cache holds, or make it; what was used longest ago is dropped."""
+    """Return what a cache holds, or make it."""
     found = cache.pop(key, None) or make()
     cache[key] = found
     while len(cache) > MOST_PROGRAMS:

@@ -14,11 +14,17 @@ class RowNumber:
     """A replica's own number while a graph is traced: a tensor that Python may ask "is it > 0?".
 
     Layers ask so before they drop or penalize at all. The answer is yes: at 0 the rest of what
-    they compute changes nothing.
+    they compute changes nothing. Whether it is another number is answered by no, and kept in
+    `apart`: no replica may have that number. Other questions have no one answer.
     """
 
-    def __init__(self, tensor: tf.Tensor, on_use: Callable[[], None] = lambda: None):
-        self._tensor, self._on_use = tensor, on_use
+    def __init__(
+        self,
+        tensor: tf.Tensor,
+        on_use: Callable[[], None] = lambda: None,
+        apart: set[float] | None = None,
+    ):
+        self._tensor, self._on_use, self._apart = tensor, on_use, apart
 
     @property
     def tensor(self) -> tf.Tensor:
@@ -30,12 +36,21 @@ class RowNumber:
         return True
 
     def __gt__(self, other):
-        return True
+        if isinstance(other, int | float | np.number) and other == 0:
+            return True
+        raise TypeError(f"a {type(self).__name__} has no one answer to > {other!r}")
 
     def __ne__(self, other):
-        return True
+        return not self == other
 
     def __eq__(self, other):
+        if other is None or isinstance(other, str):
+            return False
+        number = isinstance(other, int | float | np.number)
+        if not number or (other != 0 and self._apart is None):
+            raise TypeError(f"a {type(self).__name__} has no one answer to == {other!r}")
+        if other != 0:
+            self._apart.add(float(other))
         return False
 
     __hash__ = None

@@ -8,6 +8,7 @@ optimizer's step, on one row for each replica where it acts on each element by i
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -15,15 +16,16 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.replicas.calling import Calls
-from helpers.replicas.compiled import takes_training
+from helpers.replicas.clipping import CLIPS, clipped
+from helpers.replicas.compiled import outputs_of
 from helpers.replicas.forward import Forward, State, gathered
 from helpers.replicas.numbers import RowNumber, own_numbers
-from helpers.replicas.stepping import CLIPS, Stepper
+from helpers.replicas.stepping import Stepper
 from helpers.replicas.tracing import RefusedError, is_mappable, map_rows, traced
 
 
-class SparseGradientsError(RefusedError):
-    """Gradients are sparse, which one row of all variables cannot hold."""
+class SparseGradientsError(Exception):
+    """Gradients are sparse, which one row of all variables cannot hold: a signal to do without."""
 
 
 class Step(NamedTuple):
@@ -88,6 +90,7 @@ class Program:
                 self._train_epoch,
                 [*arguments, np.int32(batch_size)],
                 open_axes={5: 0, 6: 1} | by_step,
+                ready=partial(self.forward.check_apart, numbers),
             )
         except (ValueError, TypeError, AttributeError) as error:
             if RowNumber.__name__ not in str(error):
@@ -158,7 +161,7 @@ class Program:
             self.forward.scoped(trainable, others, metrics, own) as scope,
         ):
             tape.watch(trainable)
-            y_pred = self.model(x, training=True) if takes_training(self.model) else self.model(x)
+            y_pred = outputs_of(self.model, x, training=True)
             loss = self.compiled.loss(y, y_pred, weight)
             with tape.stop_recording():
                 self.compiled.update(y, y_pred, weight)
@@ -171,9 +174,9 @@ class Program:
             tf.zeros_like(value) if gradient is None else gradient
             for gradient, value in zip(gradients, trainable, strict=True)
         ]
-        full = [tf.convert_to_tensor(one) for one in gradients] if self.watch else []
+        full = [self.stepper.unscale(tf.convert_to_tensor(g)) for g in gradients if self.watch]
         seen = {name: self._watched(name, full, trainable, loss) for name in self.watch}
-        gradients = _clipped(gradients, own)
+        gradients = clipped(gradients, own)
         # A mapping over replicas would make a sparse gradient dense, and lose which of its slices
         # came from which example: some optimizers square them one by one.
         if self.forward.joined:
@@ -247,31 +250,3 @@ class Program:
                 [after if reached else before for after, before, reached in pairs]
             )
         return new, optimizer
-
-
-def _clipped(gradients: list, own: Mapping) -> list:
-    """Return one replica's gradients clipped by its own thresholds; infinity does not clip.
-
-    Of a sparse gradient its slices count, as for Keras.
-    """
-    if "clipvalue" in own:
-        limit = own["clipvalue"]
-        gradients = [tf.clip_by_value(one, -limit, limit) for one in gradients]
-    if not {"clipnorm", "global_clipnorm"} & set(own):
-        return gradients
-    # Sums of squares, as TensorFlow's `L2Loss` can only be looped over replicas.
-    slices = [one.values if isinstance(one, tf.IndexedSlices) else one for one in gradients]
-    squares = [tf.reduce_sum(tf.square(one)) for one in slices]
-    if "clipnorm" in own:
-        shares = [tf.minimum(1.0, own["clipnorm"] / tf.sqrt(one)) for one in squares]
-        gradients = [_scaled(*pair) for pair in zip(gradients, shares, strict=True)]
-    if "global_clipnorm" in own:
-        share = tf.minimum(1.0, own["global_clipnorm"] / tf.sqrt(tf.add_n(squares)))
-        gradients = [_scaled(one, share) for one in gradients]
-    return gradients
-
-
-def _scaled(gradient, share):
-    if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(gradient.values * share, gradient.indices, gradient.dense_shape)
-    return gradient * share

@@ -5,14 +5,15 @@ from functools import cached_property
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from helpers.replicas.building import Build, build_one, kept_random_state
-from helpers.replicas.forward import EVALUATION_CHUNK, State, is_dropping
-from helpers.replicas.options import check_counts, examples, is_whole, resolve_rows
-from helpers.replicas.stepping import fresh_optimizer, settings_of
-from helpers.replicas.tracing import to_numpy
-from helpers.replicas.training import stacked_weights
+from helpers.replicas.as_model import as_model
+from helpers.replicas.building import Build
+from helpers.replicas.design import design_of
+from helpers.replicas.examples import examples, resolve_rows
+from helpers.replicas.forward import EVALUATION_CHUNK
+from helpers.replicas.options import check_counts, is_whole
+from helpers.replicas.predicting import check_samples, position_of, predict
+from helpers.replicas.state import some, stacked_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +27,18 @@ class Replicas:
         steps: Name → shape (replicas, steps): what was watched.
         seeds: The seed of each replica.
         builds: The function that built each replica.
-        stopped_at: Shape (replicas,): the number of epochs after which a callback stopped a
-            replica, 0 for one that ran to the end.
+        stopped_at: Shape (replicas,): the epoch after which a callback stopped a replica, counted
+            from 1 at epoch 0, whatever `initial_epoch` was; 0 for one that ran to the end.
+
+    Example:
+        >>> from helpers import data, models
+        >>> from helpers.replicas import fit_replicas
+        >>> digits = data.load("digits", train_size=200)
+        >>> build = lambda: models.mlp(digits.image_shape, 10, hidden=[16])
+        >>> trained = fit_replicas(build, digits, optimizer="adam", epochs=1, replicas=3,
+        ...                        loss="sparse_categorical_crossentropy")
+        >>> trained.predict(digits.x_valid[:5]).shape, trained[1:].fit(epochs=1).seeds
+        ((3, 5, 10), (1, 2))
     """
 
     history: dict[str, np.ndarray]
@@ -38,7 +49,8 @@ class Replicas:
     _start: object = field(repr=False)  # a State
     _state: object = field(repr=False)  # a State
     _program: object = field(repr=False)  # the Program that trained them
-    _settings: dict = field(repr=False)  # what fit_replicas was called with, to go on
+    # What they were trained with, to go on, and what that came to for each.
+    _settings: dict = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -65,8 +77,8 @@ class Replicas:
             seeds=tuple(self.seeds[k] for k in numbers),
             builds=tuple(self.builds[k] for k in numbers),
             stopped_at=self.stopped_at[kept],
-            _start=_some(self._start, kept),
-            _state=_some(self._state, kept),
+            _start=some(self._start, kept),
+            _state=some(self._state, kept),
             _settings=_some_settings(self._settings, numbers),
         )
 
@@ -98,26 +110,7 @@ class Replicas:
 
         Rates that each replica has for itself are left out: a search finds them.
         """
-        given, optimizer = self._settings["given"], self._settings["optimizer"]
-        kinds = [
-            [type(layer).__name__, *(list(weight.shape) for weight in layer.weights)]
-            for layer in self._program.model._flatten_layers(include_self=False)
-        ]
-        activations = [
-            getattr(getattr(layer, "activation", None), "__name__", "")
-            for layer in self._program.model._flatten_layers(include_self=False)
-        ]
-        settings = {name: repr(value) for name, value in settings_of(optimizer).items()}
-        return {
-            "layers": kinds,
-            "activations": activations,
-            "optimizer": [type(optimizer).__name__, settings],
-            "loss": str(getattr(given["loss"], "name", given["loss"])),
-            "epochs": int(given["epochs"]),
-            "batch_size": int(given["batch_size"]),
-            "replicas": len(self),
-            "learning_rate": None if self._settings["own_rates"] else _rate_text(optimizer),
-        }
+        return design_of(self._program.model, len(self), self._settings)
 
     @property
     def epochs_run(self) -> np.ndarray:
@@ -130,6 +123,9 @@ class Replicas:
     def model(self, replica: int) -> keras.Model:
         """Return one replica as an ordinary Keras model, compiled with a fresh optimizer.
 
+        The optimizer has the replica's own numbers, but for those that are functions of the step;
+        an infinite threshold is none.
+
         Raises:
             ValueError: There is no replica of that number.
         """
@@ -139,22 +135,7 @@ class Replicas:
                 f"`replica` must be a whole number from 0 to {count - 1}. Received: {replica!r}"
             )
         one = self[replica]
-        with kept_random_state():
-            model = build_one(one.builds[0], one.seeds[0], self._settings["training"].x)
-        own = [*model.trainable_variables, *model.non_trainable_variables]
-        values = [*self._program.forward.unpack(one._state.trainable), *one._state.others]
-        for variable, value in zip(own, values, strict=True):
-            variable.assign(value[0])
-        numbers = one._settings["numbers"]
-        places = self._program.forward.layer_numbers
-        _set_numbers(model, {p: float(numbers.layers[n][0]) for n in places for p in places[n]})
-        rate = numbers.rates[0] if self._settings["own_rates"] else None
-        rate = rate if rate is None or np.isscalar(rate) else _Table(rate)
-        compiled = self._settings["compiled"]
-        model.compile(fresh_optimizer(self._settings["optimizer"], rate), **compiled)
-        # Metrics may be shared with another replica's model: Keras resets them once built.
-        model._symbolic_build(data_batch=tuple(self._settings["training"]))
-        return model
+        return as_model(one.builds[0], one.seeds[0], one._state, self._program, one._settings)
 
     def predict(
         self,
@@ -172,15 +153,19 @@ class Replicas:
             x: Inputs, nested as the model's.
             rows: Each replica's own rows of `x`, shape (replicas, n).
             training: Whether layers are in the mode of training: batch normalization takes the
-                statistics of the batch, dropout drops.
+                statistics of the batch, dropout drops. What drops is the same in each call, which
+                leaves the replicas as they are; for other draws take `samples`.
             batch_size: Examples at a time, which in training mode are a batch; the last may be
                 smaller.
             layer: Name or position of a layer whose outputs are wanted instead.
             samples: Number of Monte Carlo predictions: dropout drops, all other layers stay in
-                inference mode. The shape is then (replicas, samples, n, ...).
+                inference mode. The shape is then (replicas, samples, n, ...). Another call draws
+                the same ones.
 
         Raises:
-            ValueError: There is no such layer, nothing drops, or a number is out of range.
+            ValueError: There is no such layer, nothing drops, a number is out of range, or the
+                inputs do not fit the model.
+            TypeError: The inputs are no arrays.
 
         Reference:
             Gal and Ghahramani (2016), Dropout as a Bayesian approximation (for `samples`).
@@ -188,13 +173,15 @@ class Replicas:
         check_counts(batch_size=batch_size)
         found = examples(x, x, name="x").x
         self._program.forward.check((found,), "x")
-        position = None if layer is None else self._position(layer)
+        model, names = self._program.model, self._settings["names"]
+        position = None if layer is None else position_of(layer, model, names)
         rows = resolve_rows(rows, len(self), len(keras.tree.flatten(found)[0]), name="rows")
         if samples is not None:
-            self._check_samples(samples, training)
+            check_samples(samples, model, training=training)
         outputs, state = [], self._state
         for _ in range(samples or 1):
-            one, others = self._program.forward.predict(
+            one, others = predict(
+                self._program.forward,
                 state,
                 found,
                 rows,
@@ -214,11 +201,18 @@ class Replicas:
         """Return loss and metrics of every replica in inference mode, each (replicas,).
 
         Args:
-            x: Inputs, as `fit_replicas` takes them.
+            x: Inputs, arrays nested as the model's; no data set.
             y: Targets.
             sample_weight: As `model.evaluate` takes it.
             rows: Each replica's own rows of these, shape (replicas, n).
             batch_size: Examples at a time, which matters to losses that are no mean over examples.
+                Where all are means, more are taken at a time: a layer whose outputs depend on the
+                other examples of a batch in inference, too, sees these.
+
+        Raises:
+            ValueError: The data do not fit the model, the loss and the metrics, or a number is
+                out of range.
+            TypeError: The data are no arrays.
         """
         check_counts(batch_size=batch_size)
         found = examples(x, y, sample_weight)
@@ -243,79 +237,10 @@ class Replicas:
             The `Replicas` as they are then; histories hold the further epochs.
 
         Raises:
-            ValueError: There is no such argument, or replicas were stopped at different epochs.
+            ValueError: Replicas were stopped at different epochs; and as `fit_replicas`.
+            TypeError: There is no such argument; and as `fit_replicas`.
         """
         return self._settings["go_on"](self, epochs, changes)
-
-    def _position(self, layer: str | int) -> int:
-        model = self._program.model
-        names = [one.name for one in model.layers]
-        at = names.index(layer) if layer in names else layer
-        known = isinstance(at, int) and -len(names) <= at < len(names)
-        if known and getattr(model, "inputs", None):
-            places = [id(one) for one in model._flatten_layers(include_self=False)]
-            return places.index(id(model.layers[at]))
-        raise ValueError(
-            "`layer` must be the name or position of a layer of a functional model. "
-            f"Received: {layer!r}. Possible: {', '.join(names)}"
-        )
-
-    def _check_samples(self, samples: int, training: bool) -> None:
-        layers = self._program.model._flatten_layers(include_self=False)
-        if training or not is_whole(samples) or samples < 1:
-            raise ValueError(
-                "`samples` must be a whole number of at least 1, without `training`. "
-                f"Received: samples={samples!r}, training={training}"
-            )
-        if not any(is_dropping(layer) for layer in layers):
-            raise ValueError(
-                "`samples` are for models that drop at random: all would be equal. Received: "
-                f"layers {', '.join(type(one).__name__ for one in self._program.model.layers)}"
-            )
-
-
-def _rate_text(optimizer: keras.Optimizer) -> str:
-    """Return an optimizer's rate, a number or a schedule with its settings, as text."""
-    rate = optimizer._learning_rate
-    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        return f"{type(rate).__name__} {rate.get_config()}"
-    return repr(float(to_numpy(rate))) if isinstance(rate, keras.Variable) else type(rate).__name__
-
-
-class _Table(keras.optimizers.schedules.LearningRateSchedule):
-    """The rates of a replica's training, the last of them from then on."""
-
-    def __init__(self, rates):
-        self.rates = keras.ops.convert_to_tensor(rates)
-
-    def __call__(self, step):
-        last = self.rates.shape[0] - 1
-        return keras.ops.take(self.rates, keras.ops.minimum(keras.ops.cast(step, "int32"), last))
-
-    def get_config(self):
-        return {"rates": to_numpy(self.rates).tolist()}
-
-
-def _set_numbers(model: keras.Model, values: dict) -> None:
-    layers = list(model._flatten_layers(include_self=False))
-    for (at, path), value in values.items():
-        owner = layers[at]
-        for name in path[:-1]:
-            owner = getattr(owner, name)
-        setattr(owner, path[-1], value)
-
-
-def _some(state: State, kept: np.ndarray | slice) -> State:
-    parts = ([_view(one)[kept] for one in part] for part in state[:3])
-    return State(*parts, state.iterations[kept])
-
-
-def _view(value) -> np.ndarray:
-    """Return a tensor's memory as an array, which nobody writes to; a copy where NumPy lacks it."""
-    if not tf.is_tensor(value):
-        return value
-    plain = np.dtype(value.dtype.as_numpy_dtype).kind in "biuf"  # not bfloat16
-    return np.asarray(memoryview(value)) if plain else value.numpy()
 
 
 def _some_settings(settings: dict, kept: np.ndarray) -> dict:
@@ -325,5 +250,5 @@ def _some_settings(settings: dict, kept: np.ndarray) -> dict:
         optimizer={name: values[..., kept] for name, values in numbers.optimizer.items()},
         layers={name: values[kept] for name, values in numbers.layers.items()},
     )
-    rates = {name: [settings[name][k] for k in kept] for name in ("rates", "start_rates")}
-    return settings | rates | {"numbers": some, "kept": settings["kept"][kept]}
+    lists = {n: [settings[n][k] for k in kept] for n in ("rates", "start_rates", "names")}
+    return settings | lists | {"numbers": some, "kept": settings["kept"][kept]}

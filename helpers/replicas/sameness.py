@@ -9,7 +9,6 @@ import enum
 import functools
 import hashlib
 import itertools
-import sys
 import types
 from collections.abc import Hashable, Mapping
 from pathlib import PurePath
@@ -18,70 +17,40 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.replicas.identity import Itself, is_importable
+
 # Attributes that Keras keeps for itself: names, bookkeeping, and the state of a compiled model.
 IGNORED = {
-    "name",
-    "_name",
-    "_path",
-    "_parent_path",
-    "_tracker",
-    "_lock",
-    "_called",
-    "_losses",
-    "_metrics",
-    "input_names",
-    "output_names",
-    "_loss_ids",
-    "_losses_override",
-    "_inbound_nodes",
-    "_outbound_nodes",
-    "_functional",
-    "_nodes",
-    "_nodes_by_depth",
-    "_operations",
-    "_operations_by_depth",
-    "_tensor_conversions",
-    "_name_scope",
-    "_auto_config",
-    "_build_shapes_dict",
-    "_saved_model_inputs_spec",
-    "_saved_model_arg_spec",
-    "_jit_compile",
-    "_distribute_strategy",
-    "_distribute_reduction_method",
-    "_compile_config",
-    "_compile_loss",
-    "_compile_metrics",
-    "_loss_tracker",
-    "_auto_scale_loss",
-    "_run_eagerly",
-    "_initial_epoch",
-    "_eval_epoch_iterator",
-    "compiled",
-    "history",
-    "loss",
-    "optimizer",
-    "predict_function",
-    "steps_per_execution",
-    "stop_evaluating",
-    "stop_predicting",
-    "stop_training",
-    "test_function",
-    "train_function",
-    "unrolled_steps_per_execution",
+    *("name", "_name", "_path", "_parent_path", "_tracker", "_lock", "_called", "_losses"),
+    *("_metrics", "input_names", "output_names", "_loss_ids", "_losses_override"),
+    *("_inbound_nodes", "_outbound_nodes", "_functional", "_nodes", "_nodes_by_depth"),
+    *("_operations", "_operations_by_depth", "_tensor_conversions", "_name_scope"),
+    *("_auto_config", "_build_shapes_dict", "_saved_model_inputs_spec"),
+    *("_saved_model_arg_spec", "_jit_compile", "_distribute_strategy"),
+    *("_distribute_reduction_method", "_compile_config", "_compile_loss", "_compile_metrics"),
+    *("_loss_tracker", "_auto_scale_loss", "_run_eagerly", "_initial_epoch"),
+    *("_eval_epoch_iterator", "compiled", "history", "loss", "optimizer", "predict_function"),
+    *("steps_per_execution", "stop_evaluating", "stop_predicting", "stop_training"),
+    *("test_function", "train_function", "unrolled_steps_per_execution"),
 }
+SEEDS = ("seed", "_init_seed")  # of an initializer
 # What its own words tell in full.
 PLAIN = (slice, range, enum.Enum, np.dtype, tf.DType, tf.TensorShape, type(...), PurePath)
 _numbers = itertools.count()
 
 
-def describe(thing: object) -> Hashable:
+def describe(thing: object, *, starts: bool = False) -> Hashable:
     """Return nested tuples that are equal for two objects that compute the same.
 
-    Values of weights and of initializers are left out: replicas differ in these. What cannot be
-    looked into is unlike everything else.
+    Values of a model's weights and of initializers are left out: replicas differ in these. Any
+    other variable, as one that a loss has captured, is like itself alone. What cannot be looked
+    into is unlike everything else.
+
+    Args:
+        thing: A model, a function, or any other object.
+        starts: Whether initializers are described as well, but for their seeds.
     """
-    return _Describer()(thing)
+    return _Describer(thing, starts)(thing)
 
 
 def first_difference(one: Hashable, other: Hashable) -> str:
@@ -103,9 +72,13 @@ def _short(description: Hashable) -> str:
 class _Describer:
     """Describes objects, each once: what comes again is a number, which ends cycles."""
 
-    def __init__(self):
+    def __init__(self, thing, starts: bool):
         self.seen: dict[int, int] = {}
         self.kept: list[object] = []  # else an id could be given out twice
+        self.starts = starts
+        # A program is given the values of these; others it reads where it was made.
+        tracked = thing.variables if isinstance(thing, keras.Layer) else ()
+        self.tracked = {id(one) for one in tracked}
 
     def __call__(self, thing) -> Hashable:
         if thing is None or isinstance(thing, bool | int | float | complex | str | bytes):
@@ -137,7 +110,12 @@ class _Describer:
         own = ("constraint", "regularizer")
         parts = tuple((name, self(getattr(variable, name, None))) for name in own)
         shape, kind = tuple(variable.shape), str(variable.dtype)
-        return "variable", shape, kind, variable.trainable, parts
+        which = () if id(variable) in self.tracked else (Itself(variable),)
+        return "variable", shape, kind, variable.trainable, parts, *which
+
+    def _metric(self, metric) -> Hashable:
+        self.tracked |= {id(one) for one in metric.variables}
+        return self._object(metric)
 
     def _keras_tensor(self, tensor) -> Hashable:
         shape = "tensor", tuple(tensor.shape), str(tensor.dtype)
@@ -148,6 +126,12 @@ class _Describer:
 
     def _neutral(self, thing) -> Hashable:
         return ("draws",)
+
+    def _initializer(self, initializer) -> Hashable:
+        if not self.starts:
+            return self._neutral(initializer)
+        own = {n: value for n, value in vars(initializer).items() if n not in SEEDS}
+        return self(type(initializer)), self._mapping(own)
 
     def _mapping(self, mapping) -> Hashable:
         return ("mapping", *((self._key(key), self(value)) for key, value in mapping.items()))
@@ -162,7 +146,7 @@ class _Describer:
         return ("set", *sorted(map(str, map(self, members))))
 
     def _function(self, function) -> Hashable:
-        if _is_importable(function):
+        if is_importable(function):
             return "function", function.__module__, function.__qualname__
         own = self._code(function.__code__)
         cells = [_content(cell) for cell in function.__closure__ or ()]
@@ -193,7 +177,7 @@ class _Describer:
         return named if of_module else (*named, self(owner))
 
     def _class(self, kind: type) -> Hashable:
-        if _is_importable(kind):
+        if is_importable(kind):
             return "class", kind.__module__, kind.__qualname__
         members = {
             name: value
@@ -258,7 +242,8 @@ class _Describer:
         (keras.KerasTensor, _keras_tensor),
         (tf.Variable, _tensor),
         (tf.Tensor, _tensor),
-        (keras.initializers.Initializer, _neutral),
+        (keras.initializers.Initializer, _initializer),
+        (keras.Metric, _metric),
         (keras.random.SeedGenerator, _neutral),
         (keras.dtype_policies.DTypePolicy, _policy),
         (dict | types.MappingProxyType, _mapping),
@@ -273,16 +258,6 @@ class _Describer:
         (type, _class),
         (keras.Operation, _operation),
     )
-
-
-def _is_importable(thing) -> bool:
-    """Return whether a function or class is what its module holds under its name."""
-    if thing.__module__ == "__main__":
-        return False
-    found = sys.modules.get(thing.__module__)
-    for name in thing.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is thing
 
 
 def _content(cell) -> object:

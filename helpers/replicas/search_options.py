@@ -1,13 +1,16 @@
 """What the arguments of `search` mean; what is wrong is refused before anything trains."""
 
+import itertools
 from collections.abc import Callable, Mapping
 
+import keras
 import numpy as np
 
-from helpers.replicas import options
+from helpers.replicas import examples, options
 from helpers.replicas.arms import OWN
 from helpers.replicas.result import Replicas
 
+MOST_WORK = 100_000  # to find whether two arrays overlap; beyond it they count as overlapping
 Arm = Callable | Mapping[str, object]
 KNOWN = ["build", *OWN]  # what an arm may have for itself, beside its function of the rate
 
@@ -66,15 +69,21 @@ def check_judge(judge, x, parts: Mapping, shared: Mapping) -> None:
         return
     if not isinstance(judge, tuple | list) or len(judge) not in (2, 3):
         raise ValueError(f"`judge` must be (x, y) or (x, y, rows). Received: {type(judge)}")
-    count = len(options.examples(*judge[:2], name="judge"))
+    count = len(examples.examples(*judge[:2], name="judge"))
     if len(judge) == 3:
-        options.resolve_rows(judge[2], shared["replicas"], count, name="judge")
-    validation = shared.get("validation_data") or (getattr(x, "x_valid", None),)
+        examples.resolve_rows(judge[2], shared["replicas"], count, name="judge")
+    for arm in parts.values():
+        _check_apart(judge, x, {**shared, **arm})
+
+
+def _check_apart(judge, x, given: Mapping) -> None:
+    """Refuse a judge that an arm is trained or chosen on."""
+    validation = given.get("validation_data") or (getattr(x, "x_valid", None),)
     training = getattr(x, "x_train", x)
-    apart = _all_rows("validation_rows", parts, shared)
+    apart = _all_rows(given.get("validation_rows"))
     chosen = training if validation[0] is None and apart else validation[0]
     for name, seen, rows in (
-        ("trained", training, _all_rows("rows", parts, shared)),
+        ("trained", training, _all_rows(given.get("rows"))),
         ("chosen", chosen, apart),
     ):
         if not _share_memory(seen, judge[0]):
@@ -87,15 +96,15 @@ def check_judge(judge, x, parts: Mapping, shared: Mapping) -> None:
 
 
 def _share_memory(one, other) -> bool:
-    arrays = isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
-    return one is other or (arrays and np.may_share_memory(one, other))
+    """Return whether an array of one nest is, or overlaps with, one of the other."""
+    pairs = itertools.product(keras.tree.flatten(one), keras.tree.flatten(other))
+    arrays = [pair for pair in pairs if all(isinstance(part, np.ndarray) for part in pair)]
+    return one is other or any(np.may_share_memory(*pair, MOST_WORK) for pair in arrays)
 
 
-def _all_rows(key: str, parts: Mapping, shared: Mapping) -> list:
-    """Return the rows that are given for all arms, arm by arm, or by arms themselves."""
-    given = shared.get(key)
-    for_arms = list(given.values()) if isinstance(given, Mapping) else [given]
-    found = (*for_arms, *(arm.get(key) for arm in parts.values()))
+def _all_rows(rows) -> list:
+    """Return the rows that are given for all arms, or arm by arm."""
+    found = list(rows.values()) if isinstance(rows, Mapping) else [rows]
     return [one for one in found if one is not None]
 
 

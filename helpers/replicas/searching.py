@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from helpers.replicas import options
-from helpers.replicas.arms import train_arms
+from helpers.replicas.arms import check_rate_once, train_arms
 from helpers.replicas.result import Replicas
 from helpers.replicas.search_options import (
     Arm,
@@ -70,19 +70,21 @@ class Search:
 
 
 def best_position(losses: np.ndarray) -> int:
-    """Return the row with the least mean, of rows of which one is finite.
+    """Return the row with the least mean, of those in which all are finite.
 
     Args:
         losses: Shape (rates, replicas); infinite or NaN where a replica diverged.
 
     Raises:
-        ValueError: In every row a replica diverged.
+        ValueError: In every row a replica diverged, or the shape is another.
 
     Example:
         >>> best_position(np.array([[3.0, 4.0], [1.0, 2.0], [0.1, np.inf]]))
         1
     """
     losses = np.asarray(losses, float)
+    if losses.ndim != 2:
+        raise ValueError(f"`losses` must be of shape (rates, replicas). Received: {losses.shape}")
     means = np.where(np.isfinite(losses).all(axis=1), losses.sum(axis=1), np.inf)
     if not np.isfinite(means).any():
         raise ValueError(
@@ -116,7 +118,8 @@ def search(
         arms: Name → function that builds the arm's model; or a mapping of `fit_replicas`'
             arguments of its own, ``build`` among them, in which ``learning_rate`` is a function
             from a rate to a schedule, itself a function of an array of steps.
-        rates: Two or more, increasing by a constant factor, for all arms or for each by name.
+        rates: Two or more, increasing by a constant factor, for all arms or for each by name;
+            they take the place of the optimizer's own.
         x: As for `fit_replicas`.
         y: As for `fit_replicas`.
         judge: (x, y), or (x, y, rows), on which the best replicas are evaluated. It must not be
@@ -136,6 +139,7 @@ def search(
             rates do not increase by a constant factor; an arm is neither a function nor holds one;
             the judge is what was chosen on; of `choose` high is good, or there is no such name;
             and as `fit_replicas`.
+        TypeError: `each` holds a learning rate, too; and as `fit_arms`.
 
     Example:
         >>> from helpers import data, models
@@ -148,6 +152,8 @@ def search(
     """
     grids = resolve_rates(arms, rates)
     parts = {name: resolve_arm(name, arm) for name, arm in arms.items()}
+    for own in (shared, *parts.values()):
+        check_rate_once(own.get("each"), "rates")
     check_widen(widen)
     options.check_counts(replicas=replicas)
     shared |= {"replicas": replicas, "seed": seed}

@@ -7,7 +7,8 @@ scope: moving averages of the weights, accumulated gradients, exclusions from we
 clipping, constraints and all are Keras' own code.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from unittest import mock
 
@@ -18,23 +19,9 @@ from keras.src.backend.tensorflow.optimizer import TFOptimizer
 from keras.src.optimizers.base_optimizer import BaseOptimizer
 
 from helpers.replicas.numbers import RowNumber
+from helpers.replicas.settings import decays, settings_of, with_exclusions
 from helpers.replicas.tracing import to_numpy
 
-# Optimizers whose step acts on each element by itself: all variables of a replica may be one row.
-ELEMENTWISE = (
-    keras.optimizers.SGD,
-    keras.optimizers.RMSprop,
-    keras.optimizers.Adagrad,
-    keras.optimizers.Adadelta,
-    keras.optimizers.Adam,
-    keras.optimizers.AdamW,
-    keras.optimizers.Adamax,
-    keras.optimizers.Nadam,
-    keras.optimizers.Ftrl,
-    keras.optimizers.Lion,
-)
-EXCLUSIONS = ("_exclude_from_weight_decay_pattern",)
-CLIPS = ("clipnorm", "global_clipnorm", "clipvalue")
 NEUTRAL = (
     "stateless_apply",
     "add_variable_from_reference",
@@ -60,12 +47,6 @@ def _assign_add(self, variable, value):
 
 def _assign_sub(self, variable, value):
     variable.assign_sub(tf.convert_to_tensor(value))
-
-
-def _use_weight_decay(self, variable):
-    """Return whether a variable decays: on TensorFlow patterns are looked for in its whole path."""
-    pattern = getattr(self, EXCLUSIONS[0], None)
-    return pattern is None or pattern.search(variable._value.name) is None
 
 
 def _selecting(scope: keras.StatelessScope, variables: Sequence[keras.Variable]) -> Callable:
@@ -98,7 +79,7 @@ Neutral = type(
         "assign": _assign,
         "assign_add": _assign_add,
         "assign_sub": _assign_sub,
-        "_use_weight_decay": _use_weight_decay,
+        "_use_weight_decay": decays,
     },
 )
 
@@ -149,12 +130,13 @@ class Stepper:
             found.append((f"{alone}" if at is None else part.name[len(prefixes[at]) :], at))
         return found
 
-    def start(self, weights: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the state before the first step of replicas with these weights, stacked.
+    @property
+    def keeps(self) -> list[str]:
+        """The names of what the state holds, for each variable or for none."""
+        return sorted({name for name, _ in self.slots})
 
-        What an optimizer starts from, as an average of the weights, may hang on these.
-        """
-        replicas = len(weights[0]) if len(weights) else 1
+    def start(self, replicas: int) -> list[np.ndarray]:
+        """Return the state of so many replicas before the first step, stacked."""
         values = map(to_numpy, self.state)  # alike for all replicas: kept once
         return [np.broadcast_to(value, (replicas, *value.shape)) for value in values]
 
@@ -174,7 +156,7 @@ class Stepper:
             *zip(self.state, state, strict=True),
             (self.iterations, iterations),
         ]
-        with _own_numbers(self.optimizer, row, self.used), keras.StatelessScope(mapping) as scope:
+        with _with_row(self.optimizer, row, self.used), keras.StatelessScope(mapping) as scope:
             cond = _selecting(scope, (*self.variables, *self.state, self.iterations))
             if any(gradient is not None for gradient in gradients):
                 with mock.patch.object(keras.src.ops, "cond", cond):
@@ -186,73 +168,25 @@ class Stepper:
         """Return the loss times what the optimizer scales it by."""
         return self.optimizer.scale_loss(loss)
 
+    def unscale(self, gradient):
+        """Return the gradient of the loss from that of the scaled loss."""
+        factor = self.optimizer.loss_scale_factor
+        return gradient if factor is None else gradient / factor
 
-class _own_numbers:  # noqa: N801 - a context manager
+
+@contextmanager
+def _with_row(optimizer: keras.Optimizer, row: Mapping, used: set[str]) -> Iterator[None]:
     """Give the optimizer a replica's own numbers while a step is traced."""
-
-    def __init__(self, optimizer: keras.Optimizer, row: dict, used: set[str]):
-        self.optimizer, self.row, self.used = optimizer, dict(row), used
-
-    def __enter__(self):
-        self.optimizer.row.clear()
-        self.optimizer.row["learning_rate"] = self.row.pop("learning_rate")
-        self.kept = {name: getattr(self.optimizer, name) for name in self.row}
-        for name, value in self.row.items():
-            own = RowNumber(value, partial(self.used.add, name))
-            object.__setattr__(self.optimizer, name, own)
-
-    def __exit__(self, *error):
-        for name, value in self.kept.items():
-            object.__setattr__(self.optimizer, name, value)
-
-
-def is_joinable(optimizer: keras.Optimizer, variables: Sequence[keras.Variable]) -> bool:
-    """Return whether the step may see all of a replica's variables as one row."""
-    plain = not any(
-        (
-            getattr(optimizer, "use_ema", False),
-            getattr(optimizer, "gradient_accumulation_steps", None),
-            getattr(optimizer, "loss_scale_factor", None),
-            getattr(optimizer, "clipnorm", None),
-            getattr(optimizer, "_exclude_from_weight_decay_pattern", None),
-        )
-    )
-    return (
-        plain
-        and type(optimizer) in ELEMENTWISE
-        and all(one.constraint is None and one.dtype == "float32" for one in variables)
-        and not any(getattr(one, "overwrite_with_gradient", False) for one in variables)
-    )
-
-
-def settings_of(optimizer: keras.Optimizer) -> dict:
-    """Return an optimizer's configuration but for its name and its learning rate.
-
-    A schedule as the rate need not be one that Keras can write down.
-    """
-    kept = optimizer._learning_rate
+    numbers = {name: value for name, value in row.items() if name != "learning_rate"}
+    optimizer.row["learning_rate"] = row["learning_rate"]
+    kept = {name: getattr(optimizer, name) for name in numbers}
     try:
-        if not isinstance(kept, keras.Variable):
-            object.__setattr__(optimizer, "_learning_rate", 0.0)
-        config = optimizer.get_config()
+        for name, value in numbers.items():
+            object.__setattr__(optimizer, name, RowNumber(value, partial(used.add, name)))
+        yield
     finally:
-        object.__setattr__(optimizer, "_learning_rate", kept)
-    return {name: value for name, value in config.items() if name not in ("name", "learning_rate")}
-
-
-def fresh_optimizer(optimizer: keras.Optimizer, learning_rate=None) -> keras.Optimizer:
-    """Return an untrained optimizer with the same settings, or with another rate."""
-    if learning_rate is None:
-        own = optimizer._learning_rate
-        learning_rate = float(own.numpy()) if isinstance(own, keras.Variable) else own
-    return _with_exclusions(
-        type(optimizer)(learning_rate=learning_rate, **settings_of(optimizer)), optimizer
-    )
-
-
-def exclusions(optimizer: keras.Optimizer) -> list:
-    """Return which variables are excluded from weight decay."""
-    return [getattr(optimizer, name, None) for name in EXCLUSIONS]
+        for name, value in kept.items():
+            object.__setattr__(optimizer, name, value)
 
 
 def _copied(optimizer: keras.Optimizer) -> keras.Optimizer:
@@ -260,28 +194,4 @@ def _copied(optimizer: keras.Optimizer) -> keras.Optimizer:
     kind = functional(type(optimizer))  # the rate is a number of each replica's row
     copied = kind(learning_rate=1.0, **settings_of(optimizer))
     object.__setattr__(copied, "row", {})
-    return _with_exclusions(copied, optimizer)
-
-
-def _with_exclusions(copied: keras.Optimizer, optimizer: keras.Optimizer) -> keras.Optimizer:
-    for name in EXCLUSIONS:
-        if getattr(optimizer, name, None):
-            setattr(copied, name, getattr(optimizer, name))
-    return copied
-
-
-def rate_table(optimizer: keras.Optimizer, steps: int, first: int = 0) -> np.ndarray | float:
-    """Return the optimizer's rate, a number, or one for each step where it is a schedule."""
-    rate = optimizer._learning_rate
-    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-        return scheduled(rate, steps, first)
-    if callable(rate) and not isinstance(rate, keras.Variable):
-        return np.array([float(rate()) for _ in range(steps)], np.float32)
-    return float(rate.numpy())
-
-
-def scheduled(schedule: keras.optimizers.schedules.LearningRateSchedule, steps: int, first: int):
-    """Return the rates that a schedule gives from step `first` on, shape (steps,)."""
-    numbers = tf.range(first, first + steps, dtype=tf.int32)
-    one = lambda step: tf.reshape(tf.cast(schedule(step), tf.float32), ())  # noqa: E731
-    return tf.map_fn(one, numbers, fn_output_signature=tf.float32).numpy()
+    return with_exclusions(copied, optimizer)

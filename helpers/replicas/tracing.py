@@ -120,7 +120,7 @@ class RefusedError(ValueError):
 
 
 def same_graph(one: keras.Model, other: keras.Model, x) -> bool:
-    """Return whether two models' forward passes are the same operations on the same constants."""
+    """Return whether two models' outputs and penalties are the same operations and constants."""
     return all(
         _graph(one, x, training=training) == _graph(other, x, training=training)
         for training in (False, True)
@@ -156,17 +156,22 @@ def _graph(model: keras.Model, x, *, training: bool) -> list | None:
     count = len(model.trainable_variables)
 
     def forward(values, inputs):
-        outputs, _ = model.stateless_call(values[:count], values[count:], inputs, training=training)
-        return outputs
+        outputs, _, losses = model.stateless_call(
+            values[:count], values[count:], inputs, training=training, return_losses=True
+        )
+        return outputs, losses
 
     like = [tf.TensorSpec(tuple(v.shape), v.dtype) for v in variables]
     inputs = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), x)
     concrete = traced(forward).get_concrete_function(like, inputs)
+    held = {id(one.handle): one for one in concrete.graph.variables}
+    captured = [tensor for tensor, _ in concrete.graph.captures if hasattr(tensor, "numpy")]
     constants = [
         # Of a resource, as a table of words, nobody knows whether it holds the same as another.
-        tensor.numpy().tobytes() if tensor.dtype != tf.resource else id(tensor)
-        for tensor, _ in concrete.graph.captures
-        if hasattr(tensor, "numpy")
+        id(tensor)
+        if tensor.dtype == tf.resource and id(tensor) not in held
+        else held.get(id(tensor), tensor).numpy().tobytes()
+        for tensor in captured
     ]
     definition = concrete.graph.as_graph_def()
     functions = {f.signature.name: f for f in definition.library.function}

@@ -1,18 +1,18 @@
 """The loop over epochs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from helpers.numerics import batch_order
+from helpers.replicas.callbacks import Callbacks
 from helpers.replicas.each import Numbers
 from helpers.replicas.forward import State
-from helpers.replicas.program import Program
-from helpers.replicas.tracing import to_numpy
-from helpers.replicas.watching import Watchers
+from helpers.replicas.program import Program, SparseGradientsError
+from helpers.replicas.state import laid_out, one_row, put_row, stacked_weights, with_weights
 
 
 class Plan(NamedTuple):
@@ -50,12 +50,19 @@ class Plan(NamedTuple):
         return math.ceil(self.examples / self.batch_size)
 
 
-class Trained(NamedTuple):
-    """What came of a training: histories (replicas, epochs), what was watched, the last state.
+class Outcome(NamedTuple):
+    """What came of a training.
 
-    The rates are those that callbacks left, numbers, or tables of the steps.
+    Attributes:
+        program: That trained: another than was given where gradients were sparse.
+        history: Name → (replicas, epochs).
+        steps: Name → (replicas, steps), what was watched.
+        state: The last one.
+        stopped_at: The epoch, counted from 1, after which a replica was stopped, or 0.
+        rates: Those that callbacks left, numbers, or tables of the steps.
     """
 
+    program: Program
     history: dict[str, np.ndarray]
     steps: dict[str, np.ndarray]
     state: State
@@ -63,46 +70,43 @@ class Trained(NamedTuple):
     rates: list
 
 
-def train(program: Program, state: State, plan: Plan) -> Trained:
-    """Run the epochs of a plan from a state."""
-    replicas = len(plan.seeds)
-    run = _Run(program, state, plan)
-    watchers = Watchers(
-        plan.callbacks,
-        replicas,
-        names=run.names,
-        weights=run.weights_of,
-        rates=plan.numbers.rates,
-        metrics=[program.compiled.metrics],
-        params={"epochs": plan.epochs.stop, "steps": plan.steps, "verbose": 0},
-        finish=lambda replica: run.finish([replica]),
-    )
-    run.models = watchers.models
-    watchers.begin()
+def train(
+    program: Program, state: State, plan: Plan, without_rows: Callable[[], Program]
+) -> Outcome:
+    """Run the epochs of a plan from a state.
+
+    Args:
+        program: What trains.
+        state: In its layout.
+        plan: What is trained.
+        without_rows: Makes the program that keeps each variable by itself, should it be needed.
+    """
+    run = _Run(program, state, plan, without_rows)
+    callbacks = run.callbacks
+    callbacks.begin()
     rows: list[dict[str, np.ndarray]] = []
     running: list[np.ndarray] = []
     watched: list[dict[str, np.ndarray]] = []
     kept: dict[int, State] = {}
     for epoch in plan.epochs:
-        watchers.begin_epoch(epoch)
-        run.take_weights(watchers)
-        was_running = watchers.stopped == 0
-        seen, at_steps = run.epoch(epoch, [one.optimizer._rate for one in watchers.models])
-        rows.append(watchers.end_epoch(epoch, epoch + 1, seen) if watchers else seen)
+        callbacks.begin_epoch(epoch)
+        run.take_weights()
+        was_running = callbacks.stopped == 0
+        seen, at_steps = run.epoch(epoch)
+        rows.append(callbacks.end_epoch(epoch, seen) if callbacks else seen)
         running.append(was_running)
         watched.append({n: _masked(v, was_running) for n, v in at_steps.items()})
-        for k in np.flatnonzero(was_running & (watchers.stopped > 0)):
-            kept[k] = run.state_of(k, watchers)
-        if watchers and (watchers.stopped > 0).all():
+        for k in np.flatnonzero(was_running & (callbacks.stopped > 0)):
+            kept[k] = run.state_of(k)
+        if callbacks and (callbacks.stopped > 0).all():
             break
-    run.finish(np.flatnonzero(watchers.stopped == 0))
-    watchers.end(seen)
-    run.take_weights(watchers)
+    run.finish(np.flatnonzero(callbacks.stopped == 0))
+    callbacks.end(seen)
+    run.take_weights()
     final = run.with_kept(kept)
     history = _history(rows, running)
     at_steps = {name: _joined([one[name] for one in watched]) for name in watched[0]}
-    rates = [one.optimizer._rate for one in watchers.models]
-    return Trained(history, at_steps, final, watchers.stopped, rates)
+    return Outcome(run.program, history, at_steps, final, callbacks.stopped, callbacks.rates)
 
 
 def _history(rows: list[dict[str, np.ndarray]], running: list[np.ndarray]) -> dict:
@@ -133,39 +137,46 @@ def _joined(columns: list) -> np.ndarray:
 class _Run:
     """The state of a training as its epochs pass."""
 
-    def __init__(self, program: Program, state: State, plan: Plan):
+    def __init__(self, program: Program, state: State, plan: Plan, without_rows: Callable):
         self.program, self.plan, self.state = program, plan, state
-        self.data = tuple(plan.training)
+        self.without_rows = without_rows
         self.own = plan.numbers.optimizer | plan.numbers.layers
         names = program.compiled.names
         valid = [f"val_{name}" for name in names] if plan.validation is not None else []
         self.names = [*names, *valid]
-        self._tensors = _on_device(self.data)
+        self._tensors = _on_device(tuple(plan.training))
         self._validation = None if plan.validation is None else _on_device(tuple(plan.validation))
         self._fetched: list[np.ndarray] | None = None
-        self.steps = plan.steps
         # Arms share seeds, and so their orders.
         self.different, self.which = np.unique(plan.seeds, return_inverse=True)
+        self.callbacks = Callbacks(
+            plan.callbacks,
+            len(plan.seeds),
+            names=self.names,
+            weights=self.weights_of,
+            rates=plan.numbers.rates,
+            metrics=[program.compiled.metrics],
+            params={"epochs": plan.epochs.stop, "steps": plan.steps, "verbose": 0},
+            finish=lambda replica: self.finish([replica]),
+        )
 
-    def epoch(self, epoch: int, rates: list) -> tuple[dict, dict]:
+    def epoch(self, epoch: int) -> tuple[dict, dict]:
         """Train an epoch; return loss and metrics by name, and what was watched."""
-        plan, program = self.plan, self.program
-        done = (epoch - plan.epochs.start) * self.steps
+        plan = self.plan
+        done = (epoch - plan.epochs.start) * plan.steps
         now = {
-            name: values if values.ndim == 1 else values[done : done + self.steps]
+            name: values if values.ndim == 1 else values[done : done + plan.steps]
             for name, values in self.own.items()
         }
-        numbers = now | {"learning_rate": _table(rates, done, self.steps)}
+        numbers = now | {"learning_rate": _table(self.callbacks.rates, done, plan.steps)}
         orders = [batch_order(seed, epoch, plan.examples) for seed in self.different]
         order = np.stack(orders)[self.which]
         if plan.rows is not None:
             order = np.take_along_axis(plan.rows, order, axis=1)
-        self.state, found, watched = program.train_epoch(
-            self.state, self._tensors, order, numbers, plan.batch_size
-        )
+        found, watched = self._train(order, numbers)
         self._fetched = None
         if self._validation is not None:
-            judged, others = program.forward.evaluate(
+            judged, others = self.program.forward.evaluate(
                 self.state,
                 self._validation,
                 plan.validation_rows,
@@ -176,6 +187,18 @@ class _Run:
             self.state = self.state._replace(others=others)
         seen = {name: one.numpy() for name, one in zip(self.names, found, strict=True)}
         return seen, {name: one.numpy().T for name, one in watched.items()}
+
+    def _train(self, order: np.ndarray, numbers: dict):
+        """Train in such an order; return loss and metrics, and what was watched."""
+        given = self._tensors, order, numbers, self.plan.batch_size
+        try:
+            self.state, *found = self.program.train_epoch(self.state, *given)
+        except SparseGradientsError:  # seen as the first step is traced
+            other = self.without_rows()
+            self.state = laid_out(self.state, self.program, other)
+            self.program = other
+            self.state, *found = other.train_epoch(self.state, *given)
+        return found
 
     def weights_of(self, replica: int) -> list[np.ndarray]:
         """Return a replica's weights in the order of `get_weights()`."""
@@ -191,12 +214,12 @@ class _Run:
         finished = program.finished(self.state)
         for replica in replicas:
             self.state = put_row(self.state, replica, one_row(finished, replica))
-            self.models[replica].new_weights = None
+            self.callbacks.models[replica].new_weights = None
         self._fetched = None
 
-    def take_weights(self, watchers: Watchers) -> None:
+    def take_weights(self) -> None:
         """Set the weights that callbacks of running replicas have set."""
-        for one in watchers.models:
+        for one in self.callbacks.models:
             if one.new_weights is not None and not one.stop_training:
                 part = one_row(self.state, one.replica)
                 self.state = put_row(
@@ -205,10 +228,10 @@ class _Run:
                 one.new_weights = None
                 self._fetched = None
 
-    def state_of(self, replica: int, watchers: Watchers) -> State:
+    def state_of(self, replica: int) -> State:
         """Return the state of a replica that has just stopped, with its callbacks' weights."""
         part = one_row(self.state, replica)
-        new = watchers.models[replica].new_weights
+        new = self.callbacks.models[replica].new_weights
         return part if new is None else with_weights(self.program, part, new)
 
     def with_kept(self, kept: dict[int, State]) -> State:
@@ -234,47 +257,3 @@ def _table(rates: list, done: int, steps: int) -> np.ndarray:
 
 def _on_device(nested):
     return tf.nest.map_structure(lambda one: None if one is None else tf.constant(one), nested)
-
-
-def one_row(state: State, replica: int) -> State:
-    """Return the state of one replica, with an axis of one replica."""
-    own = slice(replica, replica + 1)
-    parts = ([one[own] for one in part] for part in state[:3])
-    return State(*parts, state.iterations[own])
-
-
-def put_row(state: State, replica: int, part: State) -> State:
-    """Return a state in which one replica's is another's."""
-    new = [
-        [
-            tf.tensor_scatter_nd_update(whole, [[replica]], one)
-            for whole, one in zip(wholes, ones, strict=True)
-        ]
-        for wholes, ones in zip(state[:3], part[:3], strict=True)
-    ]
-    steps = state.iterations.copy()
-    steps[replica] = part.iterations[0]
-    return State(*new, steps)
-
-
-def stacked_weights(program: Program, state: State) -> list[np.ndarray]:
-    """Return stacked weights in the order of the template's `get_weights()`."""
-    model = program.model
-    variables = [*model.trainable_variables, *model.non_trainable_variables]
-    values = [*program.forward.unpack(state.trainable), *state.others]
-    by_variable = {id(one): value for one, value in zip(variables, values, strict=True)}
-    return [to_numpy(by_variable[id(one)]) for one in model.weights]
-
-
-def with_weights(program: Program, state: State, weights) -> State:
-    """Return a state with other weights, given stacked in the order of `get_weights()`."""
-    model = program.model
-    given = {id(one): value for one, value in zip(model.weights, weights, strict=True)}
-    replicas = len([*state.trainable, *state.others][0])
-    shaped = lambda one: np.reshape(given[id(one)], (replicas, *one.shape))  # noqa: E731
-    trainable = [tf.constant(shaped(one), one.dtype) for one in model.trainable_variables]
-    others = [
-        tf.constant(shaped(one), one.dtype) if id(one) in given else old
-        for one, old in zip(model.non_trainable_variables, state.others, strict=True)
-    ]
-    return State(program.forward.pack(trainable), others, state.optimizer, state.iterations)

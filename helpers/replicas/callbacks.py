@@ -86,7 +86,7 @@ class RowModel:
         raise AttributeError(f"a callback of a replica can use {OFFERED}. Received: model.{name}")
 
 
-class Watchers:
+class Callbacks:
     """The callbacks of all replicas.
 
     Args:
@@ -94,7 +94,7 @@ class Watchers:
         replicas: How many.
         names: What a history will hold.
         weights: From a replica's number to its weights.
-        rates: Each replica's rate: a number, or a function of the step.
+        rates: Each replica's rate: a number, or a table of the steps.
         metrics: Of the program.
         params: What Keras tells callbacks: ``epochs``, ``steps``, ``verbose``.
         finish: Called with the number of a replica that is about to stop.
@@ -119,10 +119,16 @@ class Watchers:
                     )
                 one.set_params(params)
                 one.set_model(self.models[k])
-        self.stopped = np.zeros(replicas, int)  # epochs after which a replica was stopped
+        # The epoch, counted from 1, after which a replica was stopped; 0 as long as it runs.
+        self.stopped = np.zeros(replicas, int)
 
     def __bool__(self):
         return any(self.lists)
+
+    @property
+    def rates(self) -> list:
+        """Each replica's rate, as callbacks left it."""
+        return [one.optimizer._rate for one in self.models]
 
     def begin(self) -> None:
         """Tell all that training begins."""
@@ -139,12 +145,11 @@ class Watchers:
                     f"epoch {epoch} of replica {one.replica}"
                 )
 
-    def end_epoch(self, epoch: int, done: int, seen: dict[str, np.ndarray]) -> dict:
+    def end_epoch(self, epoch: int, seen: dict[str, np.ndarray]) -> dict:
         """Show each running replica its own figures; return them as its callbacks left them.
 
         Args:
             epoch: Counted from 0.
-            done: Epochs done.
             seen: Name → (replicas,).
 
         Returns:
@@ -159,7 +164,7 @@ class Watchers:
                 one.on_epoch_end(epoch, logs)
             _record(found, logs, k)
             if self.models[k].stop_training:
-                self.stopped[k] = done
+                self.stopped[k] = epoch + 1
                 self.finish(k)
                 for one in own:
                     one.on_train_end(_logs(seen, k))
