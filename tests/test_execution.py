@@ -343,6 +343,7 @@ print(len(os.listdir("/proc/self/task")) - before)
 """
 
 
+@pytest.mark.slow
 @on_linux
 def test_tensorflow_takes_the_threads_that_it_is_given(monkeypatch):
     """A server that had run an operation would have fixed their number for all its kernels."""

@@ -164,6 +164,7 @@ def test_a_warm_kernel_is_in_the_state_of_an_ordinary_one(probes):
     assert warm["listens"] == ["127.0.0.1"]
 
 
+@pytest.mark.slow
 @on_linux
 def test_two_warm_kernels_are_two(probes):
     one, two = probes[0][1], probes[1][1]

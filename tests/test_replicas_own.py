@@ -92,6 +92,7 @@ def sgd(rate=0.1, **options):
     return optimizers.SGD(rate, momentum=0.9, **options)
 
 
+@pytest.mark.slow
 def test_rows_are_a_replicas_own_examples():
     rng = np.random.default_rng(0)
     rows = np.stack([rng.permutation(60) for _ in range(2)])
@@ -302,6 +303,7 @@ def test_rates_are_numbers_functions_or_schedules():
         assert_replica(trained, k, model, ordinary_fit(model, SEED + k, sgd(rate)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["clipnorm", "global_clipnorm", "clipvalue"])
 def test_thresholds_are_a_replicas_own(kind):
     limits = [0.05, 0.3, np.inf]
@@ -373,6 +375,7 @@ def falling(step):
     return 0.9 - 0.1 * np.asarray(step)
 
 
+@pytest.mark.slow
 def test_numbers_of_the_optimizer_may_be_functions_of_the_step():
     trained = fit(epochs=1, each={"momentum": [0.5, falling]})
     for k, momentum in enumerate([0.5, None]):

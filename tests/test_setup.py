@@ -96,7 +96,7 @@ def test_make_names_its_targets():
     command = ["make", "--no-print-directory", "help"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     names = [line.split()[0] for line in done.stdout.splitlines()]
-    wanted = "help book pdf test test-portable browser lint lock refresh bench clean"
+    wanted = "help book pdf test test-slow test-portable browser lint lock refresh bench clean"
     assert sorted(names) == sorted(wanted.split())
 
 
