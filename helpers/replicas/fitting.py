@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from helpers.replicas.agreement import check_indices
 from helpers.replicas.building import Build, Made, Stacked, kept_random_state, stacked
 from helpers.replicas.callbacks import check_maker
 from helpers.replicas.checks import check_optimizer
-from helpers.replicas.each import resolve_each
+from helpers.replicas.each import Numbers, resolve_each
 from helpers.replicas.forward import State
 from helpers.replicas.going_on import arguments, continued, rates_left, steps_done
 from helpers.replicas.keeping import program_for
@@ -21,7 +22,7 @@ from helpers.replicas.result import Replicas
 from helpers.replicas.settings import check_names
 from helpers.replicas.signature import check_known
 from helpers.replicas.state import laid_out, with_weights
-from helpers.replicas.training import Plan, train
+from helpers.replicas.training import Outcome, Plan, train
 
 
 def fit_replicas(
@@ -116,18 +117,59 @@ def fit_replicas(
     return fit(given, {})
 
 
+class _Resolved(NamedTuple):
+    """The arguments of `fit_replicas`, checked as far as that needs no model.
+
+    Attributes:
+        plan: What is trained, with the rates to begin with.
+        builds: A builder for each replica.
+        optimizer: The one that all copy.
+        numbers: Each replica's own, as they are given.
+        compiled: What `compile` takes besides the optimizer.
+    """
+
+    plan: Plan
+    builds: tuple[Build, ...]
+    optimizer: keras.Optimizer
+    numbers: Numbers
+    compiled: dict
+
+
 def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> Replicas:
     """Train what the arguments of `fit_replicas` say, with models that are made already.
 
     Before it trains, `ready` is called with the `Compiled` and whether there is validation.
     """
-    callbacks, replicas, start, each = (
-        given[name] for name in ("callbacks", "replicas", "start", "each")
+    resolved = _resolved(given)
+    plan, start = resolved.plan, given["start"]
+    whole = stacked(
+        resolved.builds, plan.seeds, plan.training.x, given=start is not None, made=made
     )
-    batch_size = given["batch_size"]
-    numbered = options.resolve_epochs(given["epochs"], given["initial_epoch"])
-    options.check_counts(batch_size=batch_size, replicas=replicas)
-    check_maker(callbacks)
+    _check_models(whole, resolved)
+    make = partial(
+        program_for,
+        *(whole, resolved.optimizer, resolved.compiled, plan.training, resolved.numbers),
+        watch=dict(given["watch"] or {}),
+        steps=plan.steps * len(plan.epochs),
+    )
+    program = make()
+    program.forward.check(plan.training, "x")
+    if plan.validation is not None:
+        program.forward.check(plan.validation, "validation_data")
+    state = _start(program, whole, start, len(plan.seeds))
+    if ready is not None:
+        ready(program.compiled, plan.validation is not None)
+    found = train(program, state, plan, partial(make, rows=False))
+    if found.program is not program:
+        state = laid_out(state, program, found.program)
+    return _replicas(given, resolved, whole, state, found)
+
+
+def _resolved(given: dict) -> _Resolved:
+    replicas, start, each = given["replicas"], given["start"], given["each"]
+    epochs = options.resolve_epochs(given["epochs"], given["initial_epoch"])
+    options.check_counts(batch_size=given["batch_size"], replicas=replicas)
+    check_maker(given["callbacks"])
     seeds = options.resolve_seeds(given["seed"], replicas)
     builds = options.resolve_builds(given["build"], replicas)
     options.check_kinds(given)
@@ -139,54 +181,55 @@ def fit(given: dict, made: dict[tuple, Made], ready: Callable | None = None) -> 
     validation, validation_rows = _validation(
         training, validation, rows, given["validation_rows"], replicas
     )
-    plan = Plan(
-        training, validation, rows, validation_rows, seeds, numbered, batch_size, None, callbacks
-    )
-    steps = plan.steps * len(numbered)
+    data = training, validation, rows, validation_rows
+    plan = Plan(*data, seeds, epochs, given["batch_size"], None, given["callbacks"])
+    steps = plan.steps * len(epochs)
     first = steps_done(start) if isinstance(start, Replicas) else 0
     numbers = resolve_each(each, replicas, optimizer, steps=steps, first=first)
+    rates = rates_left(numbers.rates, start, own=_has_own_rates(given))
     compiled = {name: given[name] for name in ("loss", "loss_weights")} | {
         name: list(given[name]) if isinstance(given[name], tuple) else given[name]
         for name in ("metrics", "weighted_metrics")
     }
-    start_rates = rates_left(numbers.rates, start, own=bool(each) and "learning_rate" in each)
-    whole = stacked(builds, seeds, training.x, given=start is not None, made=made)
+    plan = plan._replace(numbers=numbers._replace(rates=rates))
+    return _Resolved(plan, builds, optimizer, numbers, compiled)
+
+
+def _has_own_rates(given: dict) -> bool:
+    return bool(given["each"]) and "learning_rate" in given["each"]
+
+
+def _check_models(whole: Stacked, resolved: _Resolved) -> None:
+    """Refuse models that cannot be trained so."""
     with kept_random_state():
-        check_numbers(whole.template, numbers.layers)
-    check_names(optimizer, whole.models)
-    check_indices(whole.template, training.x, "x")
-    watch = dict(given["watch"] or {})
-    needed = whole, optimizer, compiled, training, numbers
-    program = program_for(*needed, watch=watch, steps=steps)
-    program.forward.check(training, "x")
-    if validation is not None:
-        program.forward.check(validation, "validation_data")
-    state = _start(program, whole, start, replicas)
-    if ready is not None:
-        ready(program.compiled, validation is not None)
-    plan = plan._replace(numbers=numbers._replace(rates=start_rates))
-    without_rows = partial(program_for, *needed, watch=watch, steps=steps, rows=False)
-    found = train(program, state, plan, without_rows)
-    if found.program is not program:
-        state = laid_out(state, program, found.program)
+        check_numbers(whole.template, resolved.numbers.layers)
+    check_names(resolved.optimizer, whole.models)
+    check_indices(whole.template, resolved.plan.training.x, "x")
+
+
+def _replicas(
+    given: dict, resolved: _Resolved, whole: Stacked, state: State, found: Outcome
+) -> Replicas:
+    """Return what came of a training, with what it takes to go on or to make a model of it."""
+    plan = resolved.plan
     settings = {
-        "training": training,
-        "optimizer": optimizer,
-        "compiled": compiled,
-        "numbers": numbers,
+        "training": plan.training,
+        "optimizer": resolved.optimizer,
+        "compiled": resolved.compiled,
+        "numbers": resolved.numbers,
         "names": [tuple(layer.name for layer in model.layers) for model in whole.models],
-        "start_rates": start_rates,
+        "start_rates": plan.numbers.rates,
         "rates": found.rates,
-        "own_rates": bool(each) and "learning_rate" in each,
+        "own_rates": _has_own_rates(given),
         "given": given | {"start": None},  # which would hold on to all that came before
-        "kept": np.arange(replicas),
+        "kept": np.arange(len(plan.seeds)),
         "go_on": _go_on,
     }
     return Replicas(
         found.history,
         found.steps,
-        seeds,
-        builds,
+        plan.seeds,
+        resolved.builds,
         found.stopped_at,
         _start=state,
         _state=found.state,
