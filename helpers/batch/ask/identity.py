@@ -52,7 +52,7 @@ def rests_on(
         "sources": imported_digests(notebook.content, package=package),
         "beside": digests(beside, folder),
         "confirmed": confirmed_digests(notebook.code, package.parent / "results"),
-        "installed": installed(),
+        "installed": by_folder(installed()),
     }
 
 
@@ -70,7 +70,7 @@ def notebook_identity(notebook: Notebook, rests: Mapping[str, Mapping[str, str]]
             **rests,
             "place": notebook.path.as_posix(),
             "code": [(source(cell), sorted(EXECUTION_TAGS & set(tags(cell)))) for cell in cells],
-            "installed": [f"python-{python_version()}", *rests["installed"]],  # wherever they lie
+            "installed": [f"python-{python_version()}", *places(rests["installed"])],
             "environment": environment_digests(executed),
         }
     )
@@ -156,12 +156,38 @@ def installed() -> dict[str, str]:
 
     The names of the folders and files that hold it say them, which takes no time to read.
     """
-    places = [place for place in sys.path if place and os.path.isdir(place)]
+    folders = [place for place in sys.path if place and os.path.isdir(place)]
     found: dict[str, str] = {}
-    for entry in (entry for place in places for entry in os.scandir(place)):
+    for entry in (entry for folder in folders for entry in os.scandir(folder)):
         name, kind = os.path.splitext(entry.name)
         if kind in METADATA and "-" in name:  # else no version is told
             found.setdefault(name, os.path.abspath(entry.path))
+    return dict(sorted(found.items()))
+
+
+def by_folder(found: Mapping[str, str]) -> dict[str, str]:
+    r"""Return what `installed` says as one text a folder, for it travels with each run.
+
+    >>> by_folder({"a-1": "/site/a-1.dist-info", "b-2": "/site/b-2.egg-info"})
+    {'/site': 'a-1.dist-info\nb-2.egg-info'}
+    """
+    folders: dict[str, list[str]] = {}
+    for folder, name in map(os.path.split, found.values()):
+        folders.setdefault(folder, []).append(name)
+    return {folder: "\n".join(names) for folder, names in folders.items()}
+
+
+def places(folders: Mapping[str, str]) -> dict[str, str]:
+    """Return what `by_folder` was given.
+
+    >>> places({"/site": "a-1.dist-info"})
+    {'a-1': '/site/a-1.dist-info'}
+    """
+    found = {
+        os.path.splitext(name)[0]: os.path.join(folder, name)
+        for folder, names in folders.items()
+        for name in names.split("\n")
+    }
     return dict(sorted(found.items()))
 
 

@@ -35,7 +35,7 @@ class Run:
         beside: digests of the modules beside the notebook, and of files that the user has named,
             by their places seen from the notebook's folder.
         confirmed: digests of the files that say which of its claims were confirmed, by their names.
-        installed: where the metadata of all distributions lies, by their names and versions.
+        installed: names of the metadata of all distributions, a line each, by their folders.
         data: digests of the files of its data sets, by their names.
     """
 

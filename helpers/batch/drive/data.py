@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 
+from helpers.batch.ask.identity import places
 from helpers.batch.ask.imported import imported_packages
 from helpers.batch.ask.kinds import Value
 from helpers.batch.ask.run import Run
@@ -94,7 +95,7 @@ def check_data_on(client: "Client", runs: Iterable[Run]) -> None:  # noqa: F821
 def _unlike_on(client: "Client", runs: list[Run]) -> list[str]:  # noqa: F821
     notebooks = {run.notebook.path: run.notebook for run in runs}.values()
     imports = imported_packages(code for notebook in notebooks for code in notebook.code)
-    driver = list(runs[0].installed) if runs else []
+    driver = list(places(runs[0].installed)) if runs else []
     data = {name: digest for run in runs for name, digest in run.data.items()}
     found = client.run(unlike, imports, driver, data, on_error="return")
     return [

@@ -18,6 +18,7 @@ from helpers.batch.ask.identity import (
     confirmed_digests,
     data_digests,
     installed,
+    places,
 )
 from helpers.batch.ask.imported import imported_packages
 from helpers.batch.ask.run import Run
@@ -136,7 +137,7 @@ def require_unchanged(run: Run, what: str, elsewhere: bool) -> None:
             f"helpers/{', helpers/'.join(files)}"
         )
     if elsewhere:
-        other = unlike(imported_packages(run.notebook.code), run.installed, run.data)
+        other = unlike(imported_packages(run.notebook.code), places(run.installed), run.data)
         if other:
             raise InfrastructureError(f"worker {this_worker()} differs from the driver: {other}")
     elif moved := _moved(run):
@@ -153,7 +154,7 @@ def _moved(run: Run) -> list[str]:
         *changed(run.beside, run.notebook.path.parent),
         *(f"{name}.npz" for name in run.data if data.get(name) != run.data[name]),
         *(f"results/{n}" for n in run.confirmed if confirmed.get(n) != run.confirmed[n]),
-        *(name for name, place in run.installed.items() if not os.path.exists(place)),
+        *(name for name, place in places(run.installed).items() if not os.path.exists(place)),
     ]
 
 
