@@ -7,7 +7,7 @@ from helpers.replicas.building import Build, build_one, kept_random_state
 from helpers.replicas.forward import State
 from helpers.replicas.program import Program
 from helpers.replicas.settings import fresh_optimizer
-from helpers.replicas.tracing import to_numpy
+from helpers.replicas.tracing import all_variables, to_numpy
 
 
 def as_model(
@@ -24,9 +24,8 @@ def as_model(
     """
     with kept_random_state():
         model = build_one(build, seed, settings["training"].x)
-    variables = [*model.trainable_variables, *model.non_trainable_variables]
     values = [*program.forward.unpack(state.trainable), *state.others]
-    for variable, value in zip(variables, values, strict=True):
+    for variable, value in zip(all_variables(model), values, strict=True):
         variable.assign(value[0])
     numbers, places = settings["numbers"], program.forward.layer_numbers
     _set_numbers(model, {p: float(numbers.layers[n][0]) for n in places for p in places[n]})

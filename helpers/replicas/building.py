@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.replicas.checks import check_model
-from helpers.replicas.drawing import Made, all_values, all_variables, count_draws, redraw, ways
+from helpers.replicas.drawing import Made, all_values, count_draws, redraw, ways
 from helpers.replicas.sameness import describe, first_difference
-from helpers.replicas.tracing import same_graph
+from helpers.replicas.tracing import all_variables, same_graph
 
 MADE_UP = re.compile(r"(keras_tensor|input_layer)(_\d+)?")
 Build = Callable[[], keras.Model]

@@ -18,7 +18,7 @@ from helpers.replicas.agreement import (
     targets_told,
     weights_told,
 )
-from helpers.replicas.tracing import RefusedError, to_numpy
+from helpers.replicas.tracing import RefusedError, all_variables, to_numpy
 
 # Losses and metrics that are means over examples: how many are judged at a time does not matter.
 MEANS = {
@@ -72,8 +72,8 @@ class Compiled:
         alone it computes the outputs.
         """
         (x, *judged), (of_x, of_y, of_weight) = example, names_of(name)
-        model, variables = self.model, self.model.trainable_variables
-        values = [(one, one.value) for one in (*variables, *model.non_trainable_variables)]
+        model = self.model
+        values = [(one, one.value) for one in all_variables(model)]
         with inputs_told(model, x, of_x), keras.StatelessScope(values):
             y_pred = outputs_of(model, x, training=False)
         if not judged:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from helpers.replicas.sameness import describe
-from helpers.replicas.tracing import to_numpy
+from helpers.replicas.tracing import all_variables, to_numpy
 
 SEED = "seed_generator_state"  # the name of the state that a random layer draws from
 MOST_DRAWS = 4096  # of Python's generator in one build, before drawing anew is given up
@@ -25,11 +25,6 @@ class Made(NamedTuple):
     draws: int | None  # of Python's generator; None where they could not be counted
     initializers: dict[int, tuple]  # id of a variable -> initializer, shape, dtype
     description: tuple  # of what the model computes
-
-
-def all_variables(model: keras.Model) -> list[keras.Variable]:
-    """Return what replicas have values of: a model's variables, the trainable ones first."""
-    return [*model.trainable_variables, *model.non_trainable_variables]
 
 
 def all_values(model: keras.Model) -> list[np.ndarray]:

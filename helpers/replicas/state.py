@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from helpers.replicas.forward import State
 from helpers.replicas.program import Program
-from helpers.replicas.tracing import to_numpy
+from helpers.replicas.tracing import all_variables, to_numpy
 
 
 def some(state: State, kept: np.ndarray | slice) -> State:
@@ -44,9 +44,8 @@ def put_row(state: State, replica: int, part: State) -> State:
 def stacked_weights(program: Program, state: State) -> list[np.ndarray]:
     """Return stacked weights in the order of the template's `get_weights()`."""
     model = program.model
-    variables = [*model.trainable_variables, *model.non_trainable_variables]
     values = [*program.forward.unpack(state.trainable), *state.others]
-    by_variable = {id(one): value for one, value in zip(variables, values, strict=True)}
+    by_variable = {id(one): value for one, value in zip(all_variables(model), values, strict=True)}
     return [to_numpy(by_variable[id(one)]) for one in model.weights]
 
 

@@ -23,6 +23,11 @@ def traced(function: Callable, **options) -> Callable:
     return tf.function(function, autograph=False, **options)
 
 
+def all_variables(model: keras.Model) -> list[keras.Variable]:
+    """Return what replicas have values of: a model's variables, the trainable ones first."""
+    return [*model.trainable_variables, *model.non_trainable_variables]
+
+
 def to_numpy(value) -> np.ndarray:
     """Return a tensor, a variable or an array as an array."""
     value = getattr(value, "value", value) if isinstance(value, keras.Variable) else value
@@ -152,7 +157,7 @@ def check_operations(graph: tf.Graph, model: keras.Model) -> None:
 
 def _graph(model: keras.Model, x, *, training: bool) -> list | None:
     """Return a model's forward pass as operations numbered in their order."""
-    variables = [*model.trainable_variables, *model.non_trainable_variables]
+    variables = all_variables(model)
     count = len(model.trainable_variables)
 
     def forward(values, inputs):

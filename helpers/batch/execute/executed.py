@@ -5,6 +5,8 @@ import math
 import re
 from collections.abc import Mapping
 
+from helpers.batch.notebook import INJECTED, tags
+
 ERROR_SIZE, TRACEBACK_SIZE = 1_000, 20_000  # characters; the notebook has all of them
 # How a notebook is ended without an error, by the text of the exception.
 EXITS = {"": "sys.exit()", "0": "sys.exit(0)", "quit()": "quit()"}
@@ -13,7 +15,7 @@ MARK = "papermill-error-cell-tag"  # of the cells by which papermill points at a
 
 def without_marks(cells: list) -> list:
     """Return the cells without those by which papermill points at an error."""
-    return [cell for cell in cells if MARK not in _tags(cell)]
+    return [cell for cell in cells if MARK not in tags(cell)]
 
 
 def written(notebook: Mapping) -> str:
@@ -52,11 +54,11 @@ def describe(notebook: Mapping) -> tuple[str, str] | None:
     Returns:
         Message and traceback, without colours; None if no cell has failed.
     """
-    cells = [cell for cell in notebook.cells if MARK not in _tags(cell)]
+    cells = [cell for cell in notebook.cells if MARK not in tags(cell)]
     failed = next((i for i, cell in enumerate(cells) if _has_failed(cell)), None)
     if failed is None:
         return None
-    before = [cell for cell in cells[:failed] if "injected-parameters" not in _tags(cell)]
+    before = [cell for cell in cells[:failed] if INJECTED not in tags(cell)]
     headings = [
         line.strip("# ")
         for cell in before
@@ -108,7 +110,3 @@ def _plain(text: str) -> str:
 def _has_failed(cell: Mapping) -> bool:
     """Say whether the cell has stopped the notebook: papermill notes it in just that case."""
     return cell.metadata.get("papermill", {}).get("exception") is True
-
-
-def _tags(cell: Mapping) -> list[str]:
-    return cell.metadata.get("tags", [])
