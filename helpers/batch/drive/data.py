@@ -14,8 +14,9 @@ from helpers.batch.ask.kinds import Value
 from helpers.batch.ask.run import Run
 from helpers.batch.drive.worker import unlike
 from helpers.batch.errors import UsageError
-from helpers.batch.results.confirmed import DATASETS
+from helpers.batch.results import confirmed
 
+DATASETS = tuple(confirmed.DATASETS)
 ANSWER = 600.0  # seconds that a worker may take to load the data
 LOAD = """\
 import json, sys
