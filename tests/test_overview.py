@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers.batch.errors import NotebookError
+from helpers.batch.site import overview
 from helpers.batch.site.overview import find_picture, standing, title
 from helpers.claims import MIME
 from tests.small_books import make_book, render
@@ -80,6 +81,21 @@ def test_an_unknown_verdict_is_refused(tmp_path):
 
 def test_a_chapter_without_heading_has_its_files_name(tmp_path):
     assert title(write_notebook(tmp_path / "01_small.ipynb", [], heading="text")) == "01_small"
+
+
+def test_a_chapter_is_read_again_when_its_file_has_changed(tmp_path, monkeypatch):
+    notebook, reads = tmp_path / "01_small.ipynb", []
+    read = overview.read_notebook
+    monkeypatch.setattr(overview, "read_notebook", lambda file: reads.append(file) or read(file))
+    for verdict in ("holds", "contradicted"):
+        write_notebook(notebook, [verdict])
+        counts = [standing(notebook).count(verdict) for _ in range(3)]
+        assert counts == [1, 1, 1]
+    assert reads == [notebook, notebook]
+    notebook.unlink()
+    for _ in range(2):
+        with pytest.raises(NotebookError, match=r"01_small.ipynb must be a notebook"):
+            standing(notebook)
 
 
 def test_a_picture_is_found_with_its_text(tmp_path):

@@ -57,7 +57,7 @@ def resampled_interval(
         >>> round(found.mean, 3), round(found.low, 2), round(found.high, 2)
         (2.0, -1.29, 5.29)
     """
-    from scipy import stats
+    from scipy.special import stdtr, stdtrit  # Student's t; scipy.stats takes 0.4 s to import
 
     values = checked_sample(values, "values")
     if len(values) < 2:
@@ -74,8 +74,8 @@ def resampled_interval(
     values = np.ldexp(values, -exponent)
     mean, freedom = values.mean(), len(values) - 1
     error = values.std(ddof=1) * math.sqrt(1 / len(values) + judge_share / (1 - judge_share))
-    reach = stats.t.isf((1 - confidence) / 2, freedom) * error
-    p_value = 2 * stats.t.sf(abs(mean) / error, freedom)
+    reach = -stdtrit(freedom, (1 - confidence) / 2) * error
+    p_value = 2 * stdtr(freedom, -abs(mean) / error)
     with np.errstate(over="ignore"):
         ends = np.ldexp([mean, mean - reach, mean + reach], exponent)
     return Resampled(*ends.tolist(), float(p_value))

@@ -19,18 +19,24 @@ def libraries() -> Iterator[None]:
     """Change libraries for a while.
 
     Pages are handed out one by one, for one of them takes as long as all others: the reference,
-    which imports TensorFlow. pybtex looks through all installed packages for each citation.
+    which imports TensorFlow. pybtex looks through all installed packages for each citation, and
+    reads the TeX of a name anew wherever it stands.
     """
     import pybtex.plugin
+    import pybtex.richtext
     import sphinx.builders
 
     chunks, points = sphinx.builders.make_chunks, pybtex.plugin.entry_points
+    text = pybtex.richtext.Text
+    from_latex = vars(text)["from_latex"]
     sphinx.builders.make_chunks = lambda pages, *_: [[page] for page in pages]
     pybtex.plugin.entry_points = functools.cache(points)
+    text.from_latex = functools.cache(text.from_latex)  # what it returns nobody changes
     try:
         yield
     finally:
         sphinx.builders.make_chunks, pybtex.plugin.entry_points = chunks, points
+        text.from_latex = from_latex
 
 
 def attach(app: Sphinx) -> None:
@@ -40,6 +46,7 @@ def attach(app: Sphinx) -> None:
             app.extensions[name].parallel_read_safe = True
     app.connect("env-before-read-docs", _longest_first)
     app.connect("write-started", _numbers_from_kept_trees)
+    app.connect("write-started", _one_more_writes)
 
 
 def _longest_first(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
@@ -54,6 +61,12 @@ def _longest_first(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None
 
     pages.sort(key=weight)
     pages[:] = [*pages[-1:], *pages[:-1]]
+
+
+def _one_more_writes(app: Sphinx, builder: object) -> None:
+    """Let as many processes write as read; Sphinx leaves one out, for itself, to the very end."""
+    if app.parallel > 1:
+        app.parallel += 1
 
 
 class _KeptTrees:

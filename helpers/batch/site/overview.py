@@ -4,11 +4,12 @@ import base64
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from helpers.batch.errors import NotebookError, nearest
 from helpers.batch.notebook import read_notebook, source
-from helpers.batch.results.records import read_records
+from helpers.batch.results.records import records_of
 from helpers.claims.box import LOOKS
 
 
@@ -46,6 +47,23 @@ class Picture:
     png: bytes
 
 
+def read_page(notebook: Path) -> dict:
+    """Return the content of an executed chapter, to look at and not to change.
+
+    One page asks for all chapters some twenty times: a file that is as it was is not read again.
+
+    Raises:
+        NotebookError: The file is missing or no notebook.
+    """
+    state = notebook.stat() if notebook.is_file() else None
+    return _read(notebook, state and (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=32)
+def _read(notebook: Path, state: tuple[int, int] | None) -> dict:
+    return read_notebook(notebook)
+
+
 def is_fact(claim: dict) -> bool:
     """Return whether a claim is an identity, a count, or what a library does."""
     return claim.get("method") == "exact"
@@ -60,7 +78,8 @@ def standing(notebook: Path) -> Standing:
     Raises:
         NotebookError: The file is no notebook, or a verdict is none that there is.
     """
-    claims = tuple(record for record in read_records(notebook) if record["kind"] == "claim")
+    records = records_of(read_page(notebook))
+    claims = tuple(record for record in records if record["kind"] == "claim")
     for claim in claims:
         if claim["verdict"] not in LOOKS:
             raise NotebookError(
@@ -72,7 +91,7 @@ def standing(notebook: Path) -> Standing:
 
 def title(notebook: Path) -> str:
     """Return a chapter's title: its first heading, or the file's name where it has none."""
-    for cell in read_notebook(notebook)["cells"]:
+    for cell in read_page(notebook)["cells"]:
         for line in source(cell).splitlines():
             if cell["cell_type"] == "markdown" and line.startswith("# "):
                 return line[2:].strip()
@@ -91,7 +110,7 @@ def find_picture(name: str, notebooks: Iterable[Path]) -> Picture:
     """
     known = {}
     for notebook in notebooks:
-        for cell in read_notebook(notebook)["cells"]:
+        for cell in read_page(notebook)["cells"]:
             settings = cell.get("metadata", {}).get("mystnb", {})
             if "name" in settings.get("figure", {}):
                 known[settings["figure"]["name"]] = (notebook, cell, settings)

@@ -108,6 +108,8 @@ def main() -> int:
     except BatchError as error:
         print(error)
         return error.exit_code
+    finally:
+        gc.freeze()  # else Python looks through all of them once more when it ends
     return 0
 
 

@@ -8,7 +8,6 @@ them, each with its verdict, for a person to read.
 """
 
 import os
-from functools import lru_cache
 from pathlib import Path
 
 from docutils import nodes
@@ -17,17 +16,11 @@ from sphinx.util.docutils import SphinxDirective
 
 from helpers.batch.book import chapters
 from helpers.batch.errors import BatchError, NotebookError, nearest
-from helpers.batch.notebook import read_notebook
+from helpers.batch.site.overview import read_page
 from helpers.batch.site.roles import Role
 from helpers.batch.site.sentences import LABELS, VARIANTS, paragraphs_of, split_role, spoken
 from helpers.claims.box import LOOKS
 from helpers.claims.claim import CONTRADICTED
-
-
-@lru_cache(maxsize=32)
-def _claims(notebook: Path, changed: int) -> dict[str, dict]:
-    """Return the claims of a notebook that speak; a page asks for many of them."""
-    return spoken(read_notebook(notebook))
 
 
 def _find(env, id: str) -> tuple[dict, str]:
@@ -35,7 +28,7 @@ def _find(env, id: str) -> tuple[dict, str]:
     own = Path(env.srcdir, f"{env.docname}.ipynb")
     known: set[str] = set()
     for notebook in [own] * own.is_file() + chapters(Path(env.srcdir)):
-        claims = _claims(notebook, notebook.stat().st_mtime_ns)
+        claims = spoken(read_page(notebook))
         if id in claims:
             env.note_dependency(str(notebook))  # else the page stays when the other changes
             return claims[id], notebook.relative_to(env.srcdir).with_suffix("").as_posix()
