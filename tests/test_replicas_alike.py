@@ -156,6 +156,35 @@ def test_weights_drawn_in_other_ways_are_those_of_the_builder():
         np.testing.assert_array_equal(trained.initial_weights[0][k], build().get_weights()[0])
 
 
+def test_a_builder_is_called_twice_where_weights_are_given_but_seeds_are_its_own():
+    built = []
+
+    def build():
+        layer = layers.Dense(5, activation="tanh")
+        model = keras.Sequential([keras.Input((6,)), layers.Dropout(0.3), layer, *head()])
+        layer.kernel.assign(np.random.normal(size=(6, 5)))  # as a body that was trained elsewhere
+        built.append(model)
+        return model
+
+    def replica(k):
+        keras.utils.set_random_seed(3 + k)
+        return build()
+
+    weights = zip(*(replica(k).get_weights() for k in range(4)), strict=True)
+    start = [np.stack(parts) for parts in weights]
+    del built[:]
+    trained = fit(build, replicas=4, seed=3, start=start)
+    assert len(built) == 2
+    again = fit(build, replicas=4, seed=3)  # what was tried for given weights is no trial here
+    assert len(built) > 4
+    for k in range(4):
+        model = replica(k)
+        for ours, theirs in zip(again.initial_weights, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours[k], theirs)
+    for ours, theirs in zip(trained.weights, again.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)  # the same drops, too
+
+
 def everything():
     return keras.Sequential(
         [

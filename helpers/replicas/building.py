@@ -3,7 +3,8 @@
 Building a Keras model takes far longer than drawing its weights. So a builder is called for two
 seeds, and the weights of all others are drawn anew (`drawing`). That this is what the builder
 would have done is not believed but tried: the second model must have these weights, bit for bit.
-Where it has not, as where a builder draws with NumPy, every replica is built.
+Where it has not, as where a builder draws with NumPy, every replica is built. Weights that are
+replaced by given ones anyway need not agree.
 """
 
 import random
@@ -11,6 +12,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import compress
 from typing import NamedTuple
 from unittest import mock
 
@@ -109,7 +111,9 @@ def _starts(build: Build, first: Made, seeds: list[int], x, *, check_own: bool, 
     """Return the starting values by seed, and the models that were built to find them."""
     found, models = {seeds[0]: all_values(first.model)}, [first]
     known = describe(build), first.description, ways(first)
-    redrawn = redraw(first, seeds[0], seeds[1:], given) if known in _redrawable else None
+    trials = [(*known, "all"), (*known, "seeds")][: 1 + given]  # the second is the weaker one
+    tried = not _redrawable.isdisjoint(trials)
+    redrawn = redraw(first, seeds[0], seeds[1:], given) if tried else None
     if redrawn is not None:
         return found | redrawn, models
     if check_own or len(seeds) > 1:
@@ -118,10 +122,12 @@ def _starts(build: Build, first: Made, seeds: list[int], x, *, check_own: bool, 
         found[seeds[-1]] = all_values(second.model)
         models.append(second)
     rest = seeds[1:-1]
-    redrawn = redraw(first, seeds[0], [seeds[-1]], False) if rest else None
-    if redrawn is not None and _equal(redrawn[seeds[-1]], found[seeds[-1]]):
+    redrawn = redraw(first, seeds[0], [seeds[-1]], given) if rest else None
+    replaced = {id(one) for one in first.model.weights} if given else set()
+    kept = [id(one) not in replaced for one in all_variables(first.model)]
+    if redrawn is not None and _equal(redrawn[seeds[-1]], found[seeds[-1]], kept):
         found |= redraw(first, seeds[0], rest, given)
-        _redrawable.add(known)
+        _redrawable.add(trials[-1])
     else:
         for seed in rest:
             models.append(observed(build, seed, x))
@@ -129,8 +135,10 @@ def _starts(build: Build, first: Made, seeds: list[int], x, *, check_own: bool, 
     return found, models
 
 
-def _equal(one, other) -> bool:
-    return all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True))
+def _equal(one, other, kept: list[bool]) -> bool:
+    """Return whether values of variables are equal where it matters."""
+    pairs = compress(zip(one, other, strict=True), kept)
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
 
 
 def observed(build: Build, seed: int, x) -> Made:

@@ -101,7 +101,7 @@ def _array(value):
         raise TypeError(f"{type(value).__name__} of {array.dtype}")
     if np.ma.is_masked(value):
         raise TypeError("masked values, which a model would see; fill or leave them out")
-    return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array
+    return array.astype(keras.config.floatx(), copy=False) if array.dtype.kind == "f" else array
 
 
 def _length(value) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.replicas.agreement import check_indices, kinds, names_of
-from helpers.replicas.calling import Calls
+from helpers.replicas.calling import Calls, on_device
 from helpers.replicas.compiled import Compiled, outputs_of
 from helpers.replicas.numbers import RowNumber, own_numbers
 from helpers.replicas.tracing import RefusedError, is_mappable, map_rows, unrolled
@@ -132,10 +132,11 @@ class Forward:
         metrics = [tf.constant(one) for one in self.compiled.start(replicas)]
         count = len(keras.tree.flatten(data[0])[0]) if rows is None else rows.shape[1]
         total, others = tf.zeros(replicas), state.others
+        whole = None if rows is None else on_device(data)
         for start in range(0, count, batch_size):
             part = slice(start, start + batch_size)
             own = None if rows is None else rows[:, part]
-            shared = data if rows is not None else sliced(data, part)
+            shared = sliced(data, part) if rows is None else whole
             arguments = [state.trainable, others, metrics, shared, own, numbers]
             loss, metrics, moved = self.calls(
                 self._evaluate_chunk,

@@ -8,6 +8,7 @@ from unittest import mock
 import keras
 import numpy as np
 
+from helpers.replicas.calling import on_device
 from helpers.replicas.compiled import outputs_of
 from helpers.replicas.drawing import SEED
 from helpers.replicas.forward import Forward, State, gathered, sliced
@@ -47,11 +48,12 @@ def predict(
     def chunk(*tensors):
         return _chunk(forward, *tensors, training=training, layer=layer, drops=drops)
 
+    whole = None if rows is None else on_device(x)
     found, others = [], state.others
     for start in range(0, count, batch_size):
         part = slice(start, start + batch_size)
         own = None if rows is None else rows[:, part]
-        given = [state.trainable, others, sliced(x, part) if rows is None else x, own, numbers]
+        given = [state.trainable, others, sliced(x, part) if rows is None else whole, own, numbers]
         key = training, layer, drops
         ready = partial(forward.check_apart, numbers)
         outputs, moved = forward.calls(chunk, given, open_axes={2: 0, 3: 1}, key=key, ready=ready)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from helpers.numerics import batch_order
 from helpers.replicas.callbacks import Callbacks
+from helpers.replicas.calling import on_device
 from helpers.replicas.each import Numbers
 from helpers.replicas.forward import State
 from helpers.replicas.program import Program, SparseGradientsError
@@ -144,8 +144,8 @@ class _Run:
         names = program.compiled.names
         valid = [f"val_{name}" for name in names] if plan.validation is not None else []
         self.names = [*names, *valid]
-        self._tensors = _on_device(tuple(plan.training))
-        self._validation = None if plan.validation is None else _on_device(tuple(plan.validation))
+        self._tensors = on_device(tuple(plan.training))
+        self._validation = None if plan.validation is None else on_device(tuple(plan.validation))
         self._fetched: list[np.ndarray] | None = None
         # Arms share seeds, and so their orders.
         self.different, self.which = np.unique(plan.seeds, return_inverse=True)
@@ -253,7 +253,3 @@ def _table(rates: list, done: int, steps: int) -> np.ndarray:
         ],
         axis=1,
     )
-
-
-def _on_device(nested):
-    return tf.nest.map_structure(lambda one: None if one is None else tf.constant(one), nested)
