@@ -57,6 +57,8 @@ def profile(notebook: Path) -> dict[str, float]:
 
     matplotlib.use("agg")
     start = time.process_time()
+    import helpers.quiet  # as in a chapter: TensorFlow starts with one thread
+
     import nbformat
     import tensorflow as tf
     from IPython.core.interactiveshell import InteractiveShell
