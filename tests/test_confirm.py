@@ -1,17 +1,23 @@
 """Confirming runs: one by one, and by a grid that goes on where it stopped."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from helpers.batch.ask.run import make_runs
 from helpers.batch.cli import main
 from helpers.batch.commit import confirm as confirm_module
 from helpers.batch.commit.replicate import confirm_grid
 from helpers.batch.errors import BatchError, UsageError
-from helpers.batch.results.confirmed import read_confirmed
+from helpers.batch.notebook import read as read_notebook
+from helpers.batch.results import confirmed
+from helpers.batch.results.confirmed import keep_confirmed, read_confirmed
 from helpers.batch.results.result import Result
 from helpers.claims import MIME
 
@@ -260,6 +266,32 @@ def test_one_chapter_is_confirmed_with_a_seed_that_nobody_used(book, runs):
     assert done.stdout.splitlines() == ["results/small.json: 1 claims", "holds          small-a"]
     assert runs == [{"seed": 10000}]
     assert list(read_confirmed(book, "small")) == ["digits"]
+
+
+def test_runs_that_end_together_are_all_kept(book, monkeypatch):
+    together = threading.Barrier(2, timeout=0.3)
+    read = confirmed.read_confirmed
+
+    def reading(*place):
+        found = read(*place)
+        with suppress(threading.BrokenBarrierError):
+            together.wait()  # for the other to have read the same, if nobody keeps it away
+        return found
+
+    monkeypatch.setattr(confirmed, "read_confirmed", reading)
+    run = {"parameters": {}, "claims": {}, "machine": {}}
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda data: keep_confirmed(book, "small", data, run), ("digits", "mnist")))
+    assert set(read(book, "small")) == {"digits", "mnist"}
+
+
+def test_a_confirming_run_rests_on_no_earlier_one():
+    point = read_notebook(ROOT / "book" / "08_schedules.ipynb"), {}
+    (usual,), (confirming,) = make_runs([point]), make_runs([point], confirming=True)
+    assert list(usual.confirmed) == ["schedules.json"]
+    assert confirming.confirmed == {}
+    assert confirming.sources == usual.sources
+    assert confirming.identity != usual.identity
 
 
 def test_a_chapter_without_claims_or_seed_is_refused(book, runs, monkeypatch):

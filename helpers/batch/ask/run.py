@@ -73,18 +73,22 @@ def make_run(notebook: Path, given: Mapping[str, Value]) -> Run:
 
 
 def make_runs(
-    points: Iterable[tuple[Notebook, Mapping[str, Value]]], *, files: Iterable[Path] = ()
+    points: Iterable[tuple[Notebook, Mapping[str, Value]]],
+    *,
+    files: Iterable[Path] = (),
+    confirming: bool = False,
 ) -> list[Run]:
     """Return the runs of notebooks with validated parameters.
 
     Args:
         points: notebooks and what each is given.
         files: what else all of them rest on.
+        confirming: whether they are to confirm claims, which rests on no earlier confirmation.
     """
     files, read_once, runs = list(files), {}, []
     for notebook, given in points:
         if notebook.path not in read_once:
-            read_once[notebook.path] = _shared(notebook, files)
+            read_once[notebook.path] = _shared(notebook, files, confirming)
         shared, defaults, rests = read_once[notebook.path]
         parameters = defaults | dict(given)
         data = data_digests(parameters)
@@ -138,8 +142,8 @@ def _as_read(files: Iterable[Path], folder: Path, since: float) -> dict[str, str
     return found
 
 
-def _shared(notebook: Notebook, files: Iterable[Path]) -> tuple[str, dict, dict]:
+def _shared(notebook: Notebook, files: Iterable[Path], confirming: bool) -> tuple[str, dict, dict]:
     """Return what all runs of a notebook share: identity, defaults, what they rest on."""
-    rests = rests_on(notebook, files)
+    rests = rests_on(notebook, files) | ({"confirmed": {}} if confirming else {})
     defaults = {parameter.name: parameter.default for parameter in parameters_of(notebook)}
     return notebook_identity(notebook, rests), defaults, rests

@@ -95,7 +95,9 @@ def confirm(
     name = chapter_name(notebook)
     given = given_to_confirm(notebook, parameters, root=root)
     folder = root / "_build" / "confirm"
-    result, _ = run_once(notebook, given, folder=folder, timeout=timeout, again=again)
+    result, _ = run_once(
+        notebook, given, folder=folder, timeout=timeout, again=again, confirming=True
+    )
     if not result.is_done:
         raise ExecutionError(f"{name} failed: {result.error}\n{result.traceback}")
     claims = {

@@ -37,6 +37,7 @@ def run_once(
     kernel: str = "auto",
     again: bool = False,
     kept_as: Path | None = None,
+    confirming: bool = False,
     watcher: Watcher | None = None,
 ) -> tuple[Result, Path]:
     """Validate the parameters, execute the notebook, and keep the executed one.
@@ -49,6 +50,7 @@ def run_once(
         kernel: "warm", "spawn" or "auto".
         again: whether to run again what ended well.
         kept_as: a file for what it found, if it ends well.
+        confirming: whether it is to confirm claims, as `make_runs` takes it.
         watcher: is told whether the run is there already.
 
     Returns:
@@ -59,7 +61,8 @@ def run_once(
         UsageError: The request is wrong; nothing has run.
     """
     source = read(notebook)
-    (run,) = make_runs([(source, validate(parameters, parameters_of(source)))])
+    point = source, validate(parameters, parameters_of(source))
+    (run,) = make_runs([point], confirming=confirming)
     store = Notebooks(folder)
     if kept_as is not None:
         require_keepable(kept_as)

@@ -60,13 +60,19 @@ def keep_confirmed(root: Path, chapter: str, data: str, run: Mapping) -> Path:
     """Put a run behind those of its chapter, or in the place of an earlier one on that data set.
 
     So the first run stays the first: it is the one that confirms a claim that looks at no images.
+    Runs of other data sets that end at the same time wait for each other.
     """
-    runs = read_confirmed(root, chapter) | {data: _sorted(run)}
+    from filelock import FileLock
+
     path = root / FOLDER / f"{chapter}.json"
-    path.parent.mkdir(exist_ok=True)
-    whole = {"schema": SCHEMA, "data": runs}
-    text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
-    Folder(path.parent).write_text(path.name, text + "\n")
+    drafts = root / "_build"
+    for folder in (path.parent, drafts):
+        folder.mkdir(exist_ok=True)
+    with FileLock(drafts / f".{chapter}.lock"):
+        runs = read_confirmed(root, chapter) | {data: _sorted(run)}
+        whole = {"schema": SCHEMA, "data": runs}
+        text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
+        Folder(path.parent).write_text(path.name, text + "\n")
     return path
 
 
