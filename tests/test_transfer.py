@@ -104,7 +104,7 @@ def test_another_hash_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(transfer.RefusedFileError, match="SHA-256 0123"):
         transfer.read_tensors(path, sha256="0123")
     right = hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(transfer.RefusedFileError, match="a.pth is damaged"):
+    with pytest.raises(transfer.RefusedFileError, match=r"a\.pth is damaged"):
         transfer.read_tensors(path, sha256=right.upper())  # as Windows writes it
 
 
@@ -215,7 +215,7 @@ def test_strengths_are_above_zero(strengths):
 
 
 def test_a_probe_takes_labels_in_any_form_but_those_that_are_no_classes():
-    x, y, train, tune, judge = clouds()
+    x, y, train, tune, _ = clouds()
     expected = transfer.RidgeProbe(x.__getitem__, y, train=train, tune=tune).tune_accuracy
     unused = np.where(np.isin(np.arange(200), [*train.flat, *tune.flat]), y, -1)
     for form in (y[:, None], y.astype(float), y.astype("uint8"), y.tolist(), unused):

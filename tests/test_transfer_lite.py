@@ -167,7 +167,7 @@ def test_weights_reach_a_body_inside_of_a_model_or_nothing():
     np.testing.assert_array_equal(lower.get_layer("stem").get_weights()[0], stem)
     lower.get_layer("stem").set_weights([0 * stem])
     wrong = keras.Sequential([*model.layers, keras.layers.Dense(2, name="classes")])
-    with pytest.raises(ValueError, match="Lite0's shapes. Received: classes"):
+    with pytest.raises(ValueError, match=r"Lite0's shapes\. Received: classes"):
         transfer.load_lite_weights(wrong)
     assert not lower.get_layer("stem").get_weights()[0].any()
 
