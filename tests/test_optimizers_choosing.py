@@ -40,6 +40,20 @@ class TestOwnChoice:
         assert own.history["val_loss"][:, -1].tolist() == [2.0, 1.0, 9.0]
         assert len(own) == 3
 
+    def test_a_replica_that_was_stopped_counts_by_its_last_epoch(self):
+        # Replica 0 is stopped after two epochs at 1, replica 1 after three at 4; the slow rate ends
+        # at 2 and 3, an epoch later.
+        fast = np.ma.masked_invalid([[5.0, 1.0, np.nan], [9.0, 5.0, 4.0]])
+        slow = np.array([[5.0, 4.0, 3.0, 2.0], [6.0, 5.0, 4.0, 3.0]])
+        own = OwnChoice([Run(history={"val_loss": losses}) for losses in (fast, slow)])
+        assert own.chosen.tolist() == [0, 1]
+        assert own.history["val_loss"].tolist() == [[5.0, 1.0, None, None], [6.0, 5.0, 4.0, 3.0]]
+
+    def test_needs_validated_runs(self):
+        bare = fit_replicas(small_net, X, Y, optimizer="sgd", loss=LOSS, epochs=1, replicas=1)
+        with pytest.raises(ValueError, match=r"validation data\. Received: histories of loss"):
+            OwnChoice([bare])
+
     def test_hands_on_what_it_is_asked(self):
         own = OwnChoice([run([1.0], [5])])
         assert own.evaluate(1, 2, rows=np.array([3, 4]))["loss"].tolist() == [15]
