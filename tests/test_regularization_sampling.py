@@ -80,6 +80,25 @@ def test_conversion_of_a_functional_model_with_a_model_inside(rng):
     np.testing.assert_allclose(drawn.mean(axis=0), model(x), atol=0.6)  # five standard errors
 
 
+def test_what_layers_have_adapted_to_data_is_kept(rng):
+    x = rng.normal(5, 2, size=(40, 4)).astype("float32")
+    words = rng.integers(0, 9, (40, 4))
+    for layer, data in (
+        (keras.layers.Normalization(), x),
+        (keras.layers.Discretization(num_bins=4), x),
+        (keras.layers.IntegerLookup(), words),
+    ):
+        layer.adapt(data)
+        doubled = keras.layers.Lambda(lambda seen: 2 * keras.ops.cast(seen, "float32"))
+        kind = str(data.dtype)
+        image, inner = keras.Input((4,), dtype=kind), keras.Input((4,), dtype=kind)
+        body = keras.Model(inner, doubled(layer(inner)))
+        model = keras.Model(image, reg.MCDropout(0.0)(body(image)))
+        sampler = reg.monte_carlo(model)
+        np.testing.assert_array_equal(sampler(data), model(data), err_msg=layer.name)
+        np.testing.assert_array_equal(reg.mc_predict(sampler, data, samples=1)[0], model(data))
+
+
 def test_conversion_checks():
     with pytest.raises(ValueError, match=r"`model` must be built.* Received: 'sequential.*not bu"):
         reg.monte_carlo(keras.Sequential([keras.layers.Dropout(0.5)]))

@@ -156,7 +156,13 @@ def mc_predict(
 
 
 def _twin(layer: keras.Layer) -> keras.Layer:
-    """Return a copy of a layer, or the Monte Carlo layer that takes its place."""
+    """Return a copy of a layer, or the Monte Carlo layer that takes its place.
+
+    What a layer has adapted to data is in no configuration, and a Lambda's function may be in none:
+    these layers, which no training changes, are the model's own.
+    """
+    if hasattr(layer, "adapt") or isinstance(layer, keras.layers.Lambda):
+        return layer
     kind = TWINS.get(type(layer), type(layer))
     return kind.from_config(layer.get_config())
 

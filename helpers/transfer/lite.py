@@ -214,7 +214,8 @@ def adapt_statistics(model: keras.Model, x: NDArray) -> None:
 
     Args:
         model: Any model with such layers, thawed, wherever in it they are. All else stays as it
-            is, the states of random layers too.
+            is, the states of random layers too. Of a layer that the model calls several times the
+            last call counts.
         x: Images, one batch.
 
     Raises:
