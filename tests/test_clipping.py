@@ -418,6 +418,15 @@ class TestAdaptive:
         for variable, weight, gradient in zip(variables, weights, clipped, strict=True):
             np.testing.assert_allclose(variable.numpy(), weight - gradient, rtol=1e-5, atol=1e-6)
 
+    def test_slices_of_one_row_are_added_up_before_they_are_clipped(self):
+        table, values = np.full((3, 2), 0.5, np.float32), np.float32([[1, 5], [2, 0], [4, 1]])
+        slices = tf.IndexedSlices(values=values, indices=[2, 0, 2], dense_shape=[3, 2])
+        variable = keras.Variable(table)
+        clipping.AdaptiveSGD(1.0, ratio=0.1).apply([slices], [variable])
+        whole = np.float32([[2, 0], [0, 0], [5, 6]])
+        expected = table - clipping.clip_adaptively([whole], [table], 0.1)[0]
+        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-6)
+
     def test_a_zero_gradient_stays(self):
         variable = keras.Variable(np.ones((2, 2), np.float32))
         clipping.AdaptiveSGD(1.0).apply([keras.ops.zeros((2, 2))], [variable])

@@ -354,6 +354,52 @@ class TestGradientMonitor:
             g.GradientMonitor(np.ones((0, 1)), np.ones(0))
 
 
+def test_the_monitor_takes_data_of_several_inputs_and_outputs():
+    x, y = examples(n=12)
+    image, other = keras.Input((4,), name="image"), keras.Input((4,), name="other")
+    both = keras.layers.Concatenate()([image, other])
+    outputs = [keras.layers.Dense(1, name=name)(both) for name in ("up", "down")]
+    data = {"image": x, "other": x}
+    monitor = g.GradientMonitor(data, [y, y])
+    model = keras.Model({"image": image, "other": other}, outputs)
+    model.compile("sgd", loss=["mse", "mse"])
+    model.fit(data, [y, y], verbose=0, callbacks=[monitor])
+    assert monitor.layer_names == ["up", "down"]
+    assert monitor.gradient_norms.shape == (1, 2)
+    with pytest.raises(ValueError, match=r"equally long.* Received: lengths 12, 12 and 12, 3"):
+        g.GradientMonitor(data, [y, y[:3]])
+
+
+class TwoOfOneName(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.stack = [keras.layers.Dense(2, name="same"), keras.layers.Dense(1, name="same")]
+
+    def call(self, inputs):
+        return self.stack[1](self.stack[0](inputs))
+
+
+def test_the_monitor_takes_models_that_the_first_batch_builds_and_layers_of_one_name():
+    x, y = examples(n=12)
+    for model in (keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(1)]), TwoOfOneName()):
+        model.compile("sgd", "mse")
+        monitor = g.GradientMonitor(x, y)
+        model.fit(x, y, epochs=2, verbose=0, callbacks=[monitor])
+        assert monitor.gradient_norms.shape == (2, 2)
+    assert monitor.layer_names == ["same", "same (2)"]
+
+
+def test_biases_of_two_axes_and_kernels_of_zeros_are_no_matter():
+    x, y = np.ones((4, 3, 2), "float32"), np.ones(4)
+    dense = keras.layers.Dense(1, kernel_initializer="zeros", name="dense")
+    model = keras.Sequential([keras.Input((3, 2)), keras.layers.GRU(2, name="gru"), dense])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    monitor = g.GradientMonitor(x, y)
+    model.fit(x, y, epochs=2, verbose=0, callbacks=[monitor])
+    assert monitor.layer_names == ["gru/gru_cell", "gru/gru_cell/recurrent_kernel", "dense"]
+    assert np.isinf(monitor.relative_updates).tolist() == [[False, False, True], [False] * 3]
+
+
 def test_the_monitor_takes_sparse_gradients_and_missing_ones():
     # The mean of a looked-up row: of the embedding only row 1 has a gradient; the unused layer of
     # the model, whose output counts for nothing, has none at all.

@@ -71,6 +71,35 @@ def test_several_batches_weigh_by_their_sizes():
     assert layer.moving_variance.numpy().item() == pytest.approx(2 / 3, rel=1e-6)
 
 
+class Block(layers.Layer):
+    """A layer of one's own that holds a batch normalization."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.inner = layers.BatchNormalization()
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, inputs, training=False):
+        return self.inner(inputs, training=training)
+
+
+def test_statistics_in_blocks_are_recomputed_and_what_has_adapted_is_kept():
+    x = np.array([[1.0], [3.0], [5.0], [7.0]])  # mean 4, of which the normalization takes 3
+    adapted = layers.Normalization()
+    adapted.adapt(x - 1)
+    net = keras.Sequential([keras.Input((1,)), adapted, Block()])
+    mended = norm.recompute_statistics(net, x, batch_size=2)
+    moving = mended.layers[1].inner.moving_mean.numpy()
+    np.testing.assert_allclose(moving, 1 / np.std(x), rtol=1e-6)
+    np.testing.assert_array_equal(mended.layers[0](x), adapted(x))
+    assert not net.layers[1].inner.moving_mean.numpy().any()
+    after = [adapted, layers.Dense(1), layers.BatchNormalization()]
+    folded = norm.fold_batch_normalization(keras.Sequential([keras.Input((1,)), *after]))
+    np.testing.assert_array_equal(folded.model.layers[0](x), adapted(x))
+
+
 def test_recomputing_refuses_bad_arguments():
     with pytest.raises(ValueError, match=r"`x` must hold at least one.* shape=\(0, 4\)"):
         norm.recompute_statistics(perceptron(), np.ones((0, 4)))

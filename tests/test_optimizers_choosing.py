@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.optimizers import OwnChoice, ScheduleFree, sharpness
@@ -39,6 +40,20 @@ class TestOwnChoice:
         assert own.history["val_loss"][:, -1].tolist() == [2.0, 1.0, 9.0]
         assert len(own) == 3
 
+    def test_a_replica_that_was_stopped_counts_by_its_last_epoch(self):
+        # Replica 0 is stopped after two epochs at 1, replica 1 after three at 4; the slow rate ends
+        # at 2 and 3, an epoch later.
+        fast = np.ma.masked_invalid([[5.0, 1.0, np.nan], [9.0, 5.0, 4.0]])
+        slow = np.array([[5.0, 4.0, 3.0, 2.0], [6.0, 5.0, 4.0, 3.0]])
+        own = OwnChoice([Run(history={"val_loss": losses}) for losses in (fast, slow)])
+        assert own.chosen.tolist() == [0, 1]
+        assert own.history["val_loss"].tolist() == [[5.0, 1.0, None, None], [6.0, 5.0, 4.0, 3.0]]
+
+    def test_needs_validated_runs(self):
+        bare = fit_replicas(small_net, X, Y, optimizer="sgd", loss=LOSS, epochs=1, replicas=1)
+        with pytest.raises(ValueError, match=r"validation data\. Received: histories of loss"):
+            OwnChoice([bare])
+
     def test_hands_on_what_it_is_asked(self):
         own = OwnChoice([run([1.0], [5])])
         assert own.evaluate(1, 2, rows=np.array([3, 4]))["loss"].tolist() == [15]
@@ -67,7 +82,51 @@ class TestSharpness:
         expected = [np.linalg.eigvalsh(2 * X[own].T @ X[own] / 20).max() for own in rows]
         np.testing.assert_allclose(found, expected, rtol=1e-4)
 
+    def test_a_row_of_an_embedding_that_is_read_twice_counts_once(self):
+        # The mean of (Σ_j c_j e_j - y)² has the Hessian 2 cᵀc / n: c counts the words of a line.
+        words = np.random.default_rng(3).integers(0, 5, (40, 4))
+        counts = np.array([np.bincount(line, minlength=5) for line in words])
+        layers = [keras.layers.Embedding(5, 1), keras.layers.GlobalAveragePooling1D()]
+        model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Rescaling(4.0)])
+        found = sharpness(
+            model, "mse", words, np.zeros((40, 1)), [np.zeros((1, 5, 1))], iterations=300
+        )
+        expected = np.linalg.eigvalsh(2 * counts.T @ counts / 40).max()
+        np.testing.assert_allclose(found, [expected], rtol=1e-4)
+
+    def test_a_loss_without_a_gradient_of_its_gradient_is_flat(self):
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+        weights = [np.ones((1, 6, 1)), np.ones((1, 1))]
+        assert sharpness(model, lambda y, answers: answers, X, Y, weights).tolist() == [0.0]
+
+    def test_data_are_taken_by_position_in_any_type(self):
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, "sigmoid")])
+        weights = [weight[None] for weight in model.get_weights()]
+        labels, shuffled = (Y > 0).astype(int), np.random.default_rng(4).permutation(40)
+        options = {"weights": weights, "rows": [range(20)]}
+        found = [
+            sharpness(model, "binary_crossentropy", x, y, **options)
+            for x, y in (
+                (X, labels[:, None]),
+                (pd.DataFrame(X, index=shuffled), pd.Series(labels, index=shuffled)),
+                (X.tolist(), labels.tolist()),
+            )
+        ]
+        np.testing.assert_allclose(found, [found[0]] * 3, rtol=1e-6)
+
+    def test_a_model_in_float64(self):
+        layers = [keras.Input((6,), dtype="float64"), keras.layers.Dense(1, dtype="float64")]
+        model = keras.Sequential(layers)
+        weights = [np.zeros((1, 6, 1)), np.zeros((1, 1))]
+        found = sharpness(model, "mse", X.astype(float), Y, weights, iterations=300)
+        inputs = np.column_stack([X, np.ones(40)]).astype(float)
+        np.testing.assert_allclose(
+            found, np.linalg.eigvalsh(2 * inputs.T @ inputs / 40).max(), rtol=1e-9
+        )
+
     def test_refuses(self):
+        with pytest.raises(TypeError, match=r"`model` must be a Keras model\. Received: None"):
+            sharpness(None, "mse", X, X, [])
         model = keras.Sequential([keras.Input((6,)), keras.layers.BatchNormalization()])
         weights = [np.zeros((1, 6))] * 4
         with pytest.raises(ValueError, match=r"trained weights only. Received: 2 that are not"):
@@ -78,13 +137,13 @@ class TestSharpness:
             sharpness(model, "mse", X, X, weights, iterations=2.5)
 
 
-def paper(beta, steps, rate=0.1):
+def paper(beta, steps, rate=0.1, decay=0.0):
     """Schedule-Free AdamW on θ² / 2 from 1, line by line."""
     z = x = y = 1.0
     square, path = 0.0, []
     for t in range(1, steps + 1):
         square = 0.999 * square + 0.001 * y**2
-        z -= rate * y / (np.sqrt(square / (1 - 0.999**t)) + 1e-7)
+        z -= rate * (y / (np.sqrt(square / (1 - 0.999**t)) + 1e-7) + decay * y)
         x = (1 - 1 / t) * x + z / t
         y = (1 - beta) * z + beta * x
         path.append(y)
@@ -105,6 +164,43 @@ class TestScheduleFree:
         np.testing.assert_allclose(
             own_path(ScheduleFree(0.1, beta_1=beta)), paper(beta, 20), atol=1e-5
         )
+
+    def test_decay_takes_off_the_fast_point_alone(self):
+        ours = own_path(ScheduleFree(0.1, weight_decay=0.5))
+        np.testing.assert_allclose(ours, paper(0.9, 20, decay=0.5), atol=1e-5)
+        without = ScheduleFree(0.1, weight_decay=0.5)
+        without.exclude_from_weight_decay(var_names=["variable"])
+        np.testing.assert_allclose(own_path(without), paper(0.9, 20), atol=1e-5)
+
+    def test_a_sparse_gradient_steps_as_the_dense_one_that_it_means(self):
+        tf, ends = pytest.importorskip("tensorflow"), []
+        slices = tf.IndexedSlices(
+            values=np.float32([[1.0], [2.0], [4.0]]), indices=[2, 0, 2], dense_shape=[3, 1]
+        )
+        for gradient in (slices, tf.constant([[2.0], [0.0], [5.0]])):
+            rows, optimizer = keras.Variable(np.ones((3, 1), "float32")), ScheduleFree(0.1)
+            for _ in range(3):
+                optimizer.apply([gradient], [rows])
+            ends.append(rows.numpy())
+        np.testing.assert_allclose(*ends, rtol=1e-6)
+
+    @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras'
+    def test_survives_a_file(self, tmp_path):
+        model = small_net()
+        model.compile(ScheduleFree(0.02, weight_decay=0.01), LOSS)
+        model.fit(X, Y, epochs=2, verbose=0)
+        model.save(tmp_path / "net.keras")
+        again = keras.models.load_model(tmp_path / "net.keras")
+        for one in (model, again):
+            one.fit(X, Y, shuffle=False, verbose=0)
+        for ours, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+    def test_refuses(self):
+        with pytest.raises(ValueError, match=r"`beta_1` must be in \(0, 1\)\. Received: beta_1=0"):
+            ScheduleFree(beta_1=0.0)
+        with pytest.raises(ValueError, match=r"`amsgrad` must be False.* Received: amsgrad=True"):
+            ScheduleFree(amsgrad=True)
 
     def test_keras_own_has_no_use_for_beta(self):
         """When this fails, Keras has mended it: then chapter 7 says so, and takes Keras' own."""

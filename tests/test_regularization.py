@@ -133,8 +133,23 @@ def test_shapes_of_masks_are_checked():
                 np.ones((5, 3)), np.ones((3, 2)), np.ones(2), mask, np.ones(2), rate=0.5
             )
 
+    four, kept = np.ones((1, 4)), np.ones((3, 2))
+    with pytest.raises(ValueError, match=r"`x` must have shape \(examples, inputs\).*\(1, 4\)"):
+        reg.drop_connect(four, kept, np.ones(2), kept, np.ones(2), rate=0.5)
+    with pytest.raises(ValueError, match=r"`bias_mask` \(2,\) or \(1, 2\).* and \(5, 2\)"):
+        reg.drop_connect(four[:, :3], kept, np.ones(2), kept, np.ones((5, 2)), rate=0.5)
+
 
 # Penalties
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16", "int64", "uint8", "float32"])
+def test_whole_numbers_do_not_wrap(kind):
+    w = np.array([[100], [75]], kind)
+    assert reg.l1_l2_penalty(w, l1=1.0, l2=1.0) == 175 + 15625
+    np.testing.assert_array_equal(reg.l2_gradient(w, 1), [[200], [150]])
+    np.testing.assert_array_equal(reg.soft_threshold(w, 80), [[20], [0]])
+    np.testing.assert_allclose(reg.max_norm(w, 25), [[20], [15]])
 
 
 def test_penalties_by_hand():

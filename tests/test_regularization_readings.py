@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,13 @@ def test_fit_temperature_undoes_a_temperature(rng):
     labels = (p.cumsum(axis=1) < rng.random((20_000, 1))).sum(axis=1)
     assert reg.fit_temperature(p, labels) == pytest.approx(1, abs=0.03)
     assert reg.fit_temperature(reg.temper(p, 1 / 3), labels) == pytest.approx(3, rel=0.03)
+
+
+def test_fit_temperature_of_very_sure_answers_is_not_lost_where_the_loss_is_flat():
+    # One of 400 is wrong: the best confidence has the logit log 399.
+    p, labels = np.tile([1.0, 1e-36], (400, 1)), np.arange(400) == 0
+    expected = np.log(1e36) / np.log(399)
+    assert reg.fit_temperature(p, labels) == pytest.approx(expected, rel=1e-4)
 
 
 def test_fit_temperature_of_answers_that_are_all_right_is_near_0():
@@ -209,6 +217,22 @@ def test_a_step_of_sam_takes_the_gradient_uphill(rng):
         clear = np.abs(g) > 1e-4
         moved = (after - before)[0]
         np.testing.assert_allclose(moved[clear], -0.01 * np.sign(g)[clear], rtol=1e-2)
+
+
+def test_sam_takes_data_by_position_in_any_form(rng):
+    x, y, rows = task(rng)
+    weights = [np.stack([one, one]) for one in perceptron().get_weights()]
+    options = {
+        "rho": [0.1, 0.2], "learning_rate": 0.01, "epochs": 1, "batch_size": 10, "seeds": [1, 2],
+    }  # fmt: skip
+    expected = reg.fit_sam(weights, x, y, rows, **options)
+    shuffled = rng.permutation(40)
+    table, series = pd.DataFrame(x, index=shuffled), pd.Series(y, index=shuffled)
+    for form in ((table, series, rows), (x.tolist(), y[:, None], rows.tolist())):
+        for ours, theirs in zip(reg.fit_sam(weights, *form, **options), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"`seeds` must be 2, one for each.* Received: seeds=\[1"):
+        reg.fit_sam(weights, x, y, rows, **options | {"seeds": [1]})
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.3])

@@ -80,6 +80,25 @@ def test_conversion_of_a_functional_model_with_a_model_inside(rng):
     np.testing.assert_allclose(drawn.mean(axis=0), model(x), atol=0.6)  # five standard errors
 
 
+def test_what_layers_have_adapted_to_data_is_kept(rng):
+    x = rng.normal(5, 2, size=(40, 4)).astype("float32")
+    words = rng.integers(0, 9, (40, 4))
+    for layer, data in (
+        (keras.layers.Normalization(), x),
+        (keras.layers.Discretization(num_bins=4), x),
+        (keras.layers.IntegerLookup(), words),
+    ):
+        layer.adapt(data)
+        doubled = keras.layers.Lambda(lambda seen: 2 * keras.ops.cast(seen, "float32"))
+        kind = str(data.dtype)
+        image, inner = keras.Input((4,), dtype=kind), keras.Input((4,), dtype=kind)
+        body = keras.Model(inner, doubled(layer(inner)))
+        model = keras.Model(image, reg.MCDropout(0.0)(body(image)))
+        sampler = reg.monte_carlo(model)
+        np.testing.assert_array_equal(sampler(data), model(data), err_msg=layer.name)
+        np.testing.assert_array_equal(reg.mc_predict(sampler, data, samples=1)[0], model(data))
+
+
 def test_conversion_checks():
     with pytest.raises(ValueError, match=r"`model` must be built.* Received: 'sequential.*not bu"):
         reg.monte_carlo(keras.Sequential([keras.layers.Dropout(0.5)]))
@@ -123,6 +142,60 @@ def test_recurrent_layers_that_drop_nothing_are_served():
     model = keras.Sequential([keras.Input((4, 3)), keras.layers.Dropout(0.5), keras.layers.LSTM(2)])
     spread = reg.mc_predict(model, np.ones((2, 4, 3)), samples=50).std(axis=0)
     assert spread.min() > 1e-3
+
+
+def test_attention_that_drops_nothing_is_served_and_one_that_does_is_named(rng):
+    x = rng.normal(size=(2, 4, 3))
+    for rate in (0.0, 0.5):
+        image = keras.Input((4, 3))
+        seen = keras.layers.MultiHeadAttention(2, 3, dropout=rate)(image, image)
+        model = keras.Model(image, keras.layers.Dropout(0.5)(seen))
+        if rate:
+            with pytest.raises(ValueError, match=r"MultiHeadAttention .* with dropout=0\.5"):
+                reg.mc_predict(model, x)
+        else:
+            assert reg.mc_predict(model, x, samples=50).std(axis=0).min() > 1e-3
+
+
+def test_outputs_in_a_list_and_a_dict_are_sampled_alike(rng):
+    x, image = rng.normal(size=(3, 4)), keras.Input((4,))
+    inner = keras.Input((4,))
+    body = keras.Model(inner, {"same": inner, "dropped": keras.layers.Dropout(0.5)(inner)})
+    dropped = body(image)["dropped"]
+    found = [
+        reg.mc_predict(keras.Model(image, form), x, samples=5, batch_size=4)
+        for form in (dropped, [dropped], {"one": dropped})
+    ]
+    assert found[0].shape == (5, 3, 4)
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0], other)
+
+
+def test_models_of_several_inputs_or_outputs_or_of_code_are_refused():
+    image, other = keras.Input((4,)), keras.Input((4,))
+    both = [keras.layers.Dropout(0.5)(one) for one in (image, other)]
+    for model, message in (
+        (keras.Model([image, other], keras.layers.Add()(both)), "output. Received: 2 and 1"),
+        (keras.Model([image, other], both), "one input and one output. Received: 2 and 2"),
+        (keras.Model(image, [both[0], image]), "one input and one output. Received: 1 and 2"),
+        (Coded(), "must be Sequential or Functional. Received: Coded"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            reg.mc_predict(model, np.ones((1, 4)), samples=2)
+    with pytest.raises(ValueError, match=r"must be Sequential or Functional\. Received: Coded"):
+        reg.monte_carlo(Coded())
+
+
+class Coded(keras.Model):
+    """A model whose layers no graph names."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop = reg.MCDropout(0.5)
+        self(np.ones((1, 4)))
+
+    def call(self, inputs):
+        return self.drop(inputs)
 
 
 @pytest.mark.slow
@@ -226,6 +299,8 @@ def test_images_and_shared_noise_shapes_work(rng):
         ({"batch_size": 0}, r"`batch_size` must be at least 1\. Received: batch_size=0"),
         ({"seed": -1}, r"`seed` must be at least 0\. Received: seed=-1"),
         ({"x": np.ones((0, 4))}, r"`x` must hold at least one example\. Received: shape=\(0, 4\)"),
+        ({"x": [["a"] * 4]}, r"`x` must hold real numbers\. Received: an array of type <U1"),
+        ({"x": [[None] * 4]}, r"`x` must hold real numbers\. Received: x=\[\[None"),
         ({"x": 5}, r"`x` must hold at least one example\. Received: shape=\(\)"),
         ({"model": None}, r"`model` must be a Keras model\. Received: None"),
     ],

@@ -110,6 +110,7 @@ def test_cosine_is_halfway_down_halfway():
 
 EVERY = {
     "constant": schedules.constant(0.1),
+    "a whole number": schedules.constant(1),
     "one_cycle": schedules.one_cycle(0.1, steps=100),
     "one_cycle_momentum": schedules.one_cycle_momentum(steps=100),
     "warmup_stable_decay": schedules.warmup_stable_decay(0.1, steps=100, warmup=0.1, decay=0.3),

@@ -121,6 +121,29 @@ def test_rows_are_taken_by_position_not_by_label():
     np.testing.assert_allclose(ours.losses, arrays.losses, rtol=1e-6)
 
 
+class Late(keras.Model):
+    """A model of one's own, whose `build` makes no weights: the first call does."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+@pytest.mark.filterwarnings(r"ignore:.build\(\). was called on layer")
+def test_a_model_that_makes_its_weights_late_comes_back_too():
+    model = Late()
+    model.build((None, 3))
+    model.compile(keras.optimizers.SGD(0.01, momentum=0.5), "mse")
+    schedules.find_learning_rate(model, X, Y, high=1e3, steps=30)
+    assert np.abs(model.get_weights()[0]).max() < 2  # as drawn
+    assert not model.get_weights()[1].any()
+    model.fit(X, Y, verbose=0)  # its optimizer knows the weights
+    assert model.get_weights()[1].any()
+
+
 def test_a_loss_that_falls_below_0_is_swept_to_the_end_or_until_it_explodes():
     model = line()
     model.compile(keras.optimizers.SGD(0.01), "cosine_similarity")
@@ -156,6 +179,12 @@ def scheduled():
     return line(keras.optimizers.SGD(schedules.as_keras(schedules.constant(0.1), steps=3)))
 
 
+def wrapped():
+    model = scheduled()
+    model.compile(keras.optimizers.LossScaleOptimizer(model.optimizer), "mse")
+    return model
+
+
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
@@ -178,6 +207,12 @@ def scheduled():
         (line, {"seed": -1}, "`seed` must be at least 0. Received: seed=-1"),
         (unbuilt, {}, "`model` must be built, with a `keras.Input` or `model.build`. Received"),
         (uncompiled, {}, "`model` must be compiled with an optimizer. Received"),
+        (
+            line,
+            {"x": [X, X[:, :2]]},
+            "`x` must be one array of examples. Received: a list of 2 whose shapes differ",
+        ),
+        (wrapped, {}, "must have a constant rate, which the finder can set. Received: Tabulat"),
         (scheduled, {}, "must have a constant rate, which the finder can set. Received: Tabulat"),
         (
             line,
@@ -190,6 +225,13 @@ def test_the_finder_names_what_is_wrong(model, options, message):
     with pytest.raises(ValueError) as error:
         schedules.find_learning_rate(model(), **({"x": X, "y": Y} | options))
     assert message in str(error.value)
+
+
+def test_smoothing_is_checked_before_a_step():
+    model = line()
+    with pytest.raises(ValueError, match=r"`smoothing` must be in \[0, 1\)"):
+        schedules.find_learning_rate(model, X, Y, smoothing=1.5)
+    assert not model.optimizer.built
 
 
 def test_the_finder_takes_a_model_alone():
@@ -224,3 +266,8 @@ def test_interrupt_at_names_what_is_wrong():
     with pytest.raises(ValueError, match=r"`epoch` must be at least 0\. Received: epoch=-1"):
         schedules.InterruptAt(-1)
     schedules.InterruptAt(3).on_epoch_begin(2)  # not yet
+
+
+def test_restore_state_needs_an_optimizer():
+    with pytest.raises(ValueError, match=r"compiled with an optimizer\. Received: .* without one"):
+        schedules.restore_state(uncompiled(), schedules.training_state(line()))

@@ -101,6 +101,14 @@ def test_one_cycle_equals_numpy_with_adam(kind, options, decay):
     np.testing.assert_allclose(model.get_weights()[0], expected, rtol=0, atol=2e-5)
 
 
+def test_one_cycle_drives_an_optimizer_that_mixed_precision_has_wrapped():
+    plain, wrapped = line(sgd()), line(keras.optimizers.LossScaleOptimizer(sgd()))
+    for model in (plain, wrapped):
+        model.fit(X, Y, epochs=2, callbacks=[schedules.OneCycle(0.1)], **FIT)
+    np.testing.assert_allclose(wrapped.get_weights()[0], plain.get_weights()[0], rtol=1e-5)
+    assert float(schedules.momentum_variable(wrapped.optimizer).numpy()) == pytest.approx(0.9)
+
+
 def test_without_the_callback_a_changed_momentum_changes_nothing():
     model = line(sgd())
     state = schedules.training_state(model)
@@ -374,6 +382,22 @@ def test_average_epochs_equals_the_mean_of_the_weights_at_their_ends():
     assert average.count == 3
 
 
+def test_average_epochs_keeps_the_types_of_the_weights():
+    seen, average = [], schedules.AverageEpochs(1)
+    normal = keras.layers.Normalization()
+    normal.adapt(X)
+    normal.count.assign(2**24 + 1)  # float32 has no such number
+    dense = keras.layers.Dense(1, use_bias=False, dtype="float64")
+    model = keras.Sequential([keras.Input((3,)), normal, dense])
+    model.compile(sgd(), "mse")
+    keeping = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(dense.kernel.numpy())
+    )
+    model.fit(X, Y, epochs=3, callbacks=[keeping, average], **FIT)
+    np.testing.assert_allclose(dense.kernel.numpy(), np.mean(seen[1:], axis=0), rtol=1e-14)
+    assert int(normal.count.numpy()) == 2**24 + 1
+
+
 def test_average_epochs_begins_anew_with_each_fit():
     model, average = line(sgd(0.0)), schedules.AverageEpochs(0)
     before = model.get_weights()[0]
@@ -400,3 +424,13 @@ def test_average_epochs_gives_replicas_what_it_gives_fit():
 def test_average_epochs_refuses_a_training_that_ends_before_it():
     with pytest.raises(ValueError, match=r"`first` must be an epoch that is trained\. Received: f"):
         line(sgd()).fit(X, Y, epochs=2, callbacks=[schedules.AverageEpochs(2)], **FIT)
+    # At once, where that is known; at the end, where something stops the training.
+    begun, stops = [], keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: begun.append(1))
+    model = line(sgd())
+    with pytest.raises(ValueError, match=r"`first` must be an epoch that is trained"):
+        model.fit(X, Y, epochs=2, callbacks=[stops, schedules.AverageEpochs(2)], **FIT)
+    assert not begun
+    stops.on_epoch_end = lambda *_: setattr(model, "stop_training", True)
+    with pytest.raises(ValueError, match=r"`first` must be an epoch that is trained"):
+        model.fit(X, Y, epochs=4, callbacks=[stops, schedules.AverageEpochs(2)], **FIT)
+    assert len(begun) == 1

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,6 +103,9 @@ def test_another_hash_is_refused_before_anything_is_read(tmp_path):
     path.write_bytes(b"anything")
     with pytest.raises(transfer.RefusedFileError, match="SHA-256 0123"):
         transfer.read_tensors(path, sha256="0123")
+    right = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(transfer.RefusedFileError, match=r"a\.pth is damaged"):
+        transfer.read_tensors(path, sha256=right.upper())  # as Windows writes it
 
 
 @pytest.mark.parametrize(
@@ -210,6 +214,36 @@ def test_strengths_are_above_zero(strengths):
         transfer.RidgeProbe(x.__getitem__, y, train=train, tune=tune, strengths=strengths)
 
 
+def test_a_probe_takes_labels_in_any_form_but_those_that_are_no_classes():
+    x, y, train, tune, _ = clouds()
+    expected = transfer.RidgeProbe(x.__getitem__, y, train=train, tune=tune).tune_accuracy
+    unused = np.where(np.isin(np.arange(200), [*train.flat, *tune.flat]), y, -1)
+    for form in (y[:, None], y.astype(float), y.astype("uint8"), y.tolist(), unused):
+        probe = transfer.RidgeProbe(x.__getitem__, form, train=train, tune=tune)
+        np.testing.assert_array_equal(probe.tune_accuracy, expected)
+    for form, message in (
+        (2 * (y > 0) - 1, r"`y` must be whole numbers from 0 to 1, .* Received: from -1 to 1"),
+        (np.eye(3)[y], r"`y` must have 1 axis. Received: shape=\(200, 3\)"),
+        (y.astype(str), r"`y` must hold real numbers. Received: an array of type <U"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            transfer.RidgeProbe(x.__getitem__, form, train=train, tune=tune)
+
+
+def test_a_probe_of_features_that_are_all_alike_says_the_commonest_class():
+    y, rows = np.array([1, 1, 0, 1, 0, 0]), np.array([[0, 1, 2]])
+    for features, train in ((np.ones((6, 2)), rows), (np.eye(6), rows[:, :1])):
+        probe = transfer.RidgeProbe(features.__getitem__, y, train=train, tune=[[3, 4, 5]])
+        np.testing.assert_allclose(probe.tune_accuracy, 1 / 3)
+
+
+def test_a_probe_refuses_features_of_a_body_that_diverged():
+    x, y, train, tune, _ = clouds()
+    x[train[0, 0]] = np.nan
+    with pytest.raises(ValueError, match=r"`features` must be finite on the train.*: \d\.\d% of"):
+        transfer.RidgeProbe(x.__getitem__, y, train=train, tune=tune)
+
+
 def test_heads_on_features_are_judged_as_on_images():
     x, y, train, tune, judge = clouds()
     x = x.astype("float32")
@@ -265,6 +299,14 @@ def test_each_replica_is_read_by_its_own_body_which_is_made_once(scales):
     assert {k: float(own[0][0, 0]) for k, own in bodies.weights.items()} == {0: 1.0, 1: 2.0}
 
 
+def test_bodies_take_rows_of_a_table_by_position():
+    image = keras.Input((1,))
+    reader = keras.Model(image, [keras.layers.Rescaling(2.0)(image)])
+    for x in (pd.DataFrame([[1.0], [3.0]], index=[1, 0]), [[1.0], [3.0]]):
+        bodies = transfer.OwnBodies(reader, ["end"], lambda k: None, x)
+        assert bodies.at("end")([[0], [1]]).ravel().tolist() == [2.0, 6.0]
+
+
 def test_bodies_need_a_name_for_each_output(scales):
     image = keras.Input((1,))
     reader = keras.Model(image, [keras.layers.Dense(1)(image)])
@@ -281,6 +323,7 @@ def test_classes_take_turns(y, seed):
     rows = np.random.default_rng(seed).permutation(len(y))
     found = transfer.take_turns(y, rows)
     assert sorted(found) == sorted(rows)
+    np.testing.assert_array_equal(transfer.take_turns(y[:, None], rows), found)
     for n in range(1, len(y) + 1):
         counts = np.bincount(y[found[:n]], minlength=4)
         some_left = counts < np.bincount(y, minlength=4)

@@ -123,9 +123,64 @@ def test_statistics_are_those_of_the_batch_and_nothing_else_changes():
     assert layer.momentum == 0.9
 
 
+def bodied(*layers):
+    """A model with batch normalization inside of a model inside of it."""
+    image = keras.Input((2,))
+    normal = keras.layers.BatchNormalization(name="inside")(image)
+    body = keras.Model(image, normal, name="body")
+    return keras.Sequential([keras.Input((2,)), *layers, body, keras.layers.Dense(1)]), body
+
+
+def test_statistics_of_a_body_inside_of_a_model_are_adapted_too():
+    model, body = bodied()
+    transfer.adapt_statistics(model, np.array([[1.0, 2.0], [3.0, 10.0]], "float32"))
+    np.testing.assert_allclose(body.get_layer("inside").moving_mean, [2, 6])
+    np.testing.assert_allclose(body.get_layer("inside").moving_variance, [1, 16])
+
+
+def test_adapting_leaves_other_states_as_they_were():
+    dense = keras.layers.SpectralNormalization(keras.layers.Dense(2))
+    model, body = bodied(keras.layers.Dropout(0.5), dense)
+    moving = {id(one) for one in body.get_layer("inside").weights[2:]}
+    others = [one for one in model.variables if id(one) not in moving]
+    before = [one.numpy().copy() for one in others]
+    transfer.adapt_statistics(model, np.ones((8, 2), "float32"))
+    for one, old in zip(others, before, strict=True):
+        np.testing.assert_array_equal(one.numpy(), old, err_msg=one.path)
+
+
+def test_frozen_statistics_are_not_adapted_without_a_word():
+    model, _ = bodied()
+    model.trainable = False
+    with pytest.raises(ValueError, match=r"not frozen. Received: 1 such layers, none of them"):
+        transfer.adapt_statistics(model, np.ones((2, 2), "float32"))
+    plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"must have batch normalization.* Received: 0 such"):
+        transfer.adapt_statistics(plain, np.ones((2, 2), "float32"))
+
+
+def test_weights_reach_a_body_inside_of_a_model_or_nothing():
+    lower = transfer.lite_model((32, 32, 3), blocks=1)
+    model = keras.Sequential([keras.Input((32, 32, 3)), lower, keras.layers.Flatten()])
+    transfer.load_lite_weights(model)
+    stem = transfer.lite_weights()["stem"][0]
+    np.testing.assert_array_equal(lower.get_layer("stem").get_weights()[0], stem)
+    lower.get_layer("stem").set_weights([0 * stem])
+    wrong = keras.Sequential([*model.layers, keras.layers.Dense(2, name="classes")])
+    with pytest.raises(ValueError, match=r"Lite0's shapes\. Received: classes"):
+        transfer.load_lite_weights(wrong)
+    assert not lower.get_layer("stem").get_weights()[0].any()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (
+            lambda: transfer.block_ends(
+                keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="mine")])
+            ),
+            r"`model` must have blocks of Lite0. Received: \['mine'\]",
+        ),
         (lambda: transfer.lite_model((32, 32)), r"Received: image_shape=\(32, 32\)"),
         (lambda: transfer.lite_model((32, 32, 1)), r"image_shape=\(32, 32, 1\)"),
         (lambda: transfer.lite_model(32), "`image_shape` must be .* image_shape=32"),

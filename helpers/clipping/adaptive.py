@@ -81,6 +81,13 @@ class AdaptiveSGD(keras.optimizers.SGD):
         check_positive(ratio=ratio)
         self.ratio = ratio
 
+    def apply(self, grads, trainable_variables=None):
+        """Take a step; sparse gradients, some of whose slices are of one row, are added up."""
+        import tensorflow as tf
+
+        whole = [None if one is None else tf.convert_to_tensor(one) for one in grads]
+        return super().apply(whole, trainable_variables)
+
     def update_step(self, gradient, variable, learning_rate):
         """Clip each unit's gradient, then step as gradient descent does."""
         ops, axis = keras.ops, 0 if len(variable.shape) > 1 else None

@@ -1,5 +1,6 @@
 """The same figures of a Keras model: at one moment, and after every epoch of a training."""
 
+from collections import Counter
 from pathlib import Path
 
 import keras
@@ -22,7 +23,7 @@ def model_gradients(model: keras.Model, x: np.ndarray, y: np.ndarray) -> dict[st
     Returns:
         Name of the layer → gradient, lowest layer first. Biases and other vectors are left out. A
         kernel that the loss does not depend on has a gradient of 0, and the sparse gradient of an
-        embedding is given in full.
+        embedding is given in full. Of layers with one name the second is called "name (2)".
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="only")])
@@ -62,6 +63,9 @@ class GradientMonitor(keras.callbacks.Callback):
     Attributes:
         layer_names: Layers with a kernel, lowest first.
 
+    Raises:
+        ValueError: The batch is empty, or its arrays are not equally long.
+
     Example:
         >>> x, y = np.ones((4, 2)), np.ones(4)
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="only")])
@@ -74,10 +78,11 @@ class GradientMonitor(keras.callbacks.Callback):
 
     def __init__(self, x: np.ndarray, y: np.ndarray, log_dir: str | Path | None = None):
         super().__init__()
-        if len(x) != len(y) or len(x) == 0:
+        lengths = [[len(one) for one in keras.tree.flatten(data)] for data in (x, y)]
+        if len({*lengths[0], *lengths[1]}) != 1 or 0 in lengths[0]:
+            found = " and ".join(", ".join(map(str, own)) for own in lengths)
             raise ValueError(
-                "`x` and `y` must be equally long and not empty. "
-                f"Received: lengths {len(x)} and {len(y)}"
+                f"`x` and `y` must be equally long and not empty. Received: lengths {found}"
             )
         self.x, self.y, self.log_dir = x, y, log_dir
         self._reset()
@@ -94,12 +99,18 @@ class GradientMonitor(keras.callbacks.Callback):
 
     @property
     def relative_updates(self) -> np.ndarray:
-        """Relative update of each layer in each epoch, shape (epochs, layers)."""
+        """Relative update of each layer in each epoch, shape (epochs, layers).
+
+        Infinite where a kernel was all 0 before, as the last of a net often is, and NaN where it
+        stayed so.
+        """
         return np.array(self._updates)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Forget an earlier training and note the weights."""
         self._reset()
+        if not all(layer.built for layer in self.model._flatten_layers()):
+            self.model(self.x, training=False)  # makes the weights, which the first batch would
         self.layer_names = list(_kernels(self.model))
         self._before = self._weights()
         self._writer = self.log_dir and tf.summary.create_file_writer(str(self.log_dir))
@@ -109,12 +120,13 @@ class GradientMonitor(keras.callbacks.Callback):
         gradients = model_gradients(self.model, self.x, self.y)
         weights = self._weights()
         self._norms.append([float(np.linalg.norm(g)) for g in gradients.values()])
-        self._updates.append(
-            [
-                float(relative_update(before[None], after[None])[0])
-                for before, after in zip(self._before, weights, strict=True)
-            ]
-        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self._updates.append(
+                [
+                    float(relative_update(before[None], after[None])[0])
+                    for before, after in zip(self._before, weights, strict=True)
+                ]
+            )
         self._before = weights
         if self._writer:
             self._write(epoch, gradients)
@@ -154,8 +166,10 @@ def _write_summary(tag: str, value: np.ndarray, plugin: str) -> None:
 
 def _kernels(model: keras.Model) -> dict[str, keras.Variable]:
     """Return the trainable matrices of a model by name, lowest layer first."""
-    kernels = [variable for variable in model.trainable_variables if len(variable.shape) > 1]
-    return {
-        variable.path.removeprefix(f"{model.name}/").removesuffix("/kernel"): variable
-        for variable in kernels
-    }
+    kernels, counts = {}, Counter()
+    for variable in model.trainable_variables:
+        if len(variable.shape) > 1 and variable.name != "bias":  # a GRU's has two axes
+            name = variable.path.removeprefix(f"{model.name}/").removesuffix("/kernel")
+            counts[name] += 1
+            kernels[f"{name} ({counts[name]})" if counts[name] > 1 else name] = variable
+    return kernels

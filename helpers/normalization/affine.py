@@ -145,7 +145,12 @@ def fold_into_normalization(part: Part, affine: Affine) -> None:
 
 
 def copy_layer(layer: keras.Layer, **changes: object) -> keras.Layer:
-    """Return a new layer like a given one, with other weights and some arguments changed."""
+    """Return a new layer like a given one, with other weights and some arguments changed.
+
+    One that has adapted to data, which no configuration holds and no training changes, is itself.
+    """
+    if hasattr(layer, "adapt"):
+        return layer
     with warnings.catch_warnings():  # that a lambda in a file would be unsafe: there is no file
         warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
         config = layer.get_config() | changes

@@ -1,11 +1,10 @@
 """The moving averages of a trained Keras model, made anew without training."""
 
-from collections.abc import Iterator
-
 import keras
 import numpy as np
 
 from helpers.checks import as_reals, check_count, check_model
+from helpers.normalization.affine import copy_layer
 from helpers.normalization.equations import Array
 
 
@@ -13,7 +12,8 @@ def recompute_statistics(model: keras.Model, x: Array, *, batch_size: int = 256)
     """Return a copy of a model whose moving averages are those of given examples.
 
     Each batch normalization gets the plain average of its batches' means and of their variances,
-    while those below it normalize with the same batches. What was learned stays.
+    while those below it normalize with the same batches. What was learned stays. Of a layer that
+    the model calls several times, as an encoder of two images, the last call counts.
 
     Args:
         model: A built model. Frozen batch normalizations keep what they have; dropout is on.
@@ -41,9 +41,10 @@ def recompute_statistics(model: keras.Model, x: Array, *, batch_size: int = 256)
     x = as_reals("x", x, kinds="biuf", dtype=None)
     if not x.ndim or not len(x):
         raise ValueError(f"`x` must hold at least one example. Received: shape={x.shape}")
-    copy = keras.models.clone_model(model)
+    copy = keras.models.clone_model(model, clone_function=copy_layer, recursive=True)
     copy.set_weights(model.get_weights())
-    layers = list(_batch_normalizations(copy))
+    inside = copy._flatten_layers(include_self=False)  # of models, blocks and wrappers, too
+    layers = [one for one in inside if isinstance(one, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in layers]
     for start in range(0, len(x), batch_size):
         batch = np.asarray(x[start : start + batch_size], dtype=model.inputs[0].dtype)
@@ -53,12 +54,3 @@ def recompute_statistics(model: keras.Model, x: Array, *, batch_size: int = 256)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     return copy
-
-
-def _batch_normalizations(model: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
-    """Yield a model's batch normalizations, and those of models in it."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _batch_normalizations(layer)
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            yield layer

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from helpers.checks import check_count
+from helpers.checks import check_count, check_model
 from helpers.optimizers.optimizer import Array
 
 
@@ -41,8 +41,9 @@ def sharpness(
         Shape (replicas,).
 
     Raises:
-        TypeError: `iterations` is no integer.
-        ValueError: `iterations` is below 1, or the model has weights that are not trained.
+        TypeError: `model` is no model, or `iterations` no integer.
+        ValueError: `iterations` is below 1, or the model is not built or has weights that are not
+            trained.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
@@ -56,6 +57,7 @@ def sharpness(
     """
     import tensorflow as tf
 
+    check_model(model)
     check_count(1, iterations=iterations)
     if model.non_trainable_variables:
         raise ValueError(
@@ -63,19 +65,25 @@ def sharpness(
             f"{len(model.non_trainable_variables)} that are not trained"
         )
     cost = keras.losses.get(loss)
+    x, y = np.asarray(x), np.asarray(y)  # a shuffled Series would be read by its labels
     variables = [one.value for one in model.trainable_variables]
+
+    def gradients(tape, value):
+        # Where there is none it is 0; that of an embedding comes as slices, some of one row.
+        found = tape.gradient(value, variables, unconnected_gradients="zero")
+        return [tf.convert_to_tensor(one) for one in found]
 
     def curved(v, x, y):
         with tf.GradientTape() as outer:
             with tf.GradientTape() as inner:
-                value = tf.reduce_mean(cost(y, model(x)))
-            gradient = inner.gradient(value, variables)
+                answers = model(x)
+                value = tf.reduce_mean(cost(_like_answers(y, answers), answers))
+            gradient = gradients(inner, value)
             along = tf.add_n([tf.reduce_sum(g * one) for g, one in zip(gradient, v, strict=True)])
-        return outer.gradient(along, variables)
+        return gradients(outer, along)
 
     @tf.function(jit_compile=False)
     def largest(v, x, y):
-        size = tf.constant(0.0)
         for _ in tf.range(iterations):
             v = curved(v, x, y)
             size = tf.linalg.global_norm(v)
@@ -83,9 +91,15 @@ def sharpness(
         return tf.add_n([tf.reduce_sum(a * b) for a, b in zip(v, curved(v, x, y), strict=True)])
 
     rng, found = np.random.default_rng(seed), []
-    begin = [tf.constant(rng.normal(size=one.shape), tf.float32) for one in variables]
+    begin = [tf.constant(rng.normal(size=one.shape), one.dtype) for one in variables]
     for replica in range(len(weights[0])):
         model.set_weights([np.asarray(one[replica]) for one in weights])
         own = slice(None) if rows is None else rows[replica]
         found.append(largest(begin, tf.constant(x[own]), tf.constant(y[own])).numpy())
     return np.array(found)
+
+
+def _like_answers(y, answers):
+    """Return targets with the answers' axis of one unit, which `compile` gives them, too."""
+    lacks = len(answers.shape) == len(y.shape) + 1 and answers.shape[-1] == 1
+    return y[..., None] if lacks else y

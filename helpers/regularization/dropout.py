@@ -105,7 +105,7 @@ def drop_connect(
         Pre-activations, shape (examples, units).
 
     Raises:
-        ValueError: `rate` is out of range, or a mask does not fit.
+        ValueError: `rate` is out of range, or `x` or a mask does not fit.
 
     Example:
         >>> kept = np.array([[True], [False]])
@@ -122,8 +122,14 @@ def drop_connect(
         for name, values in (("x", x), ("kernel", kernel), ("bias", bias))
     )
     mask, bias_mask = as_flags("mask", mask), as_flags("bias_mask", bias_mask)
+    if x.ndim != 2 or x.shape[1:] != kernel.shape[:1]:
+        raise ValueError(
+            f"`x` must have shape (examples, inputs), to fit a kernel of shape {kernel.shape}. "
+            f"Received: shape={x.shape}"
+        )
     fits = mask.shape[-2:] == kernel.shape and bias_mask.shape[-1:] == bias.shape
-    if not fits or mask.shape[:-2] not in ((), (len(x),)):
+    leading = (), (len(x),)
+    if not fits or mask.shape[:-2] not in leading or bias_mask.shape[:-1] not in leading:
         raise ValueError(
             f"`mask` must have shape {kernel.shape} or {(len(x), *kernel.shape)}, `bias_mask` "
             f"{bias.shape} or {(len(x), *bias.shape)}. "

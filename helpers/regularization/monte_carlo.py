@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from helpers.checks import check_count, check_model
+from helpers.checks import as_reals, check_count, check_model
 from helpers.regularization.drop_connect import DropConnect
 
 Array = np.ndarray
@@ -72,15 +72,16 @@ def monte_carlo(model: keras.Model) -> keras.Model:
 
     Raises:
         TypeError: It is no model.
-        ValueError: The model is not built, has no dropout layer, or has one that cannot give each
-            example a mask of its own or has no twin here, as dropout inside of a recurrent layer.
+        ValueError: The model is not built or a class of one's own, has no dropout layer, or has
+            one that cannot give each example a mask of its own or has no twin here, as dropout
+            inside of a recurrent layer.
 
     Example:
         >>> net = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5)])
         >>> [type(layer).__name__ for layer in monte_carlo(net).layers]
         ['MCDropout']
     """
-    check_model(model)
+    _check_graph(model)
     copy = keras.models.clone_model(model, clone_function=_twin, recursive=True)
     copy.set_weights(model.get_weights())
     _check_dropouts(copy)
@@ -103,7 +104,7 @@ def mc_predict(
 
     Args:
         model: From `monte_carlo`, or with dropout layers of any kind that it converts; then each
-            call pays for the conversion.
+            call pays for the conversion. It has one input and one output.
         x: Inputs, shape (n, ...).
         samples: Number of samples of each example, at least 1.
         seed: Seed of the masks, 0 or more.
@@ -115,7 +116,8 @@ def mc_predict(
 
     Raises:
         TypeError: `model` is no model, a count no integer, or `x` holds no numbers.
-        ValueError: A count is below 1, `x` is empty, or as for `monte_carlo`.
+        ValueError: A count is below 1, `x` is empty, the model has several inputs or outputs, or as
+            for `monte_carlo`.
 
     Example:
         >>> net = keras.Sequential([keras.Input((2,)), MCDropout(0.5), keras.layers.Dense(3)])
@@ -125,11 +127,17 @@ def mc_predict(
     Reference:
         Gal and Ghahramani (2016), Dropout as a Bayesian approximation.
     """
-    check_model(model)
+    _check_graph(model)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            "`model` must have one input and one output. "
+            f"Received: {len(model.inputs)} and {len(model.outputs)}"
+        )
     check_count(1, samples=samples, batch_size=1 if batch_size is None else batch_size)
     check_count(0, seed=seed)
-    if not np.shape(x) or not len(x):
-        raise ValueError(f"`x` must hold at least one example. Received: shape={np.shape(x)}")
+    x = as_reals("x", x, kinds="biuf", dtype=None)
+    if not x.ndim or not len(x):
+        raise ValueError(f"`x` must hold at least one example. Received: shape={x.shape}")
     converted = any(isinstance(layer, tuple(TWINS.values())) for layer in _layers(model))
     model = model if converted else monte_carlo(model)
     _check_dropouts(model)
@@ -142,13 +150,19 @@ def mc_predict(
     for start in range(0, len(rows), batch_size):
         part = keras.ops.convert_to_tensor(x[rows[start : start + batch_size]])
         output, others = model.stateless_call(weights, others, part, training=False)
-        outputs.append(keras.ops.convert_to_numpy(output))
+        outputs += map(keras.ops.convert_to_numpy, keras.tree.flatten(output))
     together = np.concatenate(outputs)
     return np.swapaxes(together.reshape(len(x), samples, *together.shape[1:]), 0, 1)
 
 
 def _twin(layer: keras.Layer) -> keras.Layer:
-    """Return a copy of a layer, or the Monte Carlo layer that takes its place."""
+    """Return a copy of a layer, or the Monte Carlo layer that takes its place.
+
+    What a layer has adapted to data is in no configuration, and a Lambda's function may be in none:
+    these layers, which no training changes, are the model's own.
+    """
+    if hasattr(layer, "adapt") or isinstance(layer, keras.layers.Lambda):
+        return layer
     kind = TWINS.get(type(layer), type(layer))
     return kind.from_config(layer.get_config())
 
@@ -159,14 +173,19 @@ def _layers(model: keras.Model) -> Iterator[keras.Layer]:
 
 def _widest(model: keras.Model) -> int:
     """Return the number of entries that the widest layer puts out for one example."""
-    shapes = [tensor.shape for layer in _layers(model) for tensor in _outputs(layer)]
+    outputs = [getattr(layer, "output", []) for layer in _layers(model)]
+    shapes = [tensor.shape for tensor in keras.tree.flatten(outputs)]
     shapes += [tensor.shape for tensor in model.inputs]
     return max(math.prod(size or 1 for size in shape[1:]) for shape in shapes)
 
 
-def _outputs(layer: keras.Layer) -> list:
-    outputs = getattr(layer, "output", [])
-    return outputs if isinstance(outputs, list) else [outputs]
+def _check_graph(model: keras.Model) -> None:
+    """Refuse what is no model, has no weights yet, or is made of code, which cannot be copied."""
+    check_model(model)
+    if not hasattr(model, "inputs"):
+        raise ValueError(
+            f"`model` must be Sequential or Functional. Received: {type(model).__name__}"
+        )
 
 
 def _check_dropouts(model: keras.Model) -> None:
@@ -190,7 +209,7 @@ def _check_dropouts(model: keras.Model) -> None:
     strange = [
         layer
         for layer in _layers(model)
-        if isinstance(layer, DROPPING) and not isinstance(layer, kinds)
+        if isinstance(layer, DROPPING) and not isinstance(layer, kinds) and layer.rate > 0
     ]
     shared = [layer for layer in drops if (layer.noise_shape or (None,))[0] is not None]
     if strange or shared:

@@ -57,7 +57,7 @@ def l1_l2_penalty(weights: Array, *, l1: float = 0.0, l2: float = 0.0) -> float:
         16.0
     """
     check_strengths(l1=l1, l2=l2)
-    weights = as_reals("weights", weights, dtype=None)
+    weights = _as_weights("weights", weights)
     return float(l1 * np.abs(weights).sum() + l2 * np.square(weights).sum())
 
 
@@ -113,7 +113,7 @@ def l1_l2_gradient(weights: Array, *, l1: float = 0.0, l2: float = 0.0) -> Array
         array([ 4., -5.])
     """
     check_strengths(l1=l1, l2=l2)
-    weights = as_reals("weights", weights, dtype=None)
+    weights = _as_weights("weights", weights)
     return l1 * np.sign(weights) + 2 * l2 * weights
 
 
@@ -142,7 +142,7 @@ def soft_threshold(weights: Array, amount: float) -> Array:
         Parikh and Boyd (2014), Proximal algorithms, section 6.5.2.
     """
     check_strengths(amount=amount)
-    weights = as_reals("weights", weights, dtype=None)
+    weights = _as_weights("weights", weights)
     return np.sign(weights) * np.maximum(np.abs(weights) - amount, 0)
 
 
@@ -172,7 +172,7 @@ def max_norm(kernel: Array, radius: float, *, axis: int | tuple[int, ...] = 0) -
         Srebro et al. (2005), Maximum-margin matrix factorization; Srivastava et al. (2014).
     """
     check_positive(radius=radius)
-    kernel = as_reals("kernel", kernel, dtype=None)
+    kernel = _as_weights("kernel", kernel)
     norms = np.sqrt(np.square(kernel).sum(axis=axis, keepdims=True))
     return kernel * (radius / np.maximum(norms, radius))
 
@@ -183,3 +183,9 @@ def check_strengths(**strengths: float | Array) -> None:
         values = as_reals(name, strength)
         if not ((values >= 0) & (values < np.inf)).all():
             raise ValueError(f"`{name}` must be 0 or more and finite. Received: {name}={strength}")
+
+
+def _as_weights(name: str, values: Array) -> Array:
+    """Return weights in their own floating type; whole numbers, whose squares wrap, in float64."""
+    array = as_reals(name, values, dtype=None)
+    return array if array.dtype.kind == "f" else array.astype(float)

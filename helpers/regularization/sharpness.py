@@ -82,8 +82,8 @@ def fit_sam(
 
     Raises:
         TypeError: An argument is of the wrong kind.
-        ValueError: `rho` is negative or not finite, or not as many as the replicas; or a number
-            is out of its range.
+        ValueError: `rho` is negative or not finite, or it or `seeds` not as many as the replicas;
+            or a number is out of its range.
 
     Reference:
         Foret et al. (2021), Sharpness-aware minimization for efficiently improving generalization.
@@ -91,12 +91,19 @@ def fit_sam(
     radius = as_reals("rho", rho, dtype=np.float32)
     check_positive(learning_rate=learning_rate)
     check_count(1, epochs=epochs, batch_size=batch_size)
+    rows = np.asarray(rows)
     if radius.shape != (len(rows),) or not ((radius >= 0) & (radius < np.inf)).all():
         raise ValueError(
             f"`rho` must be {len(rows)} numbers of 0 or more, one for each replica. "
             f"Received: rho={rho}"
         )
+    if len(seeds) != len(rows):
+        raise ValueError(
+            f"`seeds` must be {len(rows)}, one for each replica. Received: seeds={seeds}"
+        )
     variables = [keras.Variable(one) for one in weights]
+    x, y = np.asarray(x), np.asarray(y)  # a shuffled Series would be read by its labels
+    x = x.astype(variables[0].dtype, copy=False) if x.dtype.kind == "f" else x
     adam = keras.optimizers.Adam(learning_rate)
     adam.build(variables)
     step = tf.function(

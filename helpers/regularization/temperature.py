@@ -71,8 +71,18 @@ def fit_temperature(probabilities: Array, labels: Array) -> float:
     def loss(log_temperature):
         return cross_entropy(_tempered(probabilities, np.exp(log_temperature)), labels).mean()
 
+    def lowest(low, high):
+        return minimize_scalar(loss, bounds=(low, high), method="bounded").x
+
     reach = np.log(LARGEST)
-    return float(np.exp(minimize_scalar(loss, bounds=(-reach, reach), method="bounded").x))
+    found = lowest(-reach, reach)
+    # Where a sure wrong answer costs the most that it can, the loss is flat, and the search may end
+    # there: a look at each factor e says whether it goes lower elsewhere.
+    looks = np.arange(1 - reach, reach)
+    best = min(looks, key=loss)
+    if loss(best) < loss(found):
+        found = lowest(best - 1, best + 1)
+    return float(np.exp(found))
 
 
 def _tempered(probabilities: Array, temperature: float) -> Array:

@@ -1,5 +1,7 @@
 """Averaging the weights of several epochs, as a callback of Keras."""
 
+import math
+
 import keras
 import numpy as np
 
@@ -19,7 +21,7 @@ class AverageEpochs(keras.callbacks.Callback):
 
     Raises:
         TypeError: `first` is not an integer.
-        ValueError: It is negative; or training ends before it.
+        ValueError: It is negative; or training is to end before it, or is stopped before.
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
@@ -39,7 +41,9 @@ class AverageEpochs(keras.callbacks.Callback):
         self.first, self.count, self._mean = first, 0, None
 
     def on_train_begin(self, logs=None):
-        """Begin anew."""
+        """Begin anew; refuse a training that is too short before it begins."""
+        if (self.params or {}).get("epochs", math.inf) <= self.first:
+            self._refuse()
         self.count, self._mean = 0, None
 
     def on_epoch_end(self, epoch, logs=None):
@@ -57,7 +61,8 @@ class AverageEpochs(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         """Put the mean into the model."""
         if self._mean is None:
-            raise ValueError(
-                f"`first` must be an epoch that is trained. Received: first={self.first}"
-            )
-        self.model.set_weights([mean.astype("float32") for mean in self._mean])
+            self._refuse()
+        self.model.set_weights(self._mean)  # each in its own type
+
+    def _refuse(self):
+        raise ValueError(f"`first` must be an epoch that is trained. Received: first={self.first}")

@@ -3,7 +3,7 @@
 import keras
 
 from helpers.schedules.cycle import one_cycle, one_cycle_momentum
-from helpers.schedules.momentum import momentum_attribute, momentum_variable
+from helpers.schedules.momentum import momentum_attribute, momentum_variable, stepping
 
 
 class OneCycle(keras.callbacks.Callback):
@@ -12,7 +12,9 @@ class OneCycle(keras.callbacks.Callback):
     Before each batch the rate is that of `one_cycle` and the momentum that of
     `one_cycle_momentum`, at step = epoch · steps per epoch + batch. So the cycle spans the epochs
     0 to `epochs` of `fit`, and a training that is resumed with `initial_epoch` goes on in it.
-    Afterwards the momentum is as before; the rate stays where the cycle has ended.
+    Afterwards the momentum is as before; the rate stays where the cycle has ended. Keras tells no
+    callback of a `fit` that is broken off: rate and momentum then stay where they were in the
+    cycle, until a cycle begins or the model is compiled again.
 
     Args:
         max_learning_rate: The peak of the rate, above 0.
@@ -74,7 +76,7 @@ class OneCycle(keras.callbacks.Callback):
         self._rate, self._momentum = self._schedules(steps=self._steps * self.params["epochs"])
         self._epoch, self._variable = 0, None
         if self._momentum is not None:
-            optimizer = self.model.optimizer
+            optimizer = stepping(self.model.optimizer)
             new = "_momentum_variable" not in vars(optimizer)
             self._variable = momentum_variable(optimizer)
             if new:  # a step that was compiled before holds the momentum as a constant
@@ -103,7 +105,7 @@ class OneCycle(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         """Give the optimizer its own momentum back."""
         if self._variable is not None:
-            optimizer = self.model.optimizer
+            optimizer = stepping(self.model.optimizer)
             self._variable.assign(getattr(optimizer, momentum_attribute(optimizer)))
 
     def _schedules(self, *, steps: int):
@@ -114,7 +116,7 @@ class OneCycle(keras.callbacks.Callback):
 
     def _checked_steps(self) -> int:
         """Return the steps of an epoch; refuse a `fit` in which the cycle would be wrong."""
-        optimizer, steps = self.model.optimizer, self.params.get("steps")
+        optimizer, steps = stepping(self.model.optimizer), self.params.get("steps")
         schedule = keras.optimizers.schedules.LearningRateSchedule
         if isinstance(getattr(optimizer, "_learning_rate", None), schedule):
             raise ValueError(

@@ -34,7 +34,7 @@ def constant(learning_rate: float) -> Schedule:
     check_positive(learning_rate=learning_rate)
 
     def schedule(step):
-        return np.full(as_steps(step).shape, learning_rate)[()]
+        return np.full(as_steps(step).shape, learning_rate, float)[()]
 
     return schedule
 

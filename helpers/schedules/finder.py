@@ -14,6 +14,7 @@ from helpers.checks import (
     check_shares,
 )
 from helpers.schedules.checks import Array, as_increasing
+from helpers.schedules.momentum import stepping
 from helpers.schedules.state import restore_state, training_state
 
 
@@ -60,7 +61,7 @@ def find_learning_rate(
     The model and its optimizer come back as they were.
 
     Args:
-        model: Built and compiled with one output and a constant rate.
+        model: Built and compiled with one input, one output and a constant rate.
         x: Training examples. Batches are drawn without replacement, epoch by epoch.
         y: Their targets, equally many.
         low: The first rate, above 0.
@@ -92,10 +93,13 @@ def find_learning_rate(
     check_positive(low=low, high=high, divergence=divergence)
     check_count(3, steps=steps)
     check_count(1, batch_size=batch_size)
+    check_shares(smoothing=smoothing)
     check_seed(seed)
     check_model(model)
-    x, y = np.asarray(x), np.asarray(y)  # a shuffled Series would be read by its labels
+    x, y = _examples("x", x), _examples("y", y)
     _check_sweep(model, x, y, low=low, high=high, divergence=divergence)
+    if not all(layer.built for layer in model._flatten_layers()):
+        model(x[:1])  # a model of one's own may make its weights late; the state needs all of them
     state = training_state(model)
     rates, losses = np.geomspace(low, high, steps), []
     batches = _batches(len(x), batch_size=batch_size, steps=steps, seed=seed)
@@ -206,6 +210,17 @@ def _batches(examples: int, *, batch_size: int, steps: int, seed: int):
         order = order[size:]
 
 
+def _examples(name: str, values) -> Array:
+    """Return an array, whose rows have no labels as those of a shuffled Series have."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # of a model with several inputs or outputs
+        raise ValueError(
+            f"`{name}` must be one array of examples. Received: a {type(values).__name__} of "
+            f"{len(values)} whose shapes differ"
+        ) from error
+
+
 def _check_sweep(model, x, y, *, low: float, high: float, divergence: float) -> None:
     if not low < high:
         raise ValueError(f"`low` must be below `high`. Received: low={low}, high={high}")
@@ -217,7 +232,7 @@ def _check_sweep(model, x, y, *, low: float, high: float, divergence: float) -> 
             f"Received: shapes {x.shape} and {y.shape}"
         )
     schedule = keras.optimizers.schedules.LearningRateSchedule
-    optimizer = getattr(model, "optimizer", None)
+    optimizer = stepping(getattr(model, "optimizer", None))
     if isinstance(getattr(optimizer, "_learning_rate", None), schedule):
         raise ValueError(
             "the optimizer must have a constant rate, which the finder can set. Received: "

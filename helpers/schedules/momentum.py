@@ -20,11 +20,16 @@ class _Scalar(keras.Variable):
     __hash__ = keras.Variable.__hash__
 
 
+def stepping(optimizer: keras.Optimizer) -> keras.Optimizer:
+    """Return the optimizer that steps: the one inside, where mixed precision has wrapped it."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
 def momentum_attribute(optimizer: keras.Optimizer) -> str:
     """Return the name of an optimizer's momentum: `momentum` of SGD, `beta_1` of Adam and AdamW.
 
     Args:
-        optimizer: A Keras optimizer.
+        optimizer: A Keras optimizer, or one wrapped for mixed precision.
 
     Raises:
         ValueError: The optimizer has no momentum, or one that is not supported.
@@ -33,6 +38,7 @@ def momentum_attribute(optimizer: keras.Optimizer) -> str:
         >>> momentum_attribute(keras.optimizers.Adam())
         'beta_1'
     """
+    optimizer = stepping(optimizer)
     for kind, name in ATTRIBUTES.items():
         if isinstance(optimizer, kind):
             if getattr(optimizer, name) == 0:
@@ -56,7 +62,7 @@ def momentum_variable(optimizer: keras.Optimizer) -> keras.Variable:
     correction takes the β₁ of the step to the power of the steps made.
 
     Args:
-        optimizer: SGD with momentum, Adam or AdamW.
+        optimizer: SGD with momentum, Adam or AdamW, or one of them wrapped for mixed precision.
 
     Returns:
         A scalar variable that holds the optimizer's momentum; the same one at each call.
@@ -75,6 +81,7 @@ def momentum_variable(optimizer: keras.Optimizer) -> keras.Variable:
         -2.0
     """
     name = momentum_attribute(optimizer)
+    optimizer = stepping(optimizer)
     own = vars(optimizer)  # past `__setattr__`, which would add to the optimizer's saved variables
     if "_momentum_variable" in own:
         return own["_momentum_variable"]

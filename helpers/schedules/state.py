@@ -42,11 +42,7 @@ def training_state(model: keras.Model) -> TrainingState:
         (2, 2)
     """
     check_model(model)
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None:
-        raise ValueError(
-            f"`model` must be compiled with an optimizer. Received: {model.name!r} without one"
-        )
+    optimizer = _optimizer(model)
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
     return TrainingState(_values(model.variables), _values(optimizer.variables))
@@ -60,7 +56,7 @@ def restore_state(model: keras.Model, state: TrainingState) -> None:
         state: From `training_state`.
 
     Raises:
-        ValueError: The model or its optimizer has other variables.
+        ValueError: The model is not compiled, or it or its optimizer has other variables.
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -72,7 +68,7 @@ def restore_state(model: keras.Model, state: TrainingState) -> None:
         0
     """
     check_model(model)
-    pairs = [(model.variables, state.model), (model.optimizer.variables, state.optimizer)]
+    pairs = [(model.variables, state.model), (_optimizer(model).variables, state.optimizer)]
     for variables, values in pairs:
         shapes = [tuple(variable.shape) for variable in variables]
         if shapes != [value.shape for value in values]:
@@ -83,6 +79,15 @@ def restore_state(model: keras.Model, state: TrainingState) -> None:
     for variables, values in pairs:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+
+
+def _optimizer(model: keras.Model) -> keras.Optimizer:
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        raise ValueError(
+            f"`model` must be compiled with an optimizer. Received: {model.name!r} without one"
+        )
+    return optimizer
 
 
 def _values(variables) -> tuple[Array, ...]:

@@ -53,7 +53,7 @@ class OwnBodies:
                 f"Received: names={list(names)}"
             )
         self._reader, self._names, self._make = reader, list(names), make
-        self._x, self._first = x, [np.asarray(rows) for rows in first]
+        self._x, self._first = np.asarray(x), [np.asarray(rows) for rows in first]
         self._seen: dict[tuple[int, bytes], dict] = {}
         self.weights: dict[int, list[np.ndarray]] = {}
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.checks import as_reals
+from helpers.checks import as_labels, as_reals
+from helpers.transfer.tasks import one_axis
 
 Array = NDArray[np.floating]
 Features = Callable[[NDArray[np.integer]], Array]
@@ -98,13 +99,15 @@ class RidgeProbe:
 
         Args:
             features: As for `OnFeatures`.
-            y: Labels of all images.
+            y: Labels of all images, classes from 0 on, shape (images,) or (images, 1).
             train: Each replica's rows to train on, shape (replicas, n).
             tune: Each replica's rows to choose λ on.
             strengths: Values of λ, above 0.
 
         Raises:
-            ValueError: A strength is not above 0, or there is none.
+            TypeError: `y` or `strengths` holds no real numbers.
+            ValueError: A strength is not above 0, or there is none; a label is no class; or a
+                feature is not finite.
         """
         tried = as_reals("strengths", strengths).tolist()
         if np.ndim(tried) != 1 or not tried or not min(tried) > 0:
@@ -112,19 +115,29 @@ class RidgeProbe:
                 f"`strengths` must be one or more, above 0. Received: strengths={tried}"
             )
         self.strengths = tuple(tried)
-        self._features, self._y, self._train = features, np.asarray(y), np.asarray(train)
+        labels = as_reals("y", one_axis(y), kinds="biuf", dtype=None, ndim=1)
+        self._features, self._train = features, np.asarray(train)
+        used = labels[np.append(train, tune)]  # others may have none, as −1 says
+        as_labels("y", used, int(labels.max()) + 1)
+        self._y = labels.astype(int, copy=False)
         self._fit(np.asarray(tune))
 
     def _fit(self, tune: np.ndarray) -> None:
         targets = np.eye(self._y.max() + 1)[self._y[self._train]]
         self._middle = targets.mean(axis=1, keepdims=True)
         seen = _flat(self._features(self._train))
+        if not np.isfinite(seen).all():
+            raise ValueError(
+                "`features` must be finite on the train rows. "
+                f"Received: {1 - np.isfinite(seen).mean():.1%} of them are not"
+            )
         self._mean = seen.mean(axis=1, keepdims=True)
         self._seen = seen - self._mean
         values, vectors = np.linalg.eigh((self._seen @ self._seen.mT).astype(np.float64))
         mixed = vectors.mT @ (targets - self._middle)
         # At equal scale of the features, whatever the body: relative to their mean square.
         scale = values.mean(axis=1)[:, None]
+        scale = np.where(scale > 0, scale, 1.0)  # features that are all alike: the mean of Y
         self._duals = np.stack(
             [vectors @ (mixed / (values + s * scale)[..., None]) for s in self.strengths]
         )

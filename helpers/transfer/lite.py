@@ -6,6 +6,7 @@ from numbers import Integral
 from pathlib import Path
 
 import keras
+import numpy as np
 from numpy.typing import NDArray
 
 from helpers.checks import check_count, check_model
@@ -129,22 +130,23 @@ def load_lite_weights(model: keras.Model) -> None:
         model: A model of these layers, and any others, which keep their weights.
 
     Raises:
-        ValueError: The model has no layer of Lite0, or one of another shape.
+        ValueError: The model has no layer of Lite0, or one of another shape; then none is changed.
         RefusedFileError: The installed file is not the one that is known.
     """
     check_model(model)
-    weights, known = lite_weights(), 0
-    for layer in model.layers:
-        if layer.weights and layer.name in weights:
-            values, known = weights[layer.name], known + 1
-            shapes = [value.shape for value in values]
-            if shapes != [tuple(weight.shape) for weight in layer.weights]:
-                raise ValueError(f"`model` must have Lite0's shapes. Received: {layer.name}")
-            layer.set_weights(values)
+    weights = lite_weights()
+    inside = [one for one in _layers(model) if one.weights and one.name in weights]
+    known = [one for one in inside if not isinstance(one, keras.Model)]
     if not known:
         raise ValueError(
             f"`model` must have layers of Lite0. Received: {[one.name for one in model.layers]}"
         )
+    for layer in known:
+        shapes = [value.shape for value in weights[layer.name]]
+        if shapes != [tuple(weight.shape) for weight in layer.weights]:
+            raise ValueError(f"`model` must have Lite0's shapes. Received: {layer.name}")
+    for layer in known:
+        layer.set_weights(weights[layer.name])
 
 
 @cache
@@ -188,6 +190,9 @@ def _normalized(x, *, activation: bool = True):
 def block_ends(model: keras.Model) -> list:
     """Return the tensors in which the blocks of a `lite_model` end, lowest first.
 
+    Raises:
+        ValueError: The model has no such blocks; those of a model inside of it do not count.
+
     Example:
         >>> [tensor.shape[-1] for tensor in block_ends(lite_model((32, 32, 3), blocks=4))]
         [16, 24, 24, 40]
@@ -199,6 +204,8 @@ def block_ends(model: keras.Model) -> list:
         if f"block{number}_project_bn" in names:
             last = names.get(f"block{number}_add", names[f"block{number}_project_bn"])
             ends.append(last.output)
+    if not ends:
+        raise ValueError(f"`model` must have blocks of Lite0. Received: {list(names)}")
     return ends
 
 
@@ -206,14 +213,26 @@ def adapt_statistics(model: keras.Model, x: NDArray) -> None:
     """Put the statistics of these images into a model's batch normalization; no label is used.
 
     Args:
-        model: Any model with such layers, thawed. All else stays as it is.
+        model: Any model with such layers, thawed, wherever in it they are. All else stays as it
+            is, the states of random layers too. Of a layer that the model calls several times the
+            last call counts.
         x: Images, one batch.
+
+    Raises:
+        ValueError: There is no such layer, or all are frozen, which would leave them as they are.
 
     Reference:
         Li and others (2016), Revisiting batch normalization for practical domain adaptation.
     """
     check_model(model)
-    normal = [one for one in model.layers if isinstance(one, keras.layers.BatchNormalization)]
+    normal = [one for one in _layers(model) if isinstance(one, keras.layers.BatchNormalization)]
+    if not any(one.trainable for one in normal):
+        raise ValueError(
+            "`model` must have batch normalization that is not frozen. "
+            f"Received: {len(normal)} such layers, none of them trainable"
+        )
+    moving = {id(one) for layer in normal for one in (layer.moving_mean, layer.moving_variance)}
+    others = [(one, np.array(one.numpy())) for one in model.variables if id(one) not in moving]
     usual = [one.momentum for one in normal]
     try:
         for one in normal:
@@ -222,3 +241,10 @@ def adapt_statistics(model: keras.Model, x: NDArray) -> None:
     finally:
         for one, momentum in zip(normal, usual, strict=True):
             one.momentum = momentum
+        for one, value in others:
+            one.assign(value)
+
+
+def _layers(model: keras.Model) -> list[keras.Layer]:
+    """Return all layers, those of models and blocks inside of it too."""
+    return list(model._flatten_layers(include_self=False))

@@ -18,7 +18,7 @@ def take_turns(y: np.ndarray, rows: Rows) -> Rows:
     the order stays.
 
     Args:
-        y: Labels of all examples.
+        y: Labels of all examples, shape (examples,) or (examples, 1).
         rows: Shape (..., n): which of them.
 
     Example:
@@ -27,7 +27,14 @@ def take_turns(y: np.ndarray, rows: Rows) -> Rows:
     """
     rows = np.asarray(rows)
     flat = rows.reshape(-1, rows.shape[-1])
-    return np.stack([own[_turns(np.asarray(y)[own])] for own in flat]).reshape(rows.shape)
+    labels = one_axis(y)
+    return np.stack([own[_turns(labels[own])] for own in flat]).reshape(rows.shape)
+
+
+def one_axis(y: np.ndarray) -> np.ndarray:
+    """Return labels, shape (n,), of a column of them, as Keras' own data sets have it, too."""
+    labels = np.asarray(y)
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 
 def _turns(labels: np.ndarray) -> NDArray[np.integer]:

@@ -43,7 +43,7 @@ def read_tensors(path: str | Path, *, sha256: str) -> dict[str, NDArray]:
     """
     content = Path(path).read_bytes()  # once: what is unpickled is what was compared
     found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
+    if found != sha256.lower():
         raise RefusedFileError(f"`path` must have the SHA-256 {sha256}. Received: {found}")
     try:
         return _read(io.BytesIO(content))
