@@ -409,7 +409,8 @@ class TestAdaptive:
 
     @pytest.mark.parametrize("ratio", [0.01, 0.3, 100.0])
     def test_the_optimizer_clips_so(self, rng, ratio):
-        weights = float32(rng.normal(size=(4, 3)), np.zeros(3), rng.normal(size=(3, 2)))
+        shapes = [(4, 3), (3, 2), (3, 3, 2, 4), (2, 2, 2, 3, 2), (5, 2, 3), ()]
+        weights = float32(np.zeros(3), *(rng.normal(size=shape) for shape in shapes))
         gradients = float32(*(rng.normal(size=array.shape) for array in weights))
         variables = [keras.Variable(array) for array in weights]
         optimizer = clipping.AdaptiveSGD(1.0, ratio=ratio)
@@ -417,6 +418,26 @@ class TestAdaptive:
         clipped = clipping.clip_adaptively(gradients, weights, ratio)
         for variable, weight, gradient in zip(variables, weights, clipped, strict=True):
             np.testing.assert_allclose(variable.numpy(), weight - gradient, rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize("size", [2, 3])
+    def test_a_filter_of_a_convolution_is_clipped_as_a_column(self, rng, size):
+        shape = (*[3] * size, 4, 5)  # as Keras' Conv2D and Conv3D have it, the filters last
+        kernel, gradient = rng.normal(size=(2, *shape))
+        columns = clipping.clip_adaptively(
+            [gradient.reshape(-1, 5)], [kernel.reshape(-1, 5)], ratio=0.3
+        )
+        after = clipping.clip_adaptively([gradient], [kernel], ratio=0.3)
+        np.testing.assert_allclose(after[0].reshape(-1, 5), columns[0], rtol=1e-12)
+        assert not np.allclose(after[0], gradient)
+
+    def test_each_head_of_attention_has_columns_of_its_own(self, rng):
+        kernel, gradient = rng.normal(size=(2, 6, 2, 3))  # inputs, heads, units
+        heads = [
+            clipping.clip_adaptively([gradient[:, head]], [kernel[:, head]], 0.3)[0]
+            for head in range(2)
+        ]
+        after = clipping.clip_adaptively([gradient], [kernel], 0.3)
+        np.testing.assert_allclose(after[0], np.stack(heads, axis=1), rtol=1e-12)
 
     def test_slices_of_one_row_are_added_up_before_they_are_clipped(self):
         table, values = np.full((3, 2), 0.5, np.float32), np.float32([[1, 5], [2, 0], [4, 1]])

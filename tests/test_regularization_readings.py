@@ -254,6 +254,53 @@ def test_a_model_takes_the_steps_of_the_stacked_one(rng, rho):
         np.testing.assert_allclose(ours, theirs[0], rtol=1e-3, atol=1e-4)
 
 
+def small_sam(optimizer=None, **options):
+    keras.utils.set_random_seed(1)
+    model = reg.SAM([keras.Input((4,)), *perceptron().layers])
+    model.rho = 0.3
+    optimizer = optimizer or keras.optimizers.SGD(0.5)
+    model.compile(optimizer, "sparse_categorical_crossentropy", **options)
+    return model
+
+
+def test_sam_trains_as_well_under_a_scaled_loss(rng):
+    x, y, _ = task(rng)
+    plain, wrapped = (
+        small_sam(),
+        small_sam(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5))),
+    )
+    for model in (plain, wrapped):
+        model.fit(x, y, batch_size=10, epochs=2, verbose=0, shuffle=False)
+    for ours, theirs in zip(wrapped.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_sam_weighs_a_smaller_last_batch_as_keras_does(rng):
+    x, y, _ = task(rng)
+    model = small_sam(keras.optimizers.SGD(0.0), metrics=["accuracy"])
+    expected = model.evaluate(x, y, batch_size=15, verbose=0)
+    history = model.fit(x, y, batch_size=15, shuffle=False, verbose=0).history
+    np.testing.assert_allclose([history["loss"][0], history["accuracy"][0]], expected, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras'
+def test_sam_survives_a_file(rng, tmp_path):
+    model = small_sam()
+    model.save(tmp_path / "sam.keras")
+    again = keras.models.load_model(tmp_path / "sam.keras")
+    assert (type(again), again.rho) == (reg.SAM, 0.3)
+
+
+def test_sam_goes_as_far_uphill_over_an_embedding():
+    layers = [keras.layers.Embedding(3, 2), keras.layers.Flatten(), keras.layers.Dense(1)]
+    model = reg.SAM([keras.Input((4,)), *layers])
+    model.compile("sgd", "mse")
+    words, y = np.zeros((5, 4), int), np.ones((5, 1))
+    _, _, found = model.gradients(words, y)
+    assert [tuple(g.shape) for g in found] == [tuple(w.shape) for w in model.trainable_variables]
+    assert all(hasattr(g, "numpy") for g in found)
+
+
 @pytest.mark.parametrize("rho", [[-0.1, 0], [np.inf, 0], [0.1]])
 def test_sam_checks(rng, rho):
     x, y, rows = task(rng)

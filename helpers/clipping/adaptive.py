@@ -16,8 +16,10 @@ def clip_adaptively(gradients: Gradients, weights: Sequence[Array], ratio: float
 
         gᵘ ← min(1, λ max(‖wᵘ‖, 0.001) / ‖gᵘ‖) gᵘ   for each unit u
 
-    A unit is a column of a kernel; of a vector, as a bias, the whole. A step of gradient descent
-    then changes no unit whose weights have a norm above 0.001 by more than the share ηλ of it.
+    A unit is a column of a kernel, a filter of a convolution, a column of each head of attention;
+    of a vector, as a bias, the whole. Only the number of axes tells them apart: a `Conv1D` counts
+    as attention, each place of a filter for itself. A step of gradient descent then changes no unit
+    whose weights have a norm above 0.001 by more than the share ηλ of it.
 
     Args:
         gradients: One array for each variable, any shapes.
@@ -90,9 +92,9 @@ class AdaptiveSGD(keras.optimizers.SGD):
 
     def update_step(self, gradient, variable, learning_rate):
         """Clip each unit's gradient, then step as gradient descent does."""
-        ops, axis = keras.ops, 0 if len(variable.shape) > 1 else None
+        ops, axes = keras.ops, inputs_of_a_unit(len(variable.shape))
         norms = [
-            ops.sqrt(ops.sum(ops.square(one), axis=axis, keepdims=axis == 0))
+            ops.sqrt(ops.sum(ops.square(one), axis=axes, keepdims=True))
             for one in (gradient, variable)
         ]
         limit = self.ratio * ops.maximum(norms[1], SMALLEST)
@@ -104,7 +106,16 @@ class AdaptiveSGD(keras.optimizers.SGD):
         return super().get_config() | {"ratio": self.ratio}
 
 
+def inputs_of_a_unit(ndim: int) -> tuple[int, ...]:
+    """Return the axes over which a unit's weights lie, of a variable with so many axes.
+
+    >>> inputs_of_a_unit(1), inputs_of_a_unit(2), inputs_of_a_unit(4)
+    ((0,), (0,), (0, 1, 2))
+    """
+    return tuple(range(ndim - 1)) if ndim > 3 else tuple(range(ndim))[:1]
+
+
 def _unit_norm(array: Array) -> Array:
-    """Return the norm of each column of a kernel, or of a whole vector."""
-    axis = 0 if array.ndim > 1 else None
-    return np.sqrt(np.sum(np.square(array), axis=axis, keepdims=axis == 0))
+    """Return the norm of each unit's weights."""
+    axes = inputs_of_a_unit(array.ndim)
+    return np.sqrt(np.sum(np.square(array), axis=axes, keepdims=True))

@@ -12,6 +12,7 @@ from helpers.numerics import batch_order
 Array = np.ndarray
 
 
+@keras.saving.register_keras_serializable(package="dnnbook")
 class SAM(keras.Sequential):
     """A `Sequential` whose `fit` takes each batch's gradient a step of ρ uphill.
 
@@ -25,11 +26,13 @@ class SAM(keras.Sequential):
     rho = 0.1
 
     def gradients(self, x, y):
-        """Return a batch's predictions, loss and gradients."""
+        """Return a batch's predictions, loss and gradients, scaled where precision is mixed."""
         with tf.GradientTape() as tape:
             answers = self(x, training=True)
             loss = self.compute_loss(x, y, answers)
-        return answers, loss, tape.gradient(loss, [w.value for w in self.trainable_variables])
+            scaled = self.optimizer.scale_loss(loss)
+        found = tape.gradient(scaled, [w.value for w in self.trainable_variables])
+        return answers, loss, [tf.convert_to_tensor(g) for g in found]  # an embedding's has slices
 
     def train_step(self, data):
         """Go uphill, take the gradient there, come back, and go down along it."""
@@ -44,8 +47,22 @@ class SAM(keras.Sequential):
             w.assign(old)
         self.optimizer.apply(there, self.trainable_variables)
         for metric in self.metrics:
-            metric.update_state(*((loss,) if metric.name == "loss" else (y, answers)))
+            mean = loss, tf.shape(x)[0]  # the last batch may be smaller
+            metric.update_state(*(mean if metric.name == "loss" else (y, answers)))
         return self.get_metrics_result()
+
+    def get_config(self):
+        """Return what a saved model is made again from."""
+        return super().get_config() | {"rho": self.rho}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Return the model of a configuration."""
+        config = dict(config)
+        rho = config.pop("rho")
+        model = super().from_config(config, custom_objects)
+        model.rho = rho
+        return model
 
 
 def fit_sam(

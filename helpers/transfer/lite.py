@@ -242,7 +242,8 @@ def adapt_statistics(model: keras.Model, x: NDArray) -> None:
         for one, momentum in zip(normal, usual, strict=True):
             one.momentum = momentum
         for one, value in others:
-            one.assign(value)
+            if not np.array_equal(one.numpy(), value):
+                one.assign(value)
 
 
 def _layers(model: keras.Model) -> list[keras.Layer]:
