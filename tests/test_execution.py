@@ -91,6 +91,13 @@ def test_a_kernel_that_is_killed_has_died(kind, capfd):
     assert capfd.readouterr().err == ""  # the outcome says it, once
 
 
+@both_kinds
+def test_what_a_kernel_says_beside_its_channels_is_not_the_drivers(kind, capfd):
+    """A script that reads `--json` would find it there."""
+    outcome = execute_cells("import os; os.system('echo out; echo err >&2')", kernel=kind)
+    assert (outcome.status, *capfd.readouterr()) == ("done", "", "")
+
+
 @pytest.mark.parametrize(
     ("kind", "code", "error"),
     [

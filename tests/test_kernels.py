@@ -242,6 +242,17 @@ def test_so_does_a_module_beside_it_that_has_the_name_of_an_installed_one(tmp_pa
         assert printed(code_cells(execute(run, kernel=kind))[-1]) == "my own\n"
 
 
+@on_linux
+def test_so_does_what_a_notebook_sets_that_it_runs(tmp_path):
+    setting = run_of("import os; os.environ['OPENBLAS_NUM_THREADS'] = '1'")
+    (tmp_path / "setting.ipynb").write_text(setting.notebook.text)
+    path = tmp_path / "n.ipynb"
+    path.write_text(run_of("%run setting.ipynb", LISTENS).notebook.text)
+    for kind in ("warm", "spawn"):
+        outcome = execute(make_run(path, {}), kernel=kind, threads=2)
+        assert printed(code_cells(outcome)[-1]) == "{1}\n"
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
