@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers import data
 from helpers.batch.ask.parameters import (
@@ -184,6 +185,16 @@ def test_a_notebook_without_a_parameters_cell_declares_nothing():
     assert read_parameters(FIXTURES / "declares_nothing.ipynb") == []
     with pytest.raises(ParameterError, match=r"Received: x. No cell is tagged `parameters`"):
         validate({"x": 1}, [])
+
+
+def test_a_tag_at_a_text_is_refused(tmp_path):
+    """papermill would put values behind it, before the cell that declares them."""
+    path = tmp_path / "n.ipynb"
+    text = new_markdown_cell("# Parameters", metadata={"tags": ["parameters"]})
+    path.write_text(json.dumps(new_notebook(cells=[text, new_code_cell("a = 1")])))
+    message = "n.ipynb must have the tag `parameters` at a cell of code. Received: one of markdown"
+    with pytest.raises(NotebookError, match=f"^{message}$"):
+        read_parameters(path)
 
 
 def test_what_is_no_declaration_is_named_with_its_file(tmp_path):

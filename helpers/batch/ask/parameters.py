@@ -84,7 +84,7 @@ def parameters_of(notebook: Notebook) -> list[Parameter]:
     """Return the parameters that a notebook declares; none if no cell is tagged `parameters`.
 
     Raises:
-        NotebookError: Several cells are tagged, or one holds anything but literals.
+        NotebookError: Several cells are tagged, one of text, or one that holds more than literals.
     """
     cells = [cell for cell in notebook.content["cells"] if "parameters" in tags(cell)]
     file = notebook.path.name
@@ -92,6 +92,9 @@ def parameters_of(notebook: Notebook) -> list[Parameter]:
         raise NotebookError(
             f"{file} must have at most one cell tagged `parameters`. Received: {len(cells)}"
         )
+    if cells and cells[0]["cell_type"] != "code":
+        rule = "must have the tag `parameters` at a cell of code"
+        raise NotebookError(f"{file} {rule}. Received: one of {cells[0]['cell_type']}")
     try:
         return parse_parameters(source(cells[0])) if cells else []
     except ValueError as error:
