@@ -251,6 +251,20 @@ def test_an_error_that_a_tag_allows_stops_nothing(kind):
     assert printed(cells[1]) == "after\n"
 
 
+@pytest.mark.parametrize(("code", "error"), [("3", "cell 1: SystemExit: 3"), ("0", "")])
+def test_a_script_that_fails_within_a_cell_fails_the_run(code, error, tmp_path):
+    """IPython shows its error and goes on; papermill counts it at the end."""
+    (tmp_path / "script.py").write_text(f"import sys\nsys.exit({code})")
+    outcome = execute_cells("%run script.py", "print('on')", kernel="spawn", folder=tmp_path)
+    assert outcome.error == error
+    assert printed(code_cells(outcome)[1]) == "on\n"
+
+
+def test_what_is_asked_after_the_last_cell_shows_no_error_in_it():
+    outcome = execute_cells("__import__ = 1", kernel="spawn")
+    assert (outcome.status, code_cells(outcome)[0]["outputs"]) == ("done", [])
+
+
 def test_an_error_after_one_that_is_allowed_is_the_one_named():
     title = new_markdown_cell("# A title\n\ntext\n\n## Section `two`")
     cells = [tagged("1 / 0", "raises-exception"), title, "{}['a']"]
