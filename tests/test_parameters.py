@@ -183,7 +183,7 @@ def test_a_cell_over_several_lines_keeps_its_comments():
 
 def test_a_notebook_without_a_parameters_cell_declares_nothing():
     assert read_parameters(FIXTURES / "declares_nothing.ipynb") == []
-    with pytest.raises(ParameterError, match=r"Received: x. No cell is tagged `parameters`"):
+    with pytest.raises(ParameterError, match=r"Received: x. No cell tagged `parameters`"):
         validate({"x": 1}, [])
 
 

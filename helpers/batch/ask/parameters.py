@@ -233,7 +233,7 @@ def validate(given: Mapping[str, Value], declared: Iterable[Parameter]) -> dict[
     known = {parameter.name: parameter for parameter in declared}
     for name in given:
         if name not in known or not name.isidentifier() or keyword.iskeyword(name):
-            hint = nearest(name, known) if known else "No cell is tagged `parameters`."
+            hint = nearest(name, known) if known else "No cell tagged `parameters` declares any."
             raise ParameterError(f"NAME must be a declared parameter. Received: {name}. {hint}")
     return {name: _checked(known[name], value) for name, value in given.items()}
 
