@@ -91,6 +91,13 @@ def test_a_kernel_that_is_killed_has_died(kind, capfd):
     assert capfd.readouterr().err == ""  # the outcome says it, once
 
 
+@both_kinds
+def test_what_a_kernel_says_beside_its_channels_is_not_the_drivers(kind, capfd):
+    """A script that reads `--json` would find it there."""
+    outcome = execute_cells("import os; os.system('echo out; echo err >&2')", kernel=kind)
+    assert (outcome.status, *capfd.readouterr()) == ("done", "", "")
+
+
 @pytest.mark.parametrize(
     ("kind", "code", "error"),
     [
@@ -242,6 +249,20 @@ def test_an_error_that_a_tag_allows_stops_nothing(kind):
     assert len(cells) == 2  # without papermill's notes on the error
     assert cells[0]["outputs"][0]["ename"] == "ZeroDivisionError"
     assert printed(cells[1]) == "after\n"
+
+
+@pytest.mark.parametrize(("code", "error"), [("3", "cell 1: SystemExit: 3"), ("0", "")])
+def test_a_script_that_fails_within_a_cell_fails_the_run(code, error, tmp_path):
+    """IPython shows its error and goes on; papermill counts it at the end."""
+    (tmp_path / "script.py").write_text(f"import sys\nsys.exit({code})")
+    outcome = execute_cells("%run script.py", "print('on')", kernel="spawn", folder=tmp_path)
+    assert outcome.error == error
+    assert printed(code_cells(outcome)[1]) == "on\n"
+
+
+def test_what_is_asked_after_the_last_cell_shows_no_error_in_it():
+    outcome = execute_cells("__import__ = 1", kernel="spawn")
+    assert (outcome.status, code_cells(outcome)[0]["outputs"]) == ("done", [])
 
 
 def test_an_error_after_one_that_is_allowed_is_the_one_named():

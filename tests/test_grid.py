@@ -305,6 +305,18 @@ def test_none_is_what_python_writes_unless_it_is_quoted(folder):
     assert given == [None, "None", "none", "imagenet"]  # equal ones are one run
 
 
+def test_a_word_that_yaml_takes_for_a_truth_value_is_what_its_parameter_takes(folder):
+    write_notebook(folder / "d.ipynb", "country = 'de'\nflag = False\nx = None")
+    text = "chapters: d.ipynb\nparameters: {country: [no, on, 'off'], flag: yes}"
+    given = given_of(folder, text)
+    assert [values["country"] for _, values in given] == ["no", "on", "off"]
+    assert {type(values["country"]) for _, values in given} == {str}
+    assert [values["flag"] for _, values in given] == [True] * 3
+    for value in ("[se, no]", "{a: no}", "[[no]]"):
+        (mistake,) = mistakes_of(folder, f"chapters: d.ipynb\nparameters:\n  x: {value}")
+        assert mistake.endswith("YAML reads no as false: write that, or quote it."), mistake
+
+
 def test_a_mapping_is_a_value(folder):
     write_notebook(folder / "d.ipynb", "options = {'a': 1}")
     text = "chapters: [d.ipynb]\nparameters: {options: [{a: 2}, {b: [x]}]}"
@@ -391,7 +403,7 @@ GOOD = "chapters: [a.ipynb, b.ipynb]\n"
         # the schema
         ("parameters: {}", "`chapters` must be given."),
         ("chapters: {a: 1}", 'line 1: `chapters` must be a list. Received: {"a": 1}'),
-        ("chapters: yes", "line 1: `chapters` must be a list. Received: true"),
+        ("chapters: yes", "line 1: each entry of `chapters` must be a chapter's name or number"),
         ("chapters: no.ipynb", "line 1: each entry of `chapters` must be a chapter's name or num"),
         ("chapters:", "line 1: `chapters` must be a list. Received: null"),
         ("chapters: []", "line 1: `chapters` must not be empty. Received: []"),
@@ -407,7 +419,7 @@ GOOD = "chapters: [a.ipynb, b.ipynb]\n"
         (GOOD + "replicates: 0", "line 2: `replicates` must be at least 1. Received: 0"),
         (GOOD + "replicates: 1001", "line 2: `replicates` must be at most 1000. Received: 1001"),
         (GOOD + "replicates: 2.0", "line 2: `replicates` must be a whole number. Received: 2.0"),
-        (GOOD + "replicates: yes", "line 2: `replicates` must be a whole number. Received: true"),
+        (GOOD + "replicates: yes", "line 2: `replicates` must be a whole number. Received: "),
         # what the notebooks say
         (
             "chapters:\n- smal",

@@ -229,6 +229,16 @@ def test_what_a_notebook_writes_and_what_is_no_file_does_not_count(cell, tmp_pat
     assert make_run(path, {}).beside == {}
 
 
+def test_a_script_in_another_folder_reads_what_lies_beside_it(tmp_path):
+    for file, text in {"src/main.py": "import util\n", "src/util.py": "", "util.py": ""}.items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(text)
+    path = tmp_path / "n.ipynb"
+    content = notebook([("code", "!python src/main.py")])
+    path.write_text(json.dumps(content | {"metadata": {}}))
+    assert "src/util.py" in make_run(path, {}).beside
+
+
 def test_modules_that_were_seen_in_a_kernel_are_held_as_far_as_nothing_else_holds_them(tmp_path):
     for name in ("known.py", "unseen.py", "late.py", "written.py", "site-packages/there.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -246,6 +256,16 @@ def test_modules_that_were_seen_in_a_kernel_are_held_as_far_as_nothing_else_hold
         os.utime(file, (when, when))
     seen = seen_imports(make_run(path, {}), map(str, files), since=2)
     assert seen == {"unseen.py": digest(tmp_path / "unseen.py"), "late.py": ""}
+
+
+def test_a_module_in_an_archive_is_held_by_the_archive(tmp_path):
+    path, archive = tmp_path / "n.ipynb", tmp_path / "lib" / "modules.zip"
+    path.write_text(json.dumps(notebook([("code", "1")]) | {"metadata": {}}))
+    archive.parent.mkdir()
+    archive.touch()
+    files = [str(archive / name) for name in ("one.py", "two/__init__.py")]
+    seen = seen_imports(make_run(path, {}), files, since=float("inf"))
+    assert seen == {"lib/modules.zip": digest(archive)}
 
 
 def test_modules_of_helpers_that_were_seen_are_held_as_far_as_the_code_does_not_name_them(tmp_path):

@@ -109,16 +109,15 @@ def test_both_kinds_show_the_same(name):
 
 
 PROBE = """\
-import json, locale, logging, os, random, signal, socket, sys, warnings
+import json, locale, logging, multiprocessing, os, random, signal, socket, sys, warnings
 import numpy as np
 import psutil
-sys.path  # as the kernel has it
 me = psutil.Process()
 state = {
     "path": sys.path,
     "main": [__name__, sys.modules["__main__"].__dict__ is globals()],
     "arguments": [os.path.basename(argument) for argument in sys.argv[1:]],
-    "environment": sorted(set(os.environ) - {"JPY_PARENT_PID"}),
+    "environment": sorted(dict(os.environ)),
     "leads its group": os.getpgid(0) == os.getpid(),
     "listens": [c.laddr.ip for c in me.net_connections("inet") if c.status == "LISTEN"],
     "signals": [str(signal.getsignal(n)) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)],
@@ -130,9 +129,11 @@ state = {
     "stdin": sys.stdin.read() if sys.stdin else None,
 }
 import matplotlib.pyplot as plt
-import scipy.linalg, sklearn.cluster, threadpoolctl
+import pandas, scipy.linalg, sklearn.cluster, threadpoolctl
 pools = threadpoolctl.threadpool_info()
 state["threads"] = sorted((os.path.basename(p["filepath"]), p["num_threads"]) for p in pools)
+state["tables"] = pandas.get_option("display.max_columns")
+state["spawns in its folder"] = multiprocessing.process.ORIGINAL_DIR == os.getcwd()
 state["style"] = {name: str(value) for name, value in plt.rcParams.items()}
 own = {"pid": os.getpid(), "random": [np.random.rand(), random.random()],
        "drawn": list(np.random.default_rng(1).integers(0, 99, 3))}
@@ -140,15 +141,27 @@ print(json.dumps([state, own], default=int))
 """
 
 
+# What packages set for themselves when they are imported: a fork has the environment it was given.
+SET_BY_IMPORTS = {
+    *("JPY_PARENT_PID", "PYDEVD_USE_FRAME_EVAL", "KMP_INIT_AT_FORK", "KMP_DUPLICATE_LIB_OK"),
+    *("TF2_BEHAVIOR", "TPU_ML_PLATFORM", "TPU_ML_PLATFORM_VERSION", "HDF5_PLUGIN_PATH"),
+    "ENABLE_RUNTIME_UPTIME_TELEMETRY",
+}
+
+
 @pytest.fixture(scope="module", params=["", "import tensorflow\n"], ids=["light", "tensorflow"])
 def probes(request):
     """Return what two warm kernels and an ordinary one say of themselves."""
     code = request.param + PROBE
+    assert not needs_ordinary([code])  # else no kernel here would be a warm one
     kinds = ("warm", "warm", "spawn")
-    return [
+    found = [
         json.loads(printed(code_cells(execute_cells(code, kernel=kind, threads=1))[0]))
         for kind in kinds
     ]
+    for state, _ in found:
+        state["environment"] = sorted({*state["environment"]} - SET_BY_IMPORTS)
+    return found
 
 
 @pytest.mark.slow
@@ -160,6 +173,7 @@ def test_a_warm_kernel_is_in_the_state_of_an_ordinary_one(probes):
     assert warm["arguments"] == ["-f", "k.json", "--HistoryManager.hist_file=:memory:"]
     assert warm["main"] == ["__main__", True]
     assert warm["leads its group"]
+    assert (warm["tables"], warm["spawns in its folder"]) == (20, True)
     # Its channels are files; ipykernel itself adds a port for output of subprocesses.
     assert warm["listens"] == ["127.0.0.1"]
 
@@ -226,6 +240,17 @@ def test_so_does_a_module_beside_it_that_has_the_name_of_an_installed_one(tmp_pa
     run = make_run(path, {})
     for kind in ("warm", "spawn"):
         assert printed(code_cells(execute(run, kernel=kind))[-1]) == "my own\n"
+
+
+@on_linux
+def test_so_does_what_a_notebook_sets_that_it_runs(tmp_path):
+    setting = run_of("import os; os.environ['OPENBLAS_NUM_THREADS'] = '1'")
+    (tmp_path / "setting.ipynb").write_text(setting.notebook.text)
+    path = tmp_path / "n.ipynb"
+    path.write_text(run_of("%run setting.ipynb", LISTENS).notebook.text)
+    for kind in ("warm", "spawn"):
+        outcome = execute(make_run(path, {}), kernel=kind, threads=2)
+        assert printed(code_cells(outcome)[-1]) == "{1}\n"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers import data
 from helpers.batch.ask.parameters import (
@@ -75,9 +76,9 @@ def test_the_comment_says_what_none_may_become(comment, name):
         "x, y = 1, 2",
         "print(1)",
         "x = 1\nx = 2",
-        "x = {1}",
-        "x = {1: 2}",
-        "x = b'1'",
+        "x = {[]}",
+        "x = {f(): 2}",
+        "x = {1}\nx = 2",
         "x = f()",
         "%%time\nx = 1",
         "x = !ls",
@@ -87,6 +88,23 @@ def test_the_comment_says_what_none_may_become(comment, name):
 def test_anything_but_literals_is_refused(code):
     with pytest.raises(ValueError, match="Received"):
         parse_parameters(code)
+
+
+@pytest.mark.parametrize(
+    "literal", ["{1}", "{0: 'cat'}", "b'1'", "1j", "...", "1e999", "[-1e999]", r"'\ud800'"]
+)
+def test_a_literal_that_json_cannot_tell_is_the_notebooks_own(literal):
+    """papermill runs such a notebook; nothing can be given for it here."""
+    declared = parse_parameters(f"x = {literal}  # one of a or b\nn: int = 1")
+    assert [(one.name, one.default) for one in declared] == [("n", 1)]
+    with pytest.raises(ParameterError, match=r"^NAME must be a declared parameter\. Received: x\."):
+        validate({"x": 1}, declared)
+
+
+def test_a_comment_belongs_to_the_last_of_a_line():
+    first, second = parse_parameters("a = 1; b = 2  # of b, at least 1")
+    assert (first.comment, second.comment) == ("", "of b, at least 1")
+    assert validate({"a": 0}, [first, second]) == {"a": 0}
 
 
 def test_lines_for_ipython_and_imports_are_passed_over():
@@ -165,8 +183,18 @@ def test_a_cell_over_several_lines_keeps_its_comments():
 
 def test_a_notebook_without_a_parameters_cell_declares_nothing():
     assert read_parameters(FIXTURES / "declares_nothing.ipynb") == []
-    with pytest.raises(ParameterError, match=r"Received: x. No cell is tagged `parameters`"):
+    with pytest.raises(ParameterError, match=r"Received: x. No cell tagged `parameters`"):
         validate({"x": 1}, [])
+
+
+def test_a_tag_at_a_text_is_refused(tmp_path):
+    """papermill would put values behind it, before the cell that declares them."""
+    path = tmp_path / "n.ipynb"
+    text = new_markdown_cell("# Parameters", metadata={"tags": ["parameters"]})
+    path.write_text(json.dumps(new_notebook(cells=[text, new_code_cell("a = 1")])))
+    message = "n.ipynb must have the tag `parameters` at a cell of code. Received: one of markdown"
+    with pytest.raises(NotebookError, match=f"^{message}$"):
+        read_parameters(path)
 
 
 def test_what_is_no_declaration_is_named_with_its_file(tmp_path):

@@ -60,7 +60,9 @@ def local_modules(cells: Iterable[str], folder: Path) -> list[Path]:
         if file not in found:
             found.add(file)
             text = file.read_text("utf-8", "replace")
-            waiting += _local((_imports(text) or set()) | _called(text), folder, file.parent)
+            names = (_imports(text) or set()) | _called(text)
+            for start in {folder, file.parent}:  # a script's own folder comes first when it is run
+                waiting += _local(names, start, file.parent)
     return sorted(found - written_files(cells, folder))
 
 

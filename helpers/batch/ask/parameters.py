@@ -29,7 +29,7 @@ from helpers.batch.ask.kinds import (
 )
 from helpers.batch.ask.ranges import Range, declared_kind, declared_range, with_names
 from helpers.batch.ask.syntax import as_python, parsed
-from helpers.batch.ask.written import NoValueError, Written, meant
+from helpers.batch.ask.written import NoValueError, Switch, Written, meant
 from helpers.batch.errors import NotebookError, ParameterError, nearest
 from helpers.batch.notebook import Notebook, read, source, tags
 
@@ -84,7 +84,7 @@ def parameters_of(notebook: Notebook) -> list[Parameter]:
     """Return the parameters that a notebook declares; none if no cell is tagged `parameters`.
 
     Raises:
-        NotebookError: Several cells are tagged, or one holds anything but literals.
+        NotebookError: Several cells are tagged, one of text, or one that holds more than literals.
     """
     cells = [cell for cell in notebook.content["cells"] if "parameters" in tags(cell)]
     file = notebook.path.name
@@ -92,6 +92,9 @@ def parameters_of(notebook: Notebook) -> list[Parameter]:
         raise NotebookError(
             f"{file} must have at most one cell tagged `parameters`. Received: {len(cells)}"
         )
+    if cells and cells[0]["cell_type"] != "code":
+        rule = "must have the tag `parameters` at a cell of code"
+        raise NotebookError(f"{file} {rule}. Received: one of {cells[0]['cell_type']}")
     try:
         return parse_parameters(source(cells[0])) if cells else []
     except ValueError as error:
@@ -101,6 +104,8 @@ def parameters_of(notebook: Notebook) -> list[Parameter]:
 
 def parse_parameters(code: str) -> list[Parameter]:
     """Return the parameters that a cell's source declares.
+
+    A literal that JSON cannot tell, as a set, is the notebook's own: nothing can be given for it.
 
     >>> parse_parameters("replicas: int = 8  # independent trainings")
     [Parameter(name='replicas', default=8, comment='independent trainings', ...)]
@@ -115,12 +120,14 @@ def parse_parameters(code: str) -> list[Parameter]:
     except (SyntaxError, ValueError) as error:
         raise ValueError(f"parameters must be Python. Received: {error}") from error
     comments, mistakes = _comments(code), []
+    last = {statement.end_lineno: statement for statement in statements}
     parameters: dict[str, Parameter] = {}
     for statement in statements:
         if _says_nothing(statement):
             continue
+        is_last = last[statement.end_lineno] is statement  # of `a = 1; b = 2  # of b`
         try:
-            found = _declared(statement, comments.get(statement.end_lineno, ""))
+            found = _declared(statement, comments.get(statement.end_lineno, "") * is_last)
             if found.name in parameters:
                 raise ValueError
             parameters[found.name] = found
@@ -132,7 +139,7 @@ def parse_parameters(code: str) -> list[Parameter]:
             )
     if mistakes:
         raise ValueError("\n".join(mistakes))
-    return list(parameters.values())
+    return [parameter for parameter in parameters.values() if _can_be_told(parameter.default)]
 
 
 def _says_nothing(statement: ast.stmt) -> bool:
@@ -154,9 +161,12 @@ def _declared(statement: ast.stmt, comment: str) -> Parameter:
             annotation = statement.annotation
         case _:
             raise ValueError
-    default = ast.literal_eval(value)
-    if not is_value(default):
-        raise ValueError
+    try:
+        default = ast.literal_eval(value)
+    except TypeError as error:  # as of a set of lists
+        raise ValueError from error
+    if not _can_be_told(default):
+        return Parameter(name, default, comment, ANYTHING, Range())
     kind = None if annotation is None else annotated_kind(annotation)
     typed = TYPE.match(comment)
     if typed and kind is None:
@@ -169,6 +179,11 @@ def _declared(statement: ast.stmt, comment: str) -> Parameter:
     words = [text for text in _texts(annotation) if text not in literals(annotation)]
     range_ = declared_range(", ".join([*words, comment]), default)
     return Parameter(name, default, comment, kind, with_names(range_, literals(annotation)))
+
+
+def _can_be_told(value: object) -> bool:
+    """Whether strict JSON in UTF-8 can tell a literal."""
+    return is_value(value) and not any(map(_flaw, _parts(value)))
 
 
 def _fits(kind: Kind, value: Value) -> bool:
@@ -218,7 +233,7 @@ def validate(given: Mapping[str, Value], declared: Iterable[Parameter]) -> dict[
     known = {parameter.name: parameter for parameter in declared}
     for name in given:
         if name not in known or not name.isidentifier() or keyword.iskeyword(name):
-            hint = nearest(name, known) if known else "No cell is tagged `parameters`."
+            hint = nearest(name, known) if known else "No cell tagged `parameters` declares any."
             raise ParameterError(f"NAME must be a declared parameter. Received: {name}. {hint}")
     return {name: _checked(known[name], value) for name, value in given.items()}
 
@@ -229,16 +244,15 @@ def _checked(parameter: Parameter, value: Value) -> Value:
     try:
         value = meant(typed, parameter.kind)
         converted = parameter.kind.convert(value)
-    except NoValueError:
+    except NoValueError as error:
         rule = "a value that JSON can tell" if parameter.kind == ANYTHING else parameter.kind
-        _refuse(parameter, f"must be {rule}", value, _advice(parameter, typed))
+        _refuse(parameter, f"must be {rule}", value, _advice(parameter, *(error.args or [typed])))
     except MisfitError:
         _refuse(parameter, f"must be {parameter.kind}", value, _advice(parameter, typed))
     for part in _parts(converted):
-        if isinstance(part, float) and not math.isfinite(part):
-            _refuse(parameter, "must be finite", value, _advice(parameter, typed))
-        if isinstance(part, str) and not part.isascii() and not _is_unicode(part):
-            _refuse(parameter, "must be Unicode text", value)
+        if flaw := _flaw(part):
+            hint = _advice(parameter, typed) if isinstance(part, float) else ""
+            _refuse(parameter, flaw, value, hint)
     rule, hint = parameter.range.complaint(converted)
     if rule:
         _refuse(parameter, rule, value, hint)
@@ -257,16 +271,22 @@ def _parts(value: Value) -> Iterator[Value]:
         yield from _parts(element)
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:  # half of a pair
-        return False
-    return True
+def _flaw(part: Value) -> str:
+    """Return what a scalar must be, where it is not; such a one is not to be told in JSON."""
+    if isinstance(part, float) and not math.isfinite(part):
+        return "must be finite"
+    if isinstance(part, str) and not part.isascii():
+        try:
+            part.encode("utf-8")
+        except UnicodeEncodeError:  # half of a pair
+            return "must be Unicode text"
+    return ""
 
 
 def _advice(parameter: Parameter, value: Value) -> str:
     """Say how to write what was probably meant."""
+    if isinstance(value, Switch):
+        return f"YAML reads {value} as {json.dumps(value.meaning)}: write that, or quote it."
     is_typed = isinstance(value, Written)
     if str in parameter.kind.scalars and (is_typed or not isinstance(value, str | list | dict)):
         text = value if is_typed else "None" if value is None else json.dumps(value)

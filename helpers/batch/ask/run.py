@@ -113,8 +113,8 @@ def seen_imports(run: Run, files: Iterable[str], *, since: float) -> dict[str, s
     folder = run.notebook.path.parent
     known = written_files(run.notebook.code, folder) | {folder / name for name in run.beside}
     known = {file.resolve() for file in known}
-    local = (Path(file) for file in files if is_local(file))
-    return _as_read((file for file in local if file.resolve() not in known), folder, since)
+    local = {_on_disk(Path(file)) for file in files if is_local(file)}
+    return _as_read(sorted(file for file in local if file.resolve() not in known), folder, since)
 
 
 def seen_helpers(run: Run, files: Iterable[str], *, since: float) -> dict[str, str]:
@@ -130,6 +130,11 @@ def seen_helpers(run: Run, files: Iterable[str], *, since: float) -> dict[str, s
     return _as_read(
         (PACKAGE / name for name in others if Path(name).parts[0] != "batch"), PACKAGE, since
     )
+
+
+def _on_disk(module: Path) -> Path:
+    """Return a module's file, or the archive in which it lies."""
+    return next((file for file in (module, *module.parents) if file.is_file()), module)
 
 
 def _as_read(files: Iterable[Path], folder: Path, since: float) -> dict[str, str]:

@@ -22,8 +22,24 @@ class Written(str):
     __slots__ = ()
 
 
+class Switch(Written):
+    """One of YAML's words for a truth value, as `no`, that may well be a text, as of Norway.
+
+    Attributes:
+        meaning: the truth value.
+    """
+
+    meaning: bool
+
+    def __new__(cls, text: str, meaning: bool) -> "Switch":
+        """Return the word with its meaning."""
+        word = super().__new__(cls, text)
+        word.meaning = meaning
+        return word
+
+
 class NoValueError(MisfitError):
-    """It is a literal of Python that JSON cannot tell, as a set."""
+    """It is a literal of Python that JSON cannot tell, as a set, or a word of two meanings."""
 
 
 def parse_value(text: str) -> Value:
@@ -49,6 +65,8 @@ def meant(value: Value, kind: Kind) -> Value:
     Raises:
         NoValueError: Python reads what JSON cannot tell, and no text is asked for.
     """
+    if isinstance(value, Switch):
+        return _switched(value, kind)
     if isinstance(value, Written):
         return _read(value, kind)
     if isinstance(value, list):
@@ -56,6 +74,13 @@ def meant(value: Value, kind: Kind) -> Value:
     if isinstance(value, dict):
         return {name: meant(item, ANYTHING) for name, item in value.items()}
     return value
+
+
+def _switched(word: Switch, kind: Kind) -> Value:
+    """Return a truth value or a text, whichever of them alone is taken."""
+    if (bool in kind.scalars) == (str in kind.scalars):
+        raise NoValueError(word)
+    return word.meaning if bool in kind.scalars else str(word)
 
 
 def _read(text: Written, kind: Kind) -> Value:

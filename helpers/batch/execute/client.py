@@ -46,6 +46,7 @@ class Client(PapermillNotebookClient):
         self.farewell: dict = {}
         self._begun: dict[str, tuple] = {}  # cell and its number by the id of its request
         self._asked: dict[str, bool] = {}  # whether a question was answered, by the request's id
+        self._last_request = ""  # our own, after the last cell
         self._idle_since: float | None = None  # when the present cell ended, as the kernel says
 
     @override
@@ -62,7 +63,8 @@ class Client(PapermillNotebookClient):
         is_end = message["content"].get("execution_state") == "idle"
         if is_end and parent in self._asked:
             self._asked[parent] = True
-        if parent in self._begun:
+        is_ours = parent == self._last_request and message["msg_type"] == "error"
+        if parent in self._begun and not is_ours:
             with suppress(CellExecutionComplete):
                 self.process_message(message, *self._begun[parent])
             if message["msg_type"].startswith("comm"):
@@ -126,6 +128,7 @@ class Client(PapermillNotebookClient):
             store_history=False,
             user_expressions={"said": "_dnnbook_said"},
         )
+        self._last_request = request
         if self._begun:  # what a thread shows belongs to the latest request
             self._begun[request] = [*self._begun.values()][-1]
         reply = self.wait_for_reply(request)

@@ -108,5 +108,10 @@ def _plain(text: str) -> str:
 
 
 def _has_failed(cell: Mapping) -> bool:
-    """Say whether the cell has stopped the notebook: papermill notes it in just that case."""
-    return cell.metadata.get("papermill", {}).get("exception") is True
+    """Say whether the cell has stopped the notebook, or shows an error that no tag allows.
+
+    papermill notes just the former. The latter is of a script that `%run` has run.
+    """
+    shows = any(output.output_type == "error" for output in cell.get("outputs", ()))
+    stopped = cell.metadata.get("papermill", {}).get("exception") is True
+    return stopped or (shows and "raises-exception" not in tags(cell))

@@ -12,14 +12,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from helpers.batch.ask.imported import imported_packages
 from helpers.batch.ask.run import Run, seen_helpers, seen_imports
-from helpers.batch.errors import ExecutionError, InfrastructureError
+from helpers.batch.errors import ExecutionError, InfrastructureError, NotebookError
 from helpers.batch.execute.executed import (
     ERROR_SIZE,
     cell_seconds,
@@ -29,6 +29,7 @@ from helpers.batch.execute.executed import (
     written,
 )
 from helpers.batch.execute.papermilling import import_papermill, register_engine
+from helpers.batch.notebook import read
 
 TIMEOUT = 14_400.0  # seconds for one notebook; a chapter on the largest data set needs minutes
 LINGERING = 10  # seconds that what a notebook has begun may go on after its last cell
@@ -97,9 +98,8 @@ def execute(
 
     started, begun = time.monotonic(), datetime.now(UTC).timestamp()
     folder = None if elsewhere else run.notebook.path.parent
-    modules = [name for name in run.beside if folder and name.endswith(".py")]
-    codes = [(folder / name).read_text("utf-8", "replace") for name in modules]
-    codes += run.notebook.code
+    beside = [folder / name for name in run.beside] if folder else []
+    codes = [*run.notebook.code, *(code for file in beside for code in _code(file))]
     server = warm_server() if _kind(codes, run.beside if folder else (), kernel) == "warm" else None
     environment = _environment(threads, quiet="quiet.py" in run.sources)
     imports = imported_packages(codes)
@@ -119,6 +119,15 @@ def execute(
         {} if elsewhere else imported,
         seen_helpers(run, files, since=begun),
     )
+
+
+def _code(file: Path) -> list[str]:
+    """Return the code of a module, or of a notebook that another one runs."""
+    if file.suffix == ".py":
+        return [file.read_text("utf-8", "replace")]
+    with suppress(NotebookError):  # as of another language; the cell that runs it says so
+        return read(file).code if file.suffix == ".ipynb" else []
+    return []
 
 
 def _warning(farewell: Mapping, strange: Iterable[str]) -> str:

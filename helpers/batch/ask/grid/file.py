@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from helpers.batch.ask.written import Written
+from helpers.batch.ask.written import Switch, Written
 from helpers.batch.errors import UsageError
 
 # A grid is written by hand. What is larger is another file, or made to fill the memory.
@@ -205,6 +205,8 @@ class Reading:
             mistake = _surprise(node, value)
         if mistake:
             self.file.complain_at(node.start_mark.line + 1, mistake)
+        if type(value) is bool and node.value.lower() not in ("true", "false"):
+            return Switch(node.value, value)
         return Written(value) if isinstance(value, str) and node.style is None else value
 
 

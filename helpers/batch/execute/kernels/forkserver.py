@@ -19,6 +19,7 @@ The server never runs an operation of TensorFlow: its threads would not survive 
 """
 
 import atexit
+import builtins
 import ctypes
 import gc
 import importlib
@@ -35,6 +36,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 KERNEL = (
     "ipykernel.kernelapp",
@@ -178,9 +180,10 @@ def run_kernel(request: dict) -> None:
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
     del sys.path[0]  # the server's folder; IPython puts the kernel's own there
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    if "multiprocessing.process" in sys.modules:
+        # Where Python was started: processes that a notebook spawns look for its modules there.
+        sys.modules["multiprocessing.process"].ORIGINAL_DIR = os.getcwd()
+    speak_into(request["log"])
     # What a notebook's own import of it sets in the environment, it sets in an ordinary kernel.
     sys.modules.pop("helpers.quiet", None)
     if "matplotlib" in sys.modules:
@@ -191,6 +194,16 @@ def run_kernel(request: dict) -> None:
     sys.argv = ["ipykernel_launcher.py", *request["arguments"]]
     serve_until_shutdown(sys.argv[1:])
     _leave()
+
+
+def speak_into(log: str | os.PathLike) -> None:
+    """Send what this process, and all that it starts, says beside its channels into a file.
+
+    The notebook has it all the same: a kernel listens to itself.
+    """
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
 
 
 def serve_until_shutdown(arguments: list[str]) -> None:
@@ -277,12 +290,16 @@ def preload(modules: Iterable[str]) -> None:
         return
     # With a backend named, pyplot would load it here; the inline one must find a kernel's shell.
     os.environ.pop("MPLBACKEND", None)
+    builtins.get_ipython = lambda: SimpleNamespace(
+        kernel=None
+    )  # else pandas shows as on a terminal
     for module in missing:
         with suppress(Exception):
             importlib.import_module(module)
             if module == "matplotlib.style":
                 _draw_once()
                 _find_backends()
+    del builtins.get_ipython
     _settle()
 
 
