@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.batch.ask.parameters import Parameter, parameters_of, validate
+from helpers.batch.ask.parameters import Parameter, parameters_of
 from helpers.batch.ask.run import make_run
+from helpers.batch.ask.validation import validate
 from helpers.batch.book import chapters
 from helpers.batch.execute.execution import execute
 from helpers.batch.notebook import read

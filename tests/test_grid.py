@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from helpers.batch.ask.grid.file import NODE_LIMIT, SIZE_LIMIT, GridError
 from helpers.batch.ask.grid.points import RUN_LIMIT, SEED_STEP, Plan, plan
 from helpers.batch.ask.grid.schema import read_grid
-from helpers.batch.ask.parameters import read_parameters, validate
+from helpers.batch.ask.parameters import read_parameters
+from helpers.batch.ask.validation import validate
 from helpers.batch.errors import ConfigurationError, UsageError
 
 ROOT = Path(__file__).parents[1]

@@ -23,8 +23,9 @@ from helpers.batch.ask.identity import (
     with_parameters,
 )
 from helpers.batch.ask.imported import imported_files, imported_packages
-from helpers.batch.ask.parameters import read_parameters, validate
+from helpers.batch.ask.parameters import read_parameters
 from helpers.batch.ask.run import make_run, make_runs, seen_helpers, seen_imports
+from helpers.batch.ask.validation import validate
 from helpers.batch.book import chapters
 from helpers.batch.notebook import Notebook, read, read_notebook, source
 from tests.running import FIXTURES

@@ -10,12 +10,8 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers import data
-from helpers.batch.ask.parameters import (
-    Parameter,
-    parse_parameters,
-    read_parameters,
-    validate,
-)
+from helpers.batch.ask.parameters import Parameter, parse_parameters, read_parameters
+from helpers.batch.ask.validation import validate
 from helpers.batch.drive.data import DATASETS
 from helpers.batch.errors import NotebookError, ParameterError
 

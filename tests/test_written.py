@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.batch.ask.kinds import ANYTHING, parsed_kind
-from helpers.batch.ask.parameters import parse_parameters, validate
+from helpers.batch.ask.parameters import parse_parameters
+from helpers.batch.ask.validation import validate
 from helpers.batch.ask.written import Written, meant, parse_value
 from helpers.batch.errors import ParameterError
 

@@ -6,6 +6,8 @@ the notebook and is a list everywhere else.
 
 import ast
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -110,12 +112,41 @@ def kind_of(value: Value) -> Kind:
 
 
 def is_value(value: object) -> bool:
-    """Return whether a default is one that can be told in JSON."""
+    """Return whether a literal is made of what JSON has; a float or a text of it may yet be none."""
     if isinstance(value, list | tuple):
         return all(map(is_value, value))
     if isinstance(value, dict):
         return all(isinstance(key, str) for key in value) and all(map(is_value, value.values()))
     return value is None or type(value) in SCALARS.values()
+
+
+def can_be_told(value: object) -> bool:
+    """Whether strict JSON in UTF-8 can tell a literal."""
+    return is_value(value) and not any(map(flaw, parts(value)))
+
+
+def parts(value: Value) -> Iterator[Value]:
+    """Give all scalars, and all keys, that a value holds."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if not isinstance(value, list | tuple):
+        yield value
+        return
+    for element in value:
+        yield from parts(element)
+
+
+def flaw(part: Value) -> str:
+    """Return what a scalar must be, where it is not; such a one is not to be told in JSON."""
+    if isinstance(part, float) and not math.isfinite(part):
+        return "must be finite"
+    if isinstance(part, str) and not part.isascii():
+        try:
+            part.encode("utf-8")
+        except UnicodeEncodeError:  # half of a pair
+            return "must be Unicode text"
+    return ""
 
 
 def equal(one: Value, other: Value) -> bool:

@@ -1,18 +1,14 @@
-"""A notebook's declared parameters, and strict validation of what it is given.
+"""A notebook's declared parameters.
 
-Parameters are declared by the cell tagged `parameters`, one `name = value  # comment` a line, with
-an annotation or without. It is parsed and never run. papermill itself only warns of an unknown
-name, and it injects a name as code, so nothing reaches it that `validate` has not passed.
+They are declared by the cell tagged `parameters`, one `name = value  # comment` a line, with an
+annotation or without. It is parsed and never run.
 """
 
 import ast
 import io
-import json
-import keyword
-import math
 import re
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,15 +18,14 @@ from helpers.batch.ask.kinds import (
     MisfitError,
     Value,
     annotated_kind,
-    is_value,
+    can_be_told,
     kind_of,
     literals,
     parsed_kind,
 )
 from helpers.batch.ask.ranges import Range, declared_kind, declared_range, with_names
 from helpers.batch.ask.syntax import as_python, parsed
-from helpers.batch.ask.written import NoValueError, Switch, Written, meant
-from helpers.batch.errors import NotebookError, ParameterError, nearest
+from helpers.batch.errors import NotebookError
 from helpers.batch.notebook import Notebook, read, source, tags
 
 TYPE = re.compile(r"type:\s*(?P<type>[^\s\[]+(?:\[[^#]*\])?)\s*(?P<rest>.*)")  # papermill's comment
@@ -139,7 +134,7 @@ def parse_parameters(code: str) -> list[Parameter]:
             )
     if mistakes:
         raise ValueError("\n".join(mistakes))
-    return [parameter for parameter in parameters.values() if _can_be_told(parameter.default)]
+    return [parameter for parameter in parameters.values() if can_be_told(parameter.default)]
 
 
 def _says_nothing(statement: ast.stmt) -> bool:
@@ -165,7 +160,7 @@ def _declared(statement: ast.stmt, comment: str) -> Parameter:
         default = ast.literal_eval(value)
     except TypeError as error:  # as of a set of lists
         raise ValueError from error
-    if not _can_be_told(default):
+    if not can_be_told(default):
         return Parameter(name, default, comment, ANYTHING, Range())
     kind = None if annotation is None else annotated_kind(annotation)
     typed = TYPE.match(comment)
@@ -179,11 +174,6 @@ def _declared(statement: ast.stmt, comment: str) -> Parameter:
     words = [text for text in _texts(annotation) if text not in literals(annotation)]
     range_ = declared_range(", ".join([*words, comment]), default)
     return Parameter(name, default, comment, kind, with_names(range_, literals(annotation)))
-
-
-def _can_be_told(value: object) -> bool:
-    """Whether strict JSON in UTF-8 can tell a literal."""
-    return is_value(value) and not any(map(_flaw, _parts(value)))
 
 
 def _fits(kind: Kind, value: Value) -> bool:
@@ -215,89 +205,3 @@ def _comments(code: str) -> dict[int, str]:
         above = " ".join(texts[number] for number in range(line, first))
         found.setdefault(statement.end_lineno, above)
     return found
-
-
-def validate(given: Mapping[str, Value], declared: Iterable[Parameter]) -> dict[str, Value]:
-    """Return the given values as the notebook is to have them.
-
-    Args:
-        given: values by name.
-        declared: what the notebook declares.
-
-    Returns:
-        The same names; a whole number given for a float has become one.
-
-    Raises:
-        ParameterError: A name is not declared, or a value is not what its parameter takes.
-    """
-    known = {parameter.name: parameter for parameter in declared}
-    for name in given:
-        if name not in known or not name.isidentifier() or keyword.iskeyword(name):
-            hint = nearest(name, known) if known else "No cell tagged `parameters` declares any."
-            raise ParameterError(f"NAME must be a declared parameter. Received: {name}. {hint}")
-    return {name: _checked(known[name], value) for name, value in given.items()}
-
-
-def _checked(parameter: Parameter, value: Value) -> Value:
-    """Return the value of one parameter, converted where nothing is lost, or raise."""
-    typed = value
-    try:
-        value = meant(typed, parameter.kind)
-        converted = parameter.kind.convert(value)
-    except NoValueError as error:
-        rule = "a value that JSON can tell" if parameter.kind == ANYTHING else parameter.kind
-        _refuse(parameter, f"must be {rule}", value, _advice(parameter, *(error.args or [typed])))
-    except MisfitError:
-        _refuse(parameter, f"must be {parameter.kind}", value, _advice(parameter, typed))
-    for part in _parts(converted):
-        if flaw := _flaw(part):
-            hint = _advice(parameter, typed) if isinstance(part, float) else ""
-            _refuse(parameter, flaw, value, hint)
-    rule, hint = parameter.range.complaint(converted)
-    if rule:
-        _refuse(parameter, rule, value, hint)
-    return converted
-
-
-def _parts(value: Value) -> Iterator[Value]:
-    """Give all scalars, and all keys, that a value holds."""
-    if isinstance(value, dict):
-        yield from value
-        value = list(value.values())
-    if not isinstance(value, list | tuple):
-        yield value
-        return
-    for element in value:
-        yield from _parts(element)
-
-
-def _flaw(part: Value) -> str:
-    """Return what a scalar must be, where it is not; such a one is not to be told in JSON."""
-    if isinstance(part, float) and not math.isfinite(part):
-        return "must be finite"
-    if isinstance(part, str) and not part.isascii():
-        try:
-            part.encode("utf-8")
-        except UnicodeEncodeError:  # half of a pair
-            return "must be Unicode text"
-    return ""
-
-
-def _advice(parameter: Parameter, value: Value) -> str:
-    """Say how to write what was probably meant."""
-    if isinstance(value, Switch):
-        return f"YAML reads {value} as {json.dumps(value.meaning)}: write that, or quote it."
-    is_typed = isinstance(value, Written)
-    if str in parameter.kind.scalars and (is_typed or not isinstance(value, str | list | dict)):
-        text = value if is_typed else "None" if value is None else json.dumps(value)
-        quoted = json.dumps(text, ensure_ascii=False)[:200]
-        return f"A text that looks like something else is quoted: '{quoted}' on the command line."
-    if isinstance(value, str) and bool in parameter.kind.scalars:
-        return "Write true or false."
-    return ""
-
-
-def _refuse(parameter: Parameter, rule: str, value: Value, hint: str = "") -> None:
-    received = json.dumps(value, ensure_ascii=True, default=str)[:200]
-    message = f"`{parameter.name}` {rule}. Received: {parameter.name}={received}. {hint}"
-    raise ParameterError(message.rstrip())

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing_extensions import override
 
 from helpers.batch.ask.kinds import Value
-from helpers.batch.ask.parameters import parameters_of, validate
+from helpers.batch.ask.parameters import parameters_of
 from helpers.batch.ask.run import make_runs
+from helpers.batch.ask.validation import validate
 from helpers.batch.drive.data import check_data
 from helpers.batch.drive.progress import Watcher
 from helpers.batch.drive.worker import carry_out

@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from helpers.batch.ask.kinds import Value
-from helpers.batch.ask.parameters import parameters_of, validate
+from helpers.batch.ask.parameters import parameters_of
 from helpers.batch.ask.run import Run, make_runs
+from helpers.batch.ask.validation import validate
 from helpers.batch.book import chapters
 from helpers.batch.drive.batch import BatchOptions, run_batch
 from helpers.batch.drive.data import check_data

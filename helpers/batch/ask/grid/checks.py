@@ -9,7 +9,8 @@ from pathlib import Path
 from helpers.batch.ask.grid.file import GridFile, received
 from helpers.batch.ask.grid.schema import ALL
 from helpers.batch.ask.kinds import Value
-from helpers.batch.ask.parameters import Parameter, parameters_of, validate
+from helpers.batch.ask.parameters import Parameter, parameters_of
+from helpers.batch.ask.validation import validate
 from helpers.batch.book import SUFFIXES, chapter_name, chapters, find_in_book
 from helpers.batch.errors import (
     AmbiguousChapterError,

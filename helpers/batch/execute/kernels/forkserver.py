@@ -290,9 +290,8 @@ def preload(modules: Iterable[str]) -> None:
         return
     # With a backend named, pyplot would load it here; the inline one must find a kernel's shell.
     os.environ.pop("MPLBACKEND", None)
-    builtins.get_ipython = lambda: SimpleNamespace(
-        kernel=None
-    )  # else pandas shows as on a terminal
+    # Else pandas, which asks while it is imported, would show tables as on a terminal.
+    builtins.get_ipython = lambda: SimpleNamespace(kernel=None)
     for module in missing:
         with suppress(Exception):
             importlib.import_module(module)
