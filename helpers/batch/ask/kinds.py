@@ -112,7 +112,7 @@ def kind_of(value: Value) -> Kind:
 
 
 def is_value(value: object) -> bool:
-    """Return whether a literal is made of what JSON has; a float or a text of it may yet be none."""
+    """Return whether a literal is made of what JSON has; a number or text of it may yet be none."""
     if isinstance(value, list | tuple):
         return all(map(is_value, value))
     if isinstance(value, dict):

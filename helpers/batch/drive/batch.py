@@ -14,7 +14,8 @@ from helpers.batch.drive.data import check_data, check_data_on
 from helpers.batch.drive.dispatch import run_all
 from helpers.batch.drive.progress import Watcher
 from helpers.batch.errors import UsageError
-from helpers.batch.execute.execution import TIMEOUT, Outcome, processors
+from helpers.batch.execute.execution import TIMEOUT, Outcome
+from helpers.batch.execute.surroundings import processors
 from helpers.batch.results.result import SCHEMA, Result, load, result_of, save
 from helpers.batch.results.store import Folder, Store, now
 

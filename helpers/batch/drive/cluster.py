@@ -14,7 +14,7 @@ from pathlib import Path
 
 from helpers.batch.drive.worker import differences, fingerprint
 from helpers.batch.errors import UsageError
-from helpers.batch.execute.execution import processors
+from helpers.batch.execute.surroundings import processors
 
 THREADS = 4  # runs that one local worker process serves; each has a kernel of its own
 PATIENCE = "30s"  # until a scheduler answers, on a busy machine

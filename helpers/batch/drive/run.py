@@ -12,7 +12,8 @@ from helpers.batch.ask.validation import validate
 from helpers.batch.drive.data import check_data
 from helpers.batch.drive.progress import Watcher
 from helpers.batch.drive.worker import carry_out
-from helpers.batch.execute.execution import TIMEOUT, processors
+from helpers.batch.execute.execution import TIMEOUT
+from helpers.batch.execute.surroundings import processors
 from helpers.batch.notebook import read
 from helpers.batch.results.kept import keep, require_keepable
 from helpers.batch.results.result import Result, load, notebook_path, save

@@ -23,7 +23,8 @@ from helpers.batch.ask.identity import (
 from helpers.batch.ask.imported import imported_packages
 from helpers.batch.ask.run import Run
 from helpers.batch.errors import InfrastructureError
-from helpers.batch.execute.execution import execute, processors
+from helpers.batch.execute.execution import execute
+from helpers.batch.execute.surroundings import processors
 from helpers.batch.results.processor import this_processor
 from helpers.batch.results.result import Result, result_of, this_worker, versions
 

@@ -5,10 +5,7 @@ or a timeout its output says that every cell completed. Hence the kernel gets it
 manager, a watchdog limits the whole notebook, and what counts is the outcome returned here.
 """
 
-import asyncio
-import os
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,6 +26,7 @@ from helpers.batch.execute.executed import (
     written,
 )
 from helpers.batch.execute.papermilling import import_papermill, register_engine
+from helpers.batch.execute.surroundings import event_loop, kernel_environment, kernel_folder
 from helpers.batch.notebook import read
 
 TIMEOUT = 14_400.0  # seconds for one notebook; a chapter on the largest data set needs minutes
@@ -101,10 +99,10 @@ def execute(
     beside = [folder / name for name in run.beside] if folder else []
     codes = [*run.notebook.code, *(code for file in beside for code in _code(file))]
     server = warm_server() if _kind(codes, run.beside if folder else (), kernel) == "warm" else None
-    environment = _environment(threads, quiet="quiet.py" in run.sources)
+    environment = kernel_environment(threads, quiet="quiet.py" in run.sources)
     imports = imported_packages(codes)
     execution = _Execution(run, server, environment, imports, timeout=timeout, wanted=wanted)
-    with _event_loop():
+    with event_loop():
         status, error, traceback = execution.run(folder)
     files = execution.farewell.get("files", ())
     imported = seen_imports(run, files, since=begun)
@@ -189,7 +187,7 @@ class _Execution:
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
         try:
-            with _kernel_folder(folder, self._server) as (place, sockets), self._watchdog():
+            with kernel_folder(folder, self._server) as (place, sockets), self._watchdog():
                 self._execute(place, sockets)
         except self._papermill.PapermillExecutionError:
             pass  # raised for an error that a tag allows, too, but not for `sys.exit()`
@@ -291,64 +289,6 @@ class _Execution:
 
 def _until(deadline: float) -> float:
     return min(0.5, max(0.0, deadline - time.monotonic()))
-
-
-@contextmanager
-def _event_loop() -> Iterator[None]:
-    """Close the loop that Jupyter's synchronous calls make for this thread and leave open.
-
-    After Ctrl-C its tasks are left with the error of a dead kernel. Nobody fetches it, and asyncio
-    would print it; what the user is to know is in the outcome.
-    """
-    from jupyter_core.utils import ensure_event_loop
-
-    loop = ensure_event_loop()
-    if loop.is_running():  # somebody else's
-        yield
-        return
-    loop.set_exception_handler(lambda *_: None)
-    try:
-        yield
-    finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.wait(left, timeout=2))
-        loop.close()
-
-
-@contextmanager
-def _kernel_folder(folder: Path | None, server: object) -> Iterator[tuple[str, Path]]:
-    """Give the kernel's working folder, and one for its sockets, which only this user may enter.
-
-    The sockets of a warm kernel lie with the server's, which removes them when all else has died.
-    """
-    from helpers.batch.execute.kernels.managing import socket_place
-
-    place = socket_place() if server is None else server.folder
-    with tempfile.TemporaryDirectory(
-        prefix="dnnbook-", dir=place, ignore_cleanup_errors=True
-    ) as sockets:
-        if folder is None or not folder.is_dir():
-            folder = Path(sockets, "work")
-            folder.mkdir()
-        yield str(folder), Path(sockets)
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _environment(threads: int | None, *, quiet: bool) -> dict[str, str]:
-    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]
-    if not quiet:  # `helpers.quiet` chooses for TensorFlow itself
-        names.append("TF_NUM_INTRAOP_THREADS")
-    limits = {} if threads is None else dict.fromkeys(names, str(threads))
-    return {"TF_CPP_MIN_LOG_LEVEL": "3", **limits, **os.environ, "PYTHONUNBUFFERED": "1"}
 
 
 def require(outcome: Outcome, name: str) -> None:
