@@ -65,10 +65,10 @@ def keep_confirmed(root: Path, chapter: str, data: str, run: Mapping) -> Path:
     from filelock import FileLock
 
     path = root / FOLDER / f"{chapter}.json"
-    drafts = root / "_build"
-    for folder in (path.parent, drafts):
+    build = root / "_build"
+    for folder in (path.parent, build):
         folder.mkdir(exist_ok=True)
-    with FileLock(drafts / f".{chapter}.lock"):
+    with FileLock(build / f".{chapter}.lock"):
         runs = read_confirmed(root, chapter) | {data: _sorted(run)}
         whole = {"schema": SCHEMA, "data": runs}
         text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
